@@ -1,0 +1,86 @@
+import type { AbortOptions } from './common.ts'
+
+/**
+ * A data product is an append-only log of records with offsets: a stream is its tail, a data set its whole, a replay a
+ * range, a resume an offset. Records are grouped into blocks; boundaries and offsets of a block never change.
+ */
+export interface Block {
+  /** Offset of the first record. */
+  first: bigint
+  count: number
+  /** Per record u32be length ‖ bytes: exactly what a DATA frame carries, so that slices are views of it. */
+  bytes: Uint8Array
+  /** sha256 of `bytes`, made once at append. */
+  digest: Uint8Array
+  /** Unix time in ms at which the block was appended. */
+  appendedAt: number
+}
+
+export interface LogRange {
+  /** First offset still kept. */
+  tail: bigint
+  /** Offset that the next record will get. */
+  head: bigint
+}
+
+/** Where blocks of product logs are kept durably. Implemented by storage (SQLite). */
+export interface BlockStore {
+  /** Opens or creates a log. A log restored from an older state takes a new epoch. */
+  open: (logId: string, options?: AbortOptions) => Promise<{ epoch: bigint; range: LogRange; finished: boolean }>
+  /** Resolves when the block is durable (FULL, group commit with whatever else waits). `first` must equal the head. */
+  append: (logId: string, block: Block, options?: AbortOptions) => Promise<void>
+  /** The block that holds `offset`, or undefined when the offset is not in the log. */
+  read: (logId: string, offset: bigint, options?: AbortOptions) => Promise<Block | undefined>
+  /** First offset appended at or after `time` (Unix ms); the head when there is none. */
+  offsetAt: (logId: string, time: number, options?: AbortOptions) => Promise<bigint>
+  /** Marks a finite product as complete. */
+  finish: (logId: string, options?: AbortOptions) => Promise<void>
+  /** Forgets whole blocks before `offset`. */
+  prune: (logId: string, offset: bigint, options?: AbortOptions) => Promise<void>
+}
+
+export interface ProductLog {
+  readonly id: string
+  readonly epoch: bigint
+  readonly tail: bigint
+  readonly head: bigint
+  /** True when no record will ever be added (a finite product). */
+  readonly finished: boolean
+  /** Resolves when all records are durable and readable. */
+  append: (records: Uint8Array[], options?: AbortOptions) => Promise<void>
+  finish: (options?: AbortOptions) => Promise<void>
+  /** The block that holds `offset`; undefined when `offset` ≥ head. Recent blocks come from memory, shared by all readers. */
+  read: (offset: bigint, options?: AbortOptions) => Promise<Block | undefined>
+  offsetAt: (time: number, options?: AbortOptions) => Promise<bigint>
+  /** Calls back after each durable append and after finish; returns the function that stops it. */
+  onAppend: (listener: () => void) => () => void
+}
+
+export interface SourceRecord {
+  bytes: Uint8Array
+}
+
+/** Where a seller's records come from. The iterable ends when a finite source is at its end. */
+export interface DataSource {
+  readonly name: string
+  /** True when the source ends (CSV, stdin), false for live ones (telemetry). */
+  readonly finite: boolean
+  records: (options?: AbortOptions) => AsyncIterable<SourceRecord>
+}
+
+/** One record as a buyer gets it. */
+export interface DataRecord {
+  offset: bigint
+  bytes: Uint8Array
+}
+
+/** Where a buyer's records go. `write` resolves when the batch is handed on; `flush` when it is durable. */
+export interface DataSink {
+  readonly name: string
+  write: (records: DataRecord[], options?: AbortOptions) => Promise<void>
+  flush: (options?: AbortOptions) => Promise<void>
+  close: (options?: AbortOptions) => Promise<void>
+}
+
+/** A record is at most 1 MiB − 64 B, so that one record always fits a DATA frame (sdpp, Bytes). */
+export const MAX_RECORD_BYTES = (1 << 20) - 64

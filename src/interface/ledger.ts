@@ -1,0 +1,141 @@
+import type { AbortOptions, Hex } from './common.ts'
+import type { ChannelConfig, PaymentPayload, VoucherPayload } from './payment.ts'
+
+/** A signed statement as it went over the wire: the payload bytes that were signed, never re-encoded. */
+export interface SignedStatement {
+  /** CID string (CIDv1 dag-cbor sha2-256 of the payload). */
+  cid: string
+  kind: string
+  /** Peer ID of the signer. */
+  issuer: string
+  payload: Uint8Array
+  /** 64-byte Ed25519. */
+  signature: Uint8Array
+}
+
+export type SessionRole = 'buyer' | 'seller'
+
+/** A session as the ledger keeps it. Amounts in atomic units. */
+export interface SessionRecord {
+  /** CID of the ORDER. */
+  id: string
+  role: SessionRole
+  listingId: Hex
+  listingCid: string
+  /** Peer ID of the other side. */
+  peer: string
+  /** Name in the transition table of the role. */
+  state: string
+  /** Rail and, on evm, channel. */
+  rail: string
+  channelId?: Hex
+  /** Offset of the first record. */
+  start: bigint
+  /** Buyer: handled (sink's commit). Seller: sent. */
+  position: bigint
+  /** Root at `position`, 32 bytes. */
+  root: Uint8Array
+  due: bigint
+  /** Buyer: signed. Seller: credited. */
+  paid: bigint
+  openedAt: number
+  updatedAt: number
+}
+
+/** Sessions and their statements. Every promise resolves when its write is durable (FULL, group commit). */
+export interface SessionStore {
+  put: (session: SessionRecord, options?: AbortOptions) => Promise<void>
+  get: (id: string, role: SessionRole, options?: AbortOptions) => Promise<SessionRecord | undefined>
+  list: (role?: SessionRole, options?: AbortOptions) => Promise<SessionRecord[]>
+  /**
+   * Keeps statements of a session; with `replaces: kind`, earlier ones of that kind and session are dropped in the same
+   * commit (the last invoice supersedes the ones before).
+   */
+  keep: (
+    sessionId: string,
+    role: SessionRole,
+    statements: SignedStatement[],
+    options?: AbortOptions & { replaces?: string }
+  ) => Promise<void>
+  statements: (sessionId: string, role: SessionRole, options?: AbortOptions) => Promise<SignedStatement[]>
+  /** Digest of each block part of the session in order: what the transcript is made of. */
+  keepParts: (sessionId: string, role: SessionRole, parts: TranscriptPart[], options?: AbortOptions) => Promise<void>
+  parts: (sessionId: string, role: SessionRole, options?: AbortOptions) => Promise<TranscriptPart[]>
+}
+
+/** One step of the transcript: c ← sha256(c ‖ first ‖ count ‖ digest). */
+export interface TranscriptPart {
+  first: bigint
+  count: number
+  digest: Uint8Array
+}
+
+/** Buyer's side of a channel. `signed` never decreases and is durable before the voucher leaves. */
+export interface PayerChannel {
+  channelId: Hex
+  config: ChannelConfig
+  seller: string
+  chainId: number
+  escrow: Hex
+  /** Deposits known of (authorised or confirmed). */
+  deposited: bigint
+  /** Cumulative amount signed so far and its signature. */
+  signed: bigint
+  signature?: Hex
+  /** Consumed by ended sessions. */
+  base: bigint
+}
+
+/** Seller's side of a channel. Configs are kept because the contract does not. */
+export interface PayeeChannel {
+  channelId: Hex
+  config: ChannelConfig
+  chainId: number
+  escrow: Hex
+  /** Highest voucher held. */
+  voucher?: VoucherPayload
+  /** Consumed by ended sessions. */
+  base: bigint
+  /** Claimed on the chain as far as this node knows. */
+  claimed: bigint
+}
+
+export interface ChannelSession {
+  sessionId: string
+  channelId: Hex
+  /** Cumulative paid in this session. */
+  paid: bigint
+  open: boolean
+}
+
+/** Channels and vouchers of both roles. Every promise resolves when its write is durable. */
+export interface ChannelStore {
+  putPayer: (channel: PayerChannel, session?: ChannelSession, options?: AbortOptions) => Promise<void>
+  payer: (channelId: Hex, options?: AbortOptions) => Promise<PayerChannel | undefined>
+  payers: (options?: AbortOptions) => Promise<PayerChannel[]>
+  putPayee: (channel: PayeeChannel, session?: ChannelSession, options?: AbortOptions) => Promise<void>
+  payee: (channelId: Hex, options?: AbortOptions) => Promise<PayeeChannel | undefined>
+  payees: (options?: AbortOptions) => Promise<PayeeChannel[]>
+  sessions: (role: 'payer' | 'payee', channelId: Hex, options?: AbortOptions) => Promise<ChannelSession[]>
+}
+
+/** Money spent, for budgets: one row per (seller, hour). */
+export interface SpendingStore {
+  add: (row: { seller: string; session: string; at: number; amount: bigint }, options?: AbortOptions) => Promise<void>
+  /** Sum since `since` (Unix ms), of one seller or session if named. */
+  sum: (filter: { since?: number; seller?: string; session?: string }, options?: AbortOptions) => Promise<bigint>
+}
+
+export type { PaymentPayload }
+
+/** Rebuildable index of listings (index.db), filled by the registry. */
+export interface IndexStore {
+  run: (statements: Array<{ sql: string; params?: SqlValue[] }>, options?: AbortOptions) => Promise<void>
+  all: <Row extends Record<string, SqlValue>>(
+    sql: string,
+    params?: SqlValue[],
+    options?: AbortOptions
+  ) => Promise<Row[]>
+}
+
+export type SqlValue = string | number | bigint | null | Uint8Array

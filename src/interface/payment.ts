@@ -1,0 +1,206 @@
+import type { AbortOptions, Address, AssetId, Hex, NetworkId } from './common.ts'
+import type { ListingPayment, Price } from './listing.ts'
+
+export type RailName = 'evm' | 'free'
+
+/** What a HELLO says that a buyer can pay in. No wallet address is in it. */
+export interface PaymentCapability {
+  rail: RailName
+  network?: NetworkId
+  asset?: AssetId
+}
+
+/** Channel parameters of the x402 batch-settlement scheme; `channelId` is their EIP-712 hash under chain and escrow. */
+export interface ChannelConfig {
+  payer: Address
+  payerAuthorizer: Address
+  receiver: Address
+  receiverAuthorizer: Address
+  token: Address
+  /** Seconds. */
+  withdrawDelay: number
+  salt: Hex
+}
+
+/** One way to pay, as the seller's OFFER states it. */
+export interface PaymentTerms {
+  rail: RailName
+  price: Price
+  network?: NetworkId
+  asset?: AssetId
+  payTo?: Address
+  receiverAuthorizer?: Address
+  escrow?: Address
+  /** Seconds. */
+  withdrawDelay?: number
+}
+
+/** EIP-3009 authorization that the seller relays to the escrow, so that the buyer needs no gas. */
+export interface DepositAuthorization {
+  amount: bigint
+  /** Address of the collector; the seller uses it only if it is the one of its own network profile. */
+  collector: Address
+  /** Collector's calldata: for EIP-3009 validAfter, validBefore, salt and signature. */
+  data: Hex
+}
+
+/** The rail's part of an ORDER. */
+export interface RailOrder {
+  rail: RailName
+  config?: ChannelConfig
+  /** 65-byte EIP-712 `SessionAuth` signature by the payerAuthorizer. */
+  channelAuth?: Hex
+  deposit?: DepositAuthorization
+}
+
+/** Digests that bind a channel to one order: sha2-256 digests of the offer's CID and of the buyer's peer ID bytes. */
+export interface SessionBinding {
+  offerDigest: Hex
+  buyerPeerDigest: Hex
+  /** 16-byte order nonce, left-aligned in 32 bytes. */
+  orderNonce: Hex
+}
+
+/** Rail payload of PAYMENT: a voucher for the channel's whole cumulative amount. */
+export interface VoucherPayload {
+  channelId: Hex
+  maxClaimableAmount: bigint
+  /** 65 bytes r ‖ s ‖ v, low s, v ∈ {27, 28}. */
+  signature: Hex
+}
+
+/** The rail's payload of a PAYMENT; undefined on the free rail. */
+export type PaymentPayload = VoucherPayload
+
+/** Buyer's role on a rail. */
+export interface Payer {
+  readonly rail: RailName
+  capabilities: () => PaymentCapability[]
+  /** Why these terms cannot be paid by this wallet (wrong network, unknown escrow, delay too long …); undefined when they can. */
+  objection: (terms: PaymentTerms, listing: ListingPayment) => string | undefined
+  /**
+   * Opens or reuses a channel that can pay `maximum` more, authorises a deposit where needed, and signs `channelAuth`.
+   * Checks the budget; throws `budget`, `funds` or `refused` before anything is signed.
+   */
+  open: (request: PayerRequest, options?: AbortOptions) => Promise<PayerSession>
+}
+
+export interface PayerRequest {
+  terms: PaymentTerms
+  binding: SessionBinding
+  /** Seller's peer ID: budgets are per seller. */
+  seller: string
+  /** Most that this session may cost. */
+  maximum: bigint
+}
+
+export interface PayerSession {
+  readonly order: RailOrder
+  /** Tells the rail the session ID (CID of ORDER) once it exists; stored durably. */
+  begin: (sessionId: string, options?: AbortOptions) => Promise<void>
+  /**
+   * Takes what ACCEPT says of the channel: the base (consumed by ended sessions) and the buyer's own last voucher as
+   * proof. Throws `paymentInvalid` when it is not what this buyer signed.
+   */
+  accept: (base: bigint, proof: PaymentPayload | undefined, options?: AbortOptions) => Promise<void>
+  /** Signs for `sessionPaid` cumulative; the new amount is durable before this resolves. Never lower than before. */
+  pay: (sessionPaid: bigint, options?: AbortOptions) => Promise<PaymentPayload | undefined>
+  /** The session is over: `due` of it counts as consumed, the rest stays in the channel for the next session. */
+  end: (due: bigint, options?: AbortOptions) => Promise<void>
+}
+
+/** Seller's role on a rail. */
+export interface Payee {
+  readonly rail: RailName
+  /** What an OFFER says for this way to pay of a listing; undefined when the rail cannot serve it now. */
+  terms: (listing: ListingPayment) => PaymentTerms | undefined
+  /**
+   * Checks `channelAuth`, channel and balance as chain *state*, relays the deposit if one is given, stores the config
+   * durably. Throws `refused` (user can act: unfunded) or `paymentInvalid`.
+   */
+  accept: (request: PayeeRequest, options?: AbortOptions) => Promise<PayeeSession>
+  /** Presents vouchers to the chain and settles; all channels, or the given ones. Resolves with the transactions. */
+  claim: (channelIds?: Hex[], options?: AbortOptions) => Promise<ClaimResult>
+}
+
+export interface PayeeRequest {
+  terms: PaymentTerms
+  binding: SessionBinding
+  order: RailOrder
+  /** Buyer's peer ID. */
+  buyer: string
+  maximum: bigint
+}
+
+export interface ClaimResult {
+  /** Newly claimed, atomic units per token summed (one token per network profile in this version). */
+  claimed: bigint
+  transactions: Hex[]
+  /** Vouchers that the simulation refused, with the reason; the others of the batch went through. */
+  rejected: Array<{ channelId: Hex; reason: string }>
+}
+
+export interface PayeeSession {
+  /** Account that pays; exposure is summed per account. undefined on the free rail. */
+  readonly account: string | undefined
+  /** Channel amount consumed by ended sessions. */
+  readonly base: bigint
+  /** The buyer's own last voucher, sent back in ACCEPT. */
+  readonly proof: PaymentPayload | undefined
+  /** What the channel can still pay for this session: balance − pending withdrawal − base − other open sessions. */
+  available: () => bigint
+  begin: (sessionId: string, options?: AbortOptions) => Promise<void>
+  /** Pure check, no side effect: undefined when good, else the reason. */
+  verify: (sessionPaid: bigint, payload: PaymentPayload | undefined) => string | undefined
+  /** Verifies and stores; the voucher is durable when this resolves. Only then does it count as credit. */
+  credit: (sessionPaid: bigint, payload: PaymentPayload | undefined, options?: AbortOptions) => Promise<void>
+  /** Ends the session: `base` grows by min(due, credited). Resolves with the proof embedded in RECEIPT. */
+  end: (due: bigint, credited: bigint, options?: AbortOptions) => Promise<PaymentPayload | undefined>
+}
+
+/** State of a channel on the chain. */
+export interface ChannelState {
+  balance: bigint
+  totalClaimed: bigint
+  /** Amount whose withdrawal was initiated; 0 when none. */
+  pendingWithdrawal: bigint
+  /** Unix seconds after which it may be finalised; 0 when none. */
+  finalizeAfter: bigint
+}
+
+export interface VoucherClaim {
+  config: ChannelConfig
+  voucher: VoucherPayload
+  /** Cumulative amount to claim, ≤ voucher.maxClaimableAmount. */
+  totalClaimed: bigint
+}
+
+/** What the evm rail needs of a chain. Implemented by chain (viem); money-relevant addresses come from the network profile. */
+export interface ChannelChain {
+  readonly chainId: number
+  readonly escrow: Address
+  readonly token: { address: Address; name: string; version: string; decimals: number }
+  readonly eip3009Collector: Address
+  /** Account that sends transactions, lower case. */
+  readonly account: Address
+  /** Read at the profile's confirmation depth. */
+  channel: (channelId: Hex, options?: AbortOptions) => Promise<ChannelState>
+  tokenBalance: (owner: Address, options?: AbortOptions) => Promise<bigint>
+  /** Escrow `deposit` through a collector; resolves with the transaction hash when mined at confirmation depth. */
+  deposit: (config: ChannelConfig, deposit: DepositAuthorization, options?: AbortOptions) => Promise<Hex>
+  /** Simulates one batch; undefined when it goes through, else the reason. */
+  simulateClaim: (claims: VoucherClaim[], options?: AbortOptions) => Promise<string | undefined>
+  claim: (claims: VoucherClaim[], options?: AbortOptions) => Promise<Hex>
+  settle: (receiver: Address, token: Address, options?: AbortOptions) => Promise<Hex | undefined>
+  /** Unix seconds of the latest block: time for money. */
+  timestamp: (options?: AbortOptions) => Promise<bigint>
+}
+
+/** Budget in front of every payer: durable, enforced before a signature is made. */
+export interface Budget {
+  /** Throws `budget` with both numbers when the caps do not allow it; reserves the amount durably otherwise. */
+  reserve: (
+    request: { seller: string; session: string; amount: bigint; unitPrice?: bigint },
+    options?: AbortOptions
+  ) => Promise<void>
+}
