@@ -96,6 +96,8 @@ export interface PayerRequest {
 
 export interface PayerSession {
   readonly order: RailOrder
+  /** undefined on rails without channels. */
+  readonly channelId?: Hex
   /** Tells the rail the session ID (CID of ORDER) once it exists; stored durably. */
   begin: (sessionId: string, options?: AbortOptions) => Promise<void>
   /**
@@ -143,6 +145,8 @@ export interface ClaimResult {
 export interface PayeeSession {
   /** Account that pays; exposure is summed per account. undefined on the free rail. */
   readonly account: string | undefined
+  /** undefined on rails without channels. */
+  readonly channelId?: Hex
   /** Channel amount consumed by ended sessions. */
   readonly base: bigint
   /** The buyer's own last voucher, sent back in ACCEPT. */

@@ -1,0 +1,243 @@
+import { due, NO_PROGRESS, type Progress } from '../../interface/index.ts'
+import { paymentTarget, type SessionTerms } from './account.ts'
+import {
+  ACCEPT_TIMEOUT_MS,
+  HELLO_TIMEOUT_MS,
+  MAX_IN_FLIGHT_BYTES,
+  ORDER_TIMEOUT_MS,
+  POSITION_EVERY_BYTES,
+  RECEIPT_TIMEOUT_MS,
+  SILENCE_TIMEOUT_MS
+} from './constants.ts'
+import type { FrameName } from './frame.ts'
+import { STATUS, type StatusCode } from './status.ts'
+import { BUYER_EXPECTS, BUYER_TRANSITIONS, type BuyerPhase, follow } from './transitions.ts'
+
+/** Which invoices the buyer answers: each, or only the newest while a payment is being stored. */
+export type Answering = 'every' | 'newest'
+
+export interface BuyerState {
+  readonly phase: BuyerPhase
+  readonly answering: Answering
+  readonly terms: SessionTerms | undefined
+  readonly received: Progress
+  readonly due: bigint
+  /** Highest amount asked of the rail. */
+  readonly asked: bigint
+  /** Highest amount sent in a PAYMENT. */
+  readonly paid: bigint
+  readonly handled: bigint
+  readonly acknowledged: bigint
+  /** Bytes received and not yet acknowledged, and those handled since the last POSITION. */
+  readonly unacknowledgedBytes: number
+  readonly handledBytes: number
+  readonly credited: bigint
+  readonly reason: number | undefined
+  readonly closeSent: boolean
+  readonly closeReceived: boolean
+  readonly finalReceived: boolean
+  readonly deadline: number | undefined
+}
+
+export interface Totals {
+  n: bigint
+  bytes: bigint
+  due: bigint
+  credited: bigint
+  /** Whether the root in it is the one that the buyer computed. */
+  rootMatches: boolean
+}
+
+export type BuyerEvent =
+  | { type: 'menuReceived' }
+  | { type: 'offerReceived' }
+  | { type: 'orderSent' }
+  | { type: 'refused' }
+  | { type: 'accepted'; terms: SessionTerms }
+  | { type: 'data'; first: bigint; progress: Progress; bytes: number }
+  | ({ type: 'invoice' } & Totals)
+  | { type: 'paid'; sessionPaid: bigint }
+  | { type: 'handled'; n: bigint; bytes: number; idle: boolean }
+  | { type: 'stop'; reason: number }
+  | { type: 'closeReceived'; reason: number }
+  | ({ type: 'receipt' } & Totals)
+  | { type: 'tick' }
+  | { type: 'aborted' }
+
+export type BuyerEffect =
+  | { type: 'pay'; n: bigint; sessionPaid: bigint }
+  | { type: 'position'; n: bigint }
+  | { type: 'close'; reason: number; n: bigint }
+  | { type: 'deliver' }
+  | { type: 'keepInvoice' }
+  | { type: 'acknowledge' }
+  | { type: 'fail'; code: StatusCode; text: string }
+
+export function buyerStart(now: number, answering: Answering): BuyerState {
+  return {
+    phase: 'greeting',
+    answering,
+    terms: undefined,
+    received: NO_PROGRESS,
+    due: 0n,
+    asked: 0n,
+    paid: 0n,
+    handled: 0n,
+    acknowledged: 0n,
+    unacknowledgedBytes: 0,
+    handledBytes: 0,
+    credited: 0n,
+    reason: undefined,
+    closeSent: false,
+    closeReceived: false,
+    finalReceived: false,
+    deadline: now + HELLO_TIMEOUT_MS
+  }
+}
+
+export function buyerExpects(state: BuyerState, frame: FrameName): boolean {
+  return BUYER_EXPECTS[state.phase].includes(frame)
+}
+
+function move(state: BuyerState, event: string): BuyerState {
+  return { ...state, phase: follow(BUYER_TRANSITIONS, state.phase, event) as BuyerPhase }
+}
+
+type Step = [BuyerState, BuyerEffect[]]
+
+function fail(state: BuyerState, code: StatusCode, text: string): Step {
+  return [{ ...move(state, 'aborted'), deadline: undefined }, [{ type: 'fail', code, text }]]
+}
+
+/** Pays up to the due of what was received and `ahead`; never above the maximum, never below what was asked before. */
+function pay(state: BuyerState): Step {
+  const { terms } = state
+  if (terms === undefined) return [state, []]
+  if (state.answering === 'newest' && state.asked > state.paid) return [state, []]
+  // Nothing is kept paid in advance once the session ends.
+  const ahead = state.phase === 'streaming' ? terms.ahead : 0n
+  const target = paymentTarget(terms, state.received, ahead)
+  if (target <= state.asked) return [state, []]
+  return [{ ...state, asked: target }, [{ type: 'pay', n: state.received.n, sessionPaid: target }]]
+}
+
+function onData(state: BuyerState, event: Extract<BuyerEvent, { type: 'data' }>): Step {
+  const { terms } = state
+  if (terms === undefined || state.closeReceived) return fail(state, STATUS.unexpected, 'DATA after CLOSE')
+  const next = terms.start + state.received.n
+  if (event.first !== next) return fail(state, STATUS.unexpected, `DATA starts at ${event.first}, expected ${next}`)
+  const end = terms.start + event.progress.n
+  if (terms.end !== undefined && end > terms.end) {
+    return fail(state, STATUS.unexpected, `DATA reaches ${end}, the order ends at ${terms.end}`)
+  }
+  const owed = due(terms.price, event.progress)
+  if (owed > terms.maximum)
+    return fail(state, STATUS.unexpected, `DATA makes ${owed} due, the order allows ${terms.maximum}`)
+  const unacknowledgedBytes = state.unacknowledgedBytes + event.bytes
+  if (state.unacknowledgedBytes > MAX_IN_FLIGHT_BYTES) {
+    return fail(state, STATUS.unexpected, `${unacknowledgedBytes} bytes in flight, the limit is ${MAX_IN_FLIGHT_BYTES}`)
+  }
+  return [{ ...state, received: event.progress, due: owed, unacknowledgedBytes }, [{ type: 'deliver' }]]
+}
+
+/** Compares what the seller states with what was received; each difference is named with both numbers. */
+function disagreement(state: BuyerState, totals: Totals): { code: StatusCode; text: string } | undefined {
+  const { received } = state
+  if (totals.n !== received.n)
+    return { code: STATUS.accountMismatch, text: `position ${totals.n}, received ${received.n}` }
+  if (totals.bytes !== received.bytes) {
+    return { code: STATUS.accountMismatch, text: `${totals.bytes} bytes, received ${received.bytes}` }
+  }
+  if (totals.due !== state.due)
+    return { code: STATUS.accountMismatch, text: `due ${totals.due}, computed ${state.due}` }
+  if (totals.credited > state.asked || totals.credited < state.credited) {
+    return { code: STATUS.accountMismatch, text: `credited ${totals.credited}, paid ${state.paid}` }
+  }
+  if (!totals.rootMatches) return { code: STATUS.transcriptMismatch, text: `root at ${totals.n} differs` }
+  return undefined
+}
+
+function onInvoice(state: BuyerState, event: Totals, now: number): Step {
+  if (state.finalReceived) return fail(state, STATUS.unexpected, 'INVOICE after the final one')
+  const problem = disagreement(state, event)
+  if (problem !== undefined) return fail(state, problem.code, `INVOICE: ${problem.text}`)
+  const final = state.closeReceived
+  const deadline = final ? now + RECEIPT_TIMEOUT_MS : state.deadline
+  const seen: BuyerState = { ...state, credited: event.credited, finalReceived: final, deadline }
+  const [next, effects] = pay(seen)
+  return [next, [{ type: 'keepInvoice' }, ...effects]]
+}
+
+function onHandled(state: BuyerState, event: Extract<BuyerEvent, { type: 'handled' }>): Step {
+  const handledBytes = state.handledBytes + event.bytes
+  const next: BuyerState = { ...state, handled: event.n, handledBytes }
+  const open = state.phase === 'streaming' || state.phase === 'settling'
+  if (!open || event.n <= state.acknowledged) return [next, []]
+  if (handledBytes < POSITION_EVERY_BYTES && !event.idle) return [next, []]
+  const unacknowledgedBytes = Math.max(0, state.unacknowledgedBytes - handledBytes)
+  return [{ ...next, acknowledged: event.n, unacknowledgedBytes, handledBytes: 0 }, [{ type: 'position', n: event.n }]]
+}
+
+function onCloseReceived(state: BuyerState, reason: number, now: number): Step {
+  if (state.closeReceived) return fail(state, STATUS.unexpected, 'a second CLOSE')
+  const settling = state.phase === 'streaming' ? move(state, 'closing') : state
+  return [{ ...settling, closeReceived: true, reason: state.reason ?? reason, deadline: now + RECEIPT_TIMEOUT_MS }, []]
+}
+
+function onReceipt(state: BuyerState, event: Totals): Step {
+  if (!state.finalReceived) return fail(state, STATUS.unexpected, 'RECEIPT before the final INVOICE')
+  const problem = disagreement(state, event)
+  if (problem !== undefined) return fail(state, problem.code, `RECEIPT: ${problem.text}`)
+  const closed: BuyerState = { ...move(state, 'receiptReceived'), credited: event.credited, deadline: undefined }
+  return [closed, [{ type: 'acknowledge' }]]
+}
+
+/**
+ * The buyer's side of a session: pure. It never pays for a record that it has not received, beyond `prepay`.
+ *
+ * @param now - monotonic ms
+ */
+export function buyerStep(state: BuyerState, event: BuyerEvent, now: number): Step {
+  switch (event.type) {
+    case 'tick':
+      if (state.deadline === undefined || now < state.deadline) return [state, []]
+      return fail(state, STATUS.timeout, `nothing came in state ${state.phase}`)
+    case 'aborted':
+      return state.phase === 'closed' || state.phase === 'failed'
+        ? [state, []]
+        : [{ ...move(state, 'aborted'), deadline: undefined }, []]
+    case 'refused':
+      return [{ ...move(state, 'refused'), deadline: undefined }, []]
+    case 'menuReceived':
+      return [{ ...move(state, 'menuReceived'), deadline: undefined }, []]
+    case 'offerReceived':
+      return [{ ...move(state, 'offerReceived'), deadline: now + ORDER_TIMEOUT_MS }, []]
+    case 'orderSent':
+      return [{ ...move(state, 'orderSent'), deadline: now + ACCEPT_TIMEOUT_MS }, []]
+    case 'accepted': {
+      const streaming: BuyerState = { ...move(state, 'accepted'), terms: event.terms, deadline: undefined }
+      return event.terms.ahead > 0n ? pay(streaming) : [streaming, []]
+    }
+    case 'data':
+      return onData(state, event)
+    case 'invoice':
+      return onInvoice(state, event, now)
+    case 'paid': {
+      const next: BuyerState = { ...state, paid: event.sessionPaid > state.paid ? event.sessionPaid : state.paid }
+      const open = next.phase === 'streaming' || next.phase === 'settling'
+      return open && state.answering === 'newest' ? pay(next) : [next, []]
+    }
+    case 'handled':
+      return onHandled(state, event)
+    case 'stop': {
+      if (state.phase !== 'streaming' || state.closeSent) return [state, []]
+      const stopping: BuyerState = { ...move(state, 'closing'), closeSent: true, reason: event.reason }
+      const effect: BuyerEffect = { type: 'close', reason: event.reason, n: state.handled }
+      return [{ ...stopping, deadline: now + SILENCE_TIMEOUT_MS }, [effect]]
+    }
+    case 'closeReceived':
+      return onCloseReceived(state, event.reason, now)
+    case 'receipt':
+      return onReceipt(state, event)
+  }
+}

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto'
+import type { CID } from 'multiformats/cid'
+import {
+  DdmError,
+  type Payer,
+  type PayerSession,
+  type SessionRecord,
+  type SessionStore
+} from '../../interface/index.ts'
+import { type CheckedStatement, type OfferPrice, type StatementSigner, signStatement } from '../../statements/index.ts'
+import { sessionBinding } from './binding.ts'
+import type { BuyRequest } from './buyer-session.ts'
+import type { Clock } from './clock.ts'
+import { checkOffer, checkOfferedPrice, costsMore, paymentTermsOf, priceOf } from './negotiation.ts'
+import { SdppError, STATUS } from './status.ts'
+
+export interface PlacedOrder {
+  /** Session ID: CID of the ORDER. */
+  session: CID
+  statement: CheckedStatement<'order'>
+  offer: CheckedStatement<'offer'>
+  entry: OfferPrice
+  payer: PayerSession
+  record: SessionRecord
+}
+
+export interface PlaceOrderInput {
+  offer: CheckedStatement<'offer'>
+  nonce: Uint8Array
+  seller: string
+  request: BuyRequest
+  signer: StatementSigner
+  payers: readonly Payer[]
+  sessions: SessionStore
+  clock: Clock
+  signal: AbortSignal
+}
+
+/** OFFER → ORDER: checks what is asked, opens the way to pay, signs; durable before it may be sent. */
+export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
+  const { offer, seller, request, signer, sessions, clock, signal } = input
+  const { listing, wish } = request
+  checkOffer(offer.content, {
+    nonce: input.nonce,
+    buyer: signer.peerId,
+    listingCid: listing.cid,
+    document: listing.document
+  })
+  const { index, entry, payer } = choosePrice(input)
+  const orderNonce = randomBytes(16)
+  const binding = sessionBinding(offer.link, signer.peerId, orderNonce)
+  const rail = await payer.open({ terms: paymentTermsOf(entry), binding, seller, maximum: wish.maximum }, { signal })
+  const { config, channelAuth, deposit } = rail.order
+  const k = clamp(wish.k ?? offer.content.k.default, offer.content.k.min, offer.content.k.max)
+  const statement = signStatement(
+    signer,
+    'order',
+    {
+      offer: offer.link,
+      nonce: orderNonce,
+      price: BigInt(index),
+      rail: entry.rail,
+      ...(config === undefined ? {} : { config: { ...config, withdrawDelay: BigInt(config.withdrawDelay) } }),
+      ...(channelAuth === undefined ? {} : { channelAuth }),
+      ...(deposit === undefined ? {} : { deposit }),
+      from: wish.from,
+      ...(wish.quantity === undefined ? {} : { quantity: wish.quantity }),
+      ...(wish.until === undefined ? {} : { until: wish.until }),
+      ...(wish.duration === undefined ? {} : { duration: wish.duration }),
+      k,
+      prepay: wish.prepay,
+      maximum: wish.maximum
+    },
+    clock.wallTime()
+  )
+  const id = statement.cid
+  const record: SessionRecord = {
+    id,
+    role: 'buyer',
+    listingId: listing.id,
+    listingCid: listing.cid,
+    peer: seller,
+    state: 'ordered',
+    rail: entry.rail,
+    ...(rail.channelId === undefined ? {} : { channelId: rail.channelId }),
+    start: wish.from.offset ?? 0n,
+    position: 0n,
+    root: new Uint8Array(32),
+    due: 0n,
+    paid: 0n,
+    openedAt: clock.wallTime(),
+    updatedAt: clock.wallTime()
+  }
+  await sessions.put(record, { signal })
+  await sessions.keep(id, 'buyer', [offer, statement], { signal })
+  await rail.begin(id, { signal })
+  return { session: statement.link, statement, offer, entry, payer: rail, record }
+}
+
+/** The first offered price that this wallet can pay, in the listing's order; otherwise the reasons of each. */
+function choosePrice({ offer, request, payers }: PlaceOrderInput): { index: number; entry: OfferPrice; payer: Payer } {
+  const reasons: string[] = []
+  for (const [index, entry] of offer.content.prices.entries()) {
+    const listed = checkOfferedPrice(request.listing.document, entry)
+    const { maxPrice } = request
+    if (maxPrice !== undefined && costsMore(priceOf(entry), { ...maxPrice, unit: entry.unit })) {
+      throw new DdmError(
+        'priceAboveLimit',
+        `the seller asks ${entry.amount} per ${entry.count}, more than your limit of ${maxPrice.amount} per ${maxPrice.count}`,
+        { details: { asked: entry.amount.toString(), limit: maxPrice.amount.toString() } }
+      )
+    }
+    for (const payer of payers.filter(({ rail }) => rail === entry.rail)) {
+      const objection = payer.objection(paymentTermsOf(entry), listed)
+      if (objection === undefined) return { index, entry, payer }
+      reasons.push(objection)
+    }
+  }
+  throw new SdppError(
+    STATUS.noCommonRail,
+    `no offered way to pay fits this wallet: ${reasons.join('; ') || 'none offered'}`
+  )
+}
+
+function clamp(value: bigint, low: bigint, high: bigint): bigint {
+  if (value < low) return low
+  return value > high ? high : value
+}

@@ -1,0 +1,40 @@
+/** Values of docs/specs/sdpp.md; each names the rule it comes from. */
+
+export const SDPP_PROTOCOL = '/ddm/sdpp/2.0.0'
+export const SDPP_VERSION = 2n
+
+/** Control frames carry one statement or a small map; refused before allocating (Frames). */
+export const MAX_CONTROL_BYTES = 64 * 1024
+/** A DATA frame carries one block or a slice of one (Frames). */
+export const MAX_DATA_BYTES = 1024 * 1024
+
+/** Data that the buyer has not acknowledged is at most this, on every rail (Flow). */
+export const MAX_IN_FLIGHT_BYTES = 1024 * 1024
+/** The buyer acknowledges at the latest after this much; a quarter of the budget keeps the pipe full. */
+export const POSITION_EVERY_BYTES = 128 * 1024
+
+/** An invoice is sent at the latest this long after the first uninvoiced record (Invoices). */
+export const INVOICE_DELAY_MS = 1_000
+/** How long the seller waits for a PAYMENT that an invoice asks for. */
+export const PAYMENT_TIMEOUT_MS = 20_000
+/** A side that sent nothing for this long sends PING. */
+export const PING_AFTER_MS = 15_000
+/** A side that heard nothing for three pings considers the other gone. */
+export const SILENCE_TIMEOUT_MS = 45_000
+/** HELLO and OFFER are one round trip each. */
+export const HELLO_TIMEOUT_MS = 10_000
+/** ORDER may need an unlocked wallet. */
+export const ORDER_TIMEOUT_MS = 60_000
+/** ACCEPT may need a deposit to be mined and confirmed. */
+export const ACCEPT_TIMEOUT_MS = 120_000
+/** RECEIPT and RECEIPT_ACK; the seller may wait for a last payment first. */
+export const RECEIPT_TIMEOUT_MS = 30_000
+
+/** Default validity of an OFFER in seconds. */
+export const OFFER_TTL_SECONDS = 120n
+/** Default time in seconds that a seller keeps what a resume needs. */
+export const RESUME_TTL_SECONDS = 86_400n
+/** Entries of a MENU page. */
+export const MENU_PAGE = 32
+/** Pages a buyer may ask for on one stream. */
+export const MAX_MENU_PAGES = 64

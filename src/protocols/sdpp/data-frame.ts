@@ -1,0 +1,50 @@
+import { type RecordEnds, recordEnds } from '../../interface/index.ts'
+import { encodeFrame, FRAME } from './frame.ts'
+import { SdppError, STATUS } from './status.ts'
+
+/** u64be block start, u64be first offset, u32be count, u8 flags, then the records. */
+export const DATA_HEADER_BYTES = 21
+const END_OF_BLOCK = 0x01
+
+export interface DataFrame {
+  /** Offset of the first record of the block that this is a slice of. */
+  blockStart: bigint
+  first: bigint
+  count: number
+  endOfBlock: boolean
+  /** Per record u32be length ‖ bytes. */
+  bytes: Uint8Array
+  ends: RecordEnds
+}
+
+export function encodeData(frame: Omit<DataFrame, 'ends'>): Uint8Array {
+  const header = new Uint8Array(DATA_HEADER_BYTES)
+  const view = new DataView(header.buffer)
+  view.setBigUint64(0, frame.blockStart)
+  view.setBigUint64(8, frame.first)
+  view.setUint32(16, frame.count)
+  header[20] = frame.endOfBlock ? END_OF_BLOCK : 0
+  return encodeFrame(FRAME.DATA, header, frame.bytes)
+}
+
+/** @throws SdppError `malformed` when lengths, count or flags do not fit */
+export function decodeData(body: Uint8Array): DataFrame {
+  if (body.length < DATA_HEADER_BYTES)
+    throw new SdppError(STATUS.malformed, `DATA of ${body.length} bytes is truncated`)
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
+  const blockStart = view.getBigUint64(0)
+  const first = view.getBigUint64(8)
+  const count = view.getUint32(16)
+  const flags = body[20] as number
+  if (count === 0) throw new SdppError(STATUS.malformed, 'DATA holds no record')
+  if ((flags & ~END_OF_BLOCK) !== 0)
+    throw new SdppError(STATUS.malformed, `DATA has unknown flags 0x${flags.toString(16)}`)
+  if (first < blockStart)
+    throw new SdppError(STATUS.malformed, `DATA starts at ${first}, before its block at ${blockStart}`)
+  const bytes = body.subarray(DATA_HEADER_BYTES)
+  try {
+    return { blockStart, first, count, endOfBlock: flags === END_OF_BLOCK, bytes, ends: recordEnds(bytes, count) }
+  } catch (error) {
+    throw new SdppError(STATUS.malformed, `DATA: ${(error as Error).message}`)
+  }
+}

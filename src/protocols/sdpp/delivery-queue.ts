@@ -1,0 +1,72 @@
+import type { DataRecord } from '../../interface/index.ts'
+
+/** Records of one DATA frame, and the position after them. */
+export interface Batch {
+  records: DataRecord[]
+  /** Position after the last record. */
+  n: bigint
+  bytes: number
+}
+
+/**
+ * Between the wire and the consumer: frames go in as they come, batches come out as they are asked for. A batch counts
+ * as handled when the consumer asks for the next one. Bounded by the protocol's in-flight budget.
+ */
+export class DeliveryQueue {
+  readonly #onHandled: (batch: Batch, idle: boolean) => void
+  #batches: Batch[] = []
+  #current: Batch | undefined
+  #ended: { error: unknown } | undefined
+  #wake: (() => void) | undefined
+  #discarding = false
+
+  constructor(onHandled: (batch: Batch, idle: boolean) => void) {
+    this.#onHandled = onHandled
+  }
+
+  push(batch: Batch): void {
+    if (this.#discarding) {
+      this.#onHandled(batch, true)
+      return
+    }
+    this.#batches.push(batch)
+    this.#wake?.()
+  }
+
+  /** After the last batch `next` answers undefined, or throws `error`. */
+  end(error?: unknown): void {
+    this.#ended ??= { error }
+    this.#wake?.()
+  }
+
+  /** The consumer wants no more: what still comes is handled by dropping it. */
+  discard(): void {
+    this.#discarding = true
+    this.#handleCurrent()
+    for (const batch of this.#batches.splice(0)) this.#onHandled(batch, true)
+    this.#wake?.()
+  }
+
+  async next(): Promise<DataRecord[] | undefined> {
+    this.#handleCurrent()
+    while (this.#batches.length === 0) {
+      if (this.#discarding) return undefined
+      if (this.#ended !== undefined) {
+        if (this.#ended.error !== undefined) throw this.#ended.error
+        return undefined
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      this.#wake = undefined
+    }
+    this.#current = this.#batches.shift()
+    return this.#current?.records
+  }
+
+  #handleCurrent(): void {
+    const batch = this.#current
+    this.#current = undefined
+    if (batch !== undefined) this.#onHandled(batch, this.#batches.length === 0)
+  }
+}

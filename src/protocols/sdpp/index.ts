@@ -1,0 +1,17 @@
+export type { SessionTerms } from './account.ts'
+export {
+  type BuyerComponents,
+  type BuyerOutcome,
+  BuyerSession,
+  type BuyerSessionStatus,
+  type BuyRequest
+} from './buyer-session.ts'
+export type { Catalog, Product } from './catalog.ts'
+export { type Clock, systemClock } from './clock.ts'
+export * from './constants.ts'
+export { type MenuEntry, requestMenu } from './menu.ts'
+export type { OrderWish } from './negotiation.ts'
+export { type Seller, type SellerComponents, type SellerInit, type StreamRegistrar, sdppSeller } from './seller.ts'
+export type { Invoicing } from './seller-machine.ts'
+export type { SellerSessionStatus } from './seller-session.ts'
+export { CLOSE_REASON, SdppError, STATUS, statusName } from './status.ts'

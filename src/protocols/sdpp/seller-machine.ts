@@ -1,0 +1,315 @@
+import { due, NO_PROGRESS, type Progress } from '../../interface/index.ts'
+import { advance, fitting, nextInvoiceAt, type Records, type SessionTerms } from './account.ts'
+import {
+  HELLO_TIMEOUT_MS,
+  INVOICE_DELAY_MS,
+  MAX_IN_FLIGHT_BYTES,
+  ORDER_TIMEOUT_MS,
+  PAYMENT_TIMEOUT_MS,
+  RECEIPT_TIMEOUT_MS
+} from './constants.ts'
+import type { FrameName } from './frame.ts'
+import { CLOSE_REASON, STATUS, type StatusCode } from './status.ts'
+import { follow, SELLER_EXPECTS, SELLER_TRANSITIONS, type SellerPhase } from './transitions.ts'
+
+/** How often invoices are sent: every one at k, or fewer while the link is slower than the window (Invoices). */
+export type Invoicing = 'strict' | 'adaptive'
+
+export interface SellerState {
+  readonly phase: SellerPhase
+  readonly invoicing: Invoicing
+  readonly terms: SessionTerms | undefined
+  readonly sent: Progress
+  readonly due: bigint
+  readonly credited: bigint
+  /** What the channel can pay for this session in total; undefined when free. */
+  readonly available: bigint | undefined
+  readonly invoiced: { n: bigint; due: bigint }
+  readonly uninvoicedSince: number | undefined
+  /** Slices on their way: position after each and its bytes. Neighbours share an entry up to 32 KiB. */
+  readonly inFlight: ReadonlyArray<{ n: bigint; bytes: number }>
+  readonly blocked: 'no' | 'window' | 'flow'
+  readonly reason: number | undefined
+  readonly finalInvoice: boolean
+  /** Monotonic ms at which `tick` must come. */
+  readonly deadline: number | undefined
+}
+
+export type SellerEvent =
+  | { type: 'menuServed' }
+  | { type: 'offered' }
+  | { type: 'ordered' }
+  | { type: 'accepted'; terms: SessionTerms; available: bigint | undefined }
+  | { type: 'refused'; code: StatusCode; text: string }
+  /** The block that holds the next offset; `records.first` ≤ next. */
+  | { type: 'block'; records: Records }
+  | { type: 'ended' }
+  | { type: 'payment'; sessionPaid: bigint }
+  | { type: 'credited'; sessionPaid: bigint }
+  | { type: 'position'; n: bigint }
+  | { type: 'close'; reason: number }
+  | { type: 'acknowledged' }
+  | { type: 'tick' }
+  | { type: 'aborted' }
+
+export type SellerEffect =
+  | { type: 'data'; from: number; to: number; endOfBlock: boolean; progress: Progress }
+  | { type: 'close'; reason: number }
+  | { type: 'invoice'; n: bigint; bytes: bigint; due: bigint; credited: bigint }
+  | { type: 'credit' }
+  | { type: 'receipt'; n: bigint; bytes: bigint; due: bigint; credited: bigint; reason: number }
+  | { type: 'pump' }
+  | { type: 'status'; code: StatusCode; text: string }
+  | { type: 'finish' }
+  | { type: 'fail'; code: StatusCode; text: string }
+
+const IN_FLIGHT_ENTRY_BYTES = 32 * 1024
+
+export function sellerStart(now: number, invoicing: Invoicing): SellerState {
+  return {
+    phase: 'listening',
+    invoicing,
+    terms: undefined,
+    sent: NO_PROGRESS,
+    due: 0n,
+    credited: 0n,
+    available: undefined,
+    invoiced: { n: 0n, due: 0n },
+    uninvoicedSince: undefined,
+    inFlight: [],
+    blocked: 'no',
+    reason: undefined,
+    finalInvoice: false,
+    deadline: now + HELLO_TIMEOUT_MS
+  }
+}
+
+export function sellerExpects(state: SellerState, frame: FrameName): boolean {
+  return SELLER_EXPECTS[state.phase].includes(frame)
+}
+
+function move(state: SellerState, event: string): SellerState {
+  return { ...state, phase: follow(SELLER_TRANSITIONS, state.phase, event) as SellerPhase }
+}
+
+function fail(state: SellerState, code: StatusCode, text: string): [SellerState, SellerEffect[]] {
+  return [{ ...move(state, 'aborted'), deadline: undefined }, [{ type: 'fail', code, text }]]
+}
+
+function inFlightBytes(state: SellerState): number {
+  return state.inFlight.reduce((sum, entry) => sum + entry.bytes, 0)
+}
+
+/** Most that may be due after the next slice. */
+export function dueLimit(state: SellerState, terms: SessionTerms): bigint {
+  let limit = state.credited + terms.credit
+  if (terms.maximum < limit) limit = terms.maximum
+  if (state.available !== undefined && state.available < limit) limit = state.available
+  return limit
+}
+
+/** An invoice may wait while another is unanswered and half the window is free. */
+function maySkip(state: SellerState, terms: SessionTerms, dueNow: bigint): boolean {
+  return (
+    state.invoicing === 'adaptive' &&
+    state.invoiced.due > state.credited &&
+    (dueNow - state.credited) * 2n <= terms.credit
+  )
+}
+
+function invoice(state: SellerState, now: number): [SellerState, SellerEffect] {
+  const { sent, credited } = state
+  const next = { ...state, invoiced: { n: sent.n, due: state.due }, uninvoicedSince: undefined }
+  return [
+    { ...next, deadline: streamingDeadline(next, now) },
+    { type: 'invoice', n: sent.n, bytes: sent.bytes, due: state.due, credited }
+  ]
+}
+
+/** Uninvoiced records never start a payment timer; an invoice that asks for money does. */
+function streamingDeadline(state: SellerState, now: number): number | undefined {
+  if (state.uninvoicedSince !== undefined) return state.uninvoicedSince + INVOICE_DELAY_MS
+  return state.invoiced.due > state.credited || state.blocked === 'window' ? now + PAYMENT_TIMEOUT_MS : undefined
+}
+
+/** Sends the largest slice that fits window and flow, and the invoice that it makes due. */
+function deliver(
+  state: SellerState,
+  terms: SessionTerms,
+  records: Records,
+  now: number
+): [SellerState, SellerEffect[]] {
+  const next = terms.start + state.sent.n
+  const from = Number(next - records.first)
+  let to = records.count
+  if (terms.end !== undefined && records.first + BigInt(to) > terms.end) to = Number(terms.end - records.first)
+  if (to <= from) return endStreaming(state, CLOSE_REASON.complete, now)
+  if (!maySkip(state, terms, state.due)) {
+    const boundary = Number(terms.start + nextInvoiceAt(terms, state.invoiced.n) - records.first)
+    if (boundary > from && boundary < to) to = boundary
+  }
+  const room = fitting(terms, state.sent, records, from, to, dueLimit(state, terms))
+  if (room === 0) return onWindowFull(state, terms, records, from, now)
+  to = from + room
+  to = withinFlow(records, from, to, MAX_IN_FLIGHT_BYTES - inFlightBytes(state), state.inFlight.length === 0)
+  if (to === from) return [{ ...state, blocked: 'flow' }, []]
+
+  const progress = advance(terms, state.sent, records, from, to)
+  const owed = due(terms.price, progress)
+  const slice: SellerEffect = { type: 'data', from, to, endOfBlock: to === records.count, progress }
+  const after: SellerState = {
+    ...state,
+    blocked: 'no',
+    sent: progress,
+    due: owed,
+    uninvoicedSince: state.uninvoicedSince ?? now,
+    inFlight: withEntry(state.inFlight, progress.n, bytesOf(records, from, to))
+  }
+  if (progress.n >= nextInvoiceAt(terms, state.invoiced.n) && !maySkip(state, terms, owed)) {
+    const [invoiced, effect] = invoice(after, now)
+    return [invoiced, [slice, effect]]
+  }
+  return [{ ...after, deadline: streamingDeadline(after, now) }, [slice]]
+}
+
+function bytesOf(records: Records, from: number, to: number): number {
+  return (records.ends[to - 1] as number) - (from === 0 ? 0 : (records.ends[from - 1] as number))
+}
+
+/** A slice waits for the budget rather than being cut by it, unless nothing is in flight. */
+function withinFlow(records: Records, from: number, to: number, budget: number, idle: boolean): number {
+  if (bytesOf(records, from, to) <= budget) return to
+  if (!idle) return from
+  let end = from + 1
+  while (end < to && bytesOf(records, from, end + 1) <= budget) end++
+  return end
+}
+
+function withEntry(entries: SellerState['inFlight'], n: bigint, bytes: number): Array<{ n: bigint; bytes: number }> {
+  const last = entries.at(-1)
+  if (last !== undefined && last.bytes + bytes <= IN_FLIGHT_ENTRY_BYTES) {
+    return [...entries.slice(0, -1), { n, bytes: last.bytes + bytes }]
+  }
+  return [...entries, { n, bytes }]
+}
+
+function onWindowFull(
+  state: SellerState,
+  terms: SessionTerms,
+  records: Records,
+  from: number,
+  now: number
+): [SellerState, SellerEffect[]] {
+  // No payment can ever make room for the next record: the order, or its channel, is used up.
+  const most = state.available === undefined || terms.maximum < state.available ? terms.maximum : state.available
+  if (fitting(terms, state.sent, records, from, from + 1, most) === 0) {
+    return endStreaming(state, CLOSE_REASON.maximum, now)
+  }
+  const blocked: SellerState = { ...state, blocked: 'window' }
+  if (state.sent.n > state.invoiced.n) {
+    const [invoiced, effect] = invoice(blocked, now)
+    return [invoiced, [effect]]
+  }
+  return [{ ...blocked, deadline: state.deadline ?? now + PAYMENT_TIMEOUT_MS }, []]
+}
+
+/** CLOSE, then the final invoice at the last position; the receipt follows when it is paid or the time is over. */
+function endStreaming(state: SellerState, reason: number, now: number): [SellerState, SellerEffect[]] {
+  const [settling, effect] = invoice({ ...move(state, 'closing'), reason, finalInvoice: true, blocked: 'no' }, now)
+  const effects: SellerEffect[] = [{ type: 'close', reason }, effect]
+  if (settling.due > settling.credited) return [{ ...settling, deadline: now + PAYMENT_TIMEOUT_MS }, effects]
+  const [receipted, more] = giveReceipt(settling, now)
+  return [receipted, [...effects, ...more]]
+}
+
+function giveReceipt(state: SellerState, now: number): [SellerState, SellerEffect[]] {
+  const { sent, credited, reason } = state
+  return [
+    { ...move(state, 'receipted'), deadline: now + RECEIPT_TIMEOUT_MS },
+    [{ type: 'receipt', n: sent.n, bytes: sent.bytes, due: state.due, credited, reason: reason ?? 0 }]
+  ]
+}
+
+function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] {
+  if (state.deadline === undefined || now < state.deadline) return [state, []]
+  switch (state.phase) {
+    case 'streaming': {
+      if (state.uninvoicedSince !== undefined) {
+        const [next, effect] = invoice(state, now)
+        return [next, [effect]]
+      }
+      if (state.invoiced.due <= state.credited) return endStreaming(state, CLOSE_REASON.notPaid, now)
+      const owed = state.invoiced.due - state.credited
+      return fail(state, STATUS.paymentTimeout, `no payment of ${owed} within ${PAYMENT_TIMEOUT_MS / 1000} s`)
+    }
+    case 'settling':
+      return giveReceipt(state, now)
+    case 'receipted':
+      return [{ ...move(state, 'aborted'), deadline: undefined }, [{ type: 'finish' }]]
+    default:
+      return fail(state, STATUS.timeout, `nothing came in state ${state.phase}`)
+  }
+}
+
+function onCredited(state: SellerState, sessionPaid: bigint, now: number): [SellerState, SellerEffect[]] {
+  if (sessionPaid <= state.credited) return [state, []]
+  const next: SellerState = { ...state, credited: sessionPaid, blocked: state.blocked === 'flow' ? 'flow' : 'no' }
+  if (next.phase === 'settling' && next.credited >= next.due) return giveReceipt(next, now)
+  if (next.phase !== 'streaming') return [next, []]
+  return [{ ...next, deadline: streamingDeadline(next, now) }, [{ type: 'pump' }]]
+}
+
+/**
+ * The seller's side of a session: pure, so that a simulation can drive it with any schedule.
+ *
+ * @param now - monotonic ms
+ * @returns the next state and what to do; the caller signs, sends and stores
+ */
+export function sellerStep(state: SellerState, event: SellerEvent, now: number): [SellerState, SellerEffect[]] {
+  if (event.type === 'tick') return onTick(state, now)
+  if (event.type === 'aborted') {
+    return state.phase === 'closed' || state.phase === 'failed'
+      ? [state, []]
+      : [{ ...move(state, 'aborted'), deadline: undefined }, []]
+  }
+  if (event.type === 'refused') {
+    const closed: SellerState = { ...move(state, 'refused'), deadline: undefined }
+    return [closed, [{ type: 'status', code: event.code, text: event.text }, { type: 'finish' }]]
+  }
+  switch (event.type) {
+    case 'menuServed':
+      return [{ ...move(state, 'menuServed'), deadline: now + HELLO_TIMEOUT_MS }, []]
+    case 'offered':
+      return [{ ...move(state, 'offered'), deadline: now + ORDER_TIMEOUT_MS }, []]
+    case 'ordered':
+      return [{ ...move(state, 'ordered'), deadline: undefined }, []]
+    case 'accepted': {
+      const { terms, available } = event
+      return [{ ...move(state, 'accepted'), terms, available, deadline: undefined }, [{ type: 'pump' }]]
+    }
+    case 'block': {
+      if (state.phase !== 'streaming' || state.terms === undefined || state.blocked !== 'no') return [state, []]
+      return deliver(state, state.terms, event.records, now)
+    }
+    case 'ended': {
+      if (state.phase !== 'streaming' || state.terms === undefined) return [state, []]
+      const complete = state.terms.end !== undefined && state.terms.start + state.sent.n >= state.terms.end
+      return endStreaming(state, complete ? CLOSE_REASON.complete : CLOSE_REASON.sourceEnded, now)
+    }
+    case 'payment':
+      return [state, [{ type: 'credit' }]]
+    case 'credited':
+      return onCredited(state, event.sessionPaid, now)
+    case 'position': {
+      if (event.n > state.sent.n)
+        return fail(state, STATUS.unexpected, `POSITION ${event.n} is beyond ${state.sent.n} sent`)
+      const inFlight = state.inFlight.filter((entry) => entry.n > event.n)
+      const flowing: SellerState = { ...state, inFlight, blocked: state.blocked === 'flow' ? 'no' : state.blocked }
+      return [flowing, state.phase === 'streaming' && state.blocked === 'flow' ? [{ type: 'pump' }] : []]
+    }
+    case 'close':
+      return state.phase === 'streaming' ? endStreaming(state, event.reason, now) : [state, []]
+    case 'acknowledged':
+      return [{ ...move(state, 'acknowledged'), deadline: undefined }, [{ type: 'finish' }]]
+  }
+}

@@ -1,0 +1,219 @@
+import { CID } from 'multiformats/cid'
+import type { Logger, Payee, PayeeSession, PaymentTerms, SessionRecord, SessionStore } from '../../interface/index.ts'
+import {
+  type CheckedStatement,
+  type StatementFields,
+  type StatementSigner,
+  sha256,
+  signStatement
+} from '../../statements/index.ts'
+import type { SessionTerms } from './account.ts'
+import { sessionBinding } from './binding.ts'
+import type { Product } from './catalog.ts'
+import type { Clock } from './clock.ts'
+import { MAX_MENU_PAGES, MENU_PAGE, OFFER_TTL_SECONDS, RESUME_TTL_SECONDS, SDPP_VERSION } from './constants.ts'
+import type { Plain } from './messages.ts'
+import { agreeOnWindow, checkOrder, endOf, offerPriceOf, paymentTermsOf, sessionTerms } from './negotiation.ts'
+import { SdppError, STATUS } from './status.ts'
+
+export interface SellerNegotiationComponents {
+  buyer: string
+  signer: StatementSigner
+  products: () => readonly Product[]
+  sessions: SessionStore
+  clock: Clock
+  logger: Logger
+}
+
+export interface AcceptedOrder {
+  session: CID
+  product: Product
+  terms: SessionTerms
+  rail: PayeeSession
+  accept: CheckedStatement<'accept'>
+  record: SessionRecord
+  /** ms after which the session ends by itself. */
+  duration: bigint | undefined
+}
+
+type Answer =
+  | { name: 'MENU'; statement: CheckedStatement<'menu'> }
+  | { name: 'OFFER'; statement: CheckedStatement<'offer'> }
+
+/** HELLO → MENU or OFFER, ORDER → ACCEPT: everything before the first record. */
+export class SellerNegotiation {
+  readonly #components: SellerNegotiationComponents
+  #offer: { statement: CheckedStatement<'offer'>; product: Product; payees: Payee[]; madeAt: number } | undefined
+  #menuPages = 0
+  #busy = false
+
+  constructor(components: SellerNegotiationComponents) {
+    this.#components = components
+  }
+
+  /** Answers once; an offer is valid on its own stream only. */
+  async hello(hello: Plain<'HELLO'>): Promise<Answer> {
+    if (this.#busy || this.#offer !== undefined) throw new SdppError(STATUS.unexpected, 'a second HELLO')
+    if (!hello.versions.includes(SDPP_VERSION)) {
+      throw new SdppError(
+        STATUS.versionUnsupported,
+        `versions ${hello.versions.join(', ')} are not spoken here, only ${SDPP_VERSION}`
+      )
+    }
+    return hello.listing === undefined ? this.#menu(hello) : this.#makeOffer(hello, hello.listing)
+  }
+
+  #menu(hello: Plain<'HELLO'>): Answer {
+    if (++this.#menuPages > MAX_MENU_PAGES) throw new SdppError(STATUS.busy, 'too many menu pages on one stream')
+    const products = this.#components.products()
+    const after = Number(hello.after ?? 0n)
+    const listings = products.slice(after, after + MENU_PAGE).flatMap(({ listing, log }) => {
+      const payment = listing.document.payment[0]
+      if (payment === undefined) return []
+      const { rail, asset, price } = payment
+      return [
+        {
+          cid: CID.parse(listing.cid),
+          id: listing.id,
+          title: listing.document.title.slice(0, 200),
+          rail,
+          amount: BigInt(price.amount),
+          count: BigInt(price.count),
+          unit: price.unit,
+          ...(asset === undefined ? {} : { asset }),
+          ...(log.finished ? { records: log.head - log.tail } : {})
+        }
+      ]
+    })
+    const more = after + MENU_PAGE < products.length
+    const fields = { nonce: hello.nonce, listings, ...(more ? { next: BigInt(after + MENU_PAGE) } : {}) }
+    return { name: 'MENU', statement: this.#sign('menu', fields) }
+  }
+
+  #makeOffer(hello: Plain<'HELLO'>, wanted: CID): Answer {
+    const product = this.#components.products().find(({ listing }) => listing.cid === wanted.toString())
+    if (product === undefined) {
+      throw new SdppError(
+        STATUS.unknownListing,
+        `this seller does not sell ${wanted}; its listing may have a newer version`
+      )
+    }
+    const { listing, log } = product
+    const ways = this.#ways(product, hello.pay)
+    if (ways.length === 0) {
+      throw new SdppError(STATUS.noCommonRail, 'no way to pay of this listing is among those of the buyer')
+    }
+    const { freeRange, schema } = listing.document
+    const statement = this.#sign('offer', {
+      listing: CID.parse(listing.cid),
+      listingId: listing.id,
+      version: BigInt(listing.version),
+      buyer: this.#components.buyer,
+      nonce: hello.nonce,
+      prices: ways.map(({ terms }) => offerPriceOf(terms, product.credit)),
+      k: product.k,
+      epoch: log.epoch,
+      tail: log.tail,
+      head: log.head,
+      finished: log.finished,
+      ...(freeRange === undefined ? {} : { free: { from: BigInt(freeRange.from), to: BigInt(freeRange.to) } }),
+      ...(schema.jsonSchema === undefined
+        ? {}
+        : { schema: sha256(new TextEncoder().encode(JSON.stringify(schema.jsonSchema))) }),
+      maxRecordBytes: BigInt(schema.maxRecordBytes ?? 65_536),
+      resumeTtl: RESUME_TTL_SECONDS,
+      ttl: OFFER_TTL_SECONDS
+    })
+    this.#offer = { statement, product, payees: ways.map(({ payee }) => payee), madeAt: this.#components.clock.now() }
+    return { name: 'OFFER', statement }
+  }
+
+  #ways(product: Product, pay: Plain<'HELLO'>['pay']): Array<{ payee: Payee; terms: PaymentTerms }> {
+    return product.listing.document.payment.flatMap((payment) => {
+      const common = pay.some(
+        ({ rail, network, asset }) => rail === payment.rail && network === payment.network && asset === payment.asset
+      )
+      const payee = common ? product.payees.find(({ rail }) => rail === payment.rail) : undefined
+      const terms = payee?.terms(payment)
+      return payee === undefined || terms === undefined ? [] : [{ payee, terms }]
+    })
+  }
+
+  async order(statement: CheckedStatement<'order'>, signal: AbortSignal): Promise<AcceptedOrder> {
+    const { buyer, clock, sessions } = this.#components
+    const made = this.#offer
+    if (made === undefined) throw new SdppError(STATUS.unexpected, 'ORDER before OFFER')
+    const { product, statement: offer, payees } = made
+    const order = statement.content
+    const expired = clock.now() - made.madeAt > Number(offer.content.ttl) * 1000
+    const entry = checkOrder({ ...offer.content, cid: offer.cid }, order, buyer, expired)
+    const window = agreeOnWindow(entry, order, offer.content.maxRecordBytes)
+    const start = await this.#startOf(product, order.from)
+    const end = endOf(order, start)
+    const rail = await (payees[Number(order.price)] as Payee).accept(
+      {
+        terms: paymentTermsOf(entry),
+        binding: sessionBinding(offer.link, buyer, order.nonce),
+        order: {
+          rail: order.rail,
+          ...(order.config === undefined
+            ? {}
+            : { config: { ...order.config, withdrawDelay: Number(order.config.withdrawDelay) } }),
+          ...(order.channelAuth === undefined ? {} : { channelAuth: order.channelAuth }),
+          ...(order.deposit === undefined ? {} : { deposit: order.deposit })
+        },
+        buyer,
+        maximum: order.maximum
+      },
+      { signal }
+    )
+    const session = statement.link
+    await rail.begin(session.toString(), { signal })
+    const fields: StatementFields<'accept'> = {
+      session,
+      start,
+      epoch: product.log.epoch,
+      ...window,
+      ...(end === undefined ? {} : { until: end }),
+      ...(rail.account === undefined ? {} : { base: rail.base }),
+      ...(rail.proof === undefined ? {} : { proof: rail.proof })
+    }
+    const accept = this.#sign('accept', fields)
+    const terms = sessionTerms(entry, offer.content, order, fields)
+    const record: SessionRecord = {
+      id: session.toString(),
+      role: 'seller',
+      listingId: product.listing.id,
+      listingCid: product.listing.cid,
+      peer: buyer,
+      state: 'streaming',
+      rail: order.rail,
+      ...(rail.channelId === undefined ? {} : { channelId: rail.channelId }),
+      start,
+      position: 0n,
+      root: new Uint8Array(32),
+      due: 0n,
+      paid: 0n,
+      openedAt: clock.wallTime(),
+      updatedAt: clock.wallTime()
+    }
+    await sessions.put(record, { signal })
+    await sessions.keep(record.id, 'seller', [offer, statement, accept], { signal })
+    return { session, product, terms, rail, accept, record, duration: order.duration }
+  }
+
+  async #startOf({ log }: Product, from: CheckedStatement<'order'>['content']['from']): Promise<bigint> {
+    if (from.live === true) return log.head
+    const start = from.offset ?? (await log.offsetAt(Number(from.time ?? 0n)))
+    if (start < log.tail || start > log.head) {
+      throw new SdppError(STATUS.offsetPruned, `offset ${start} is not within ${log.tail}…${log.head}`, {
+        details: { have: `${log.tail}…${log.head}`, need: start.toString() }
+      })
+    }
+    return start
+  }
+
+  #sign<K extends 'menu' | 'offer' | 'accept'>(kind: K, fields: StatementFields<K>): CheckedStatement<K> {
+    return signStatement(this.#components.signer, kind, fields, this.#components.clock.wallTime())
+  }
+}

@@ -1,0 +1,409 @@
+import {
+  type Block,
+  type Logger,
+  recordEnds,
+  type SessionStore,
+  type SignedStatement,
+  sliceRecords
+} from '../../interface/index.ts'
+import {
+  type CheckedStatement,
+  type StatementFields,
+  type StatementKind,
+  type StatementSigner,
+  signStatement,
+  Transcript,
+  verifyStatement
+} from '../../statements/index.ts'
+import type { Product } from './catalog.ts'
+import { type Clock, DeadlineTimer } from './clock.ts'
+import { encodeData } from './data-frame.ts'
+import { Latest } from './latest.ts'
+import { encodePlain, encodeSigned, type Message, type SignedName } from './messages.ts'
+import {
+  type SellerEffect,
+  type SellerEvent,
+  type SellerState,
+  sellerExpects,
+  sellerStart,
+  sellerStep
+} from './seller-machine.ts'
+import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
+import { asSdppError, SdppError, STATUS } from './status.ts'
+import { Wire, type WireStream } from './wire.ts'
+
+export interface SellerSessionComponents {
+  signer: StatementSigner
+  products: () => readonly Product[]
+  sessions: SessionStore
+  clock: Clock
+  logger: Logger
+}
+
+/** What a seller's node shows of a session. Amounts in atomic units. */
+export interface SellerSessionStatus {
+  id: string | undefined
+  buyer: string
+  listing: string | undefined
+  phase: string
+  sent: bigint
+  due: bigint
+  credited: bigint
+}
+
+interface ActiveOrder extends AcceptedOrder {
+  transcript: Transcript
+  lastInvoice: Latest<SignedStatement>
+}
+
+/** One stream of one buyer: does what the machine decides. */
+export class SellerSession {
+  readonly #components: SellerSessionComponents
+  readonly #buyer: string
+  readonly #wire: Wire
+  readonly #timer: DeadlineTimer
+  readonly #negotiation: SellerNegotiation
+  readonly #abort = new AbortController()
+  readonly #onDone: () => void
+  #state: SellerState
+  #accepted: ActiveOrder | undefined
+  #block: Block | undefined
+  #pumping = false
+  #pumpAgain = false
+  #receiptLink: string | undefined
+  #finished = false
+
+  constructor(stream: WireStream, buyer: string, components: SellerSessionComponents, onDone: () => void) {
+    const { clock, logger } = components
+    this.#components = components
+    this.#buyer = buyer
+    this.#onDone = onDone
+    this.#state = sellerStart(clock.now(), 'adaptive')
+    this.#timer = new DeadlineTimer(clock, () => this.#step({ type: 'tick' }))
+    this.#negotiation = new SellerNegotiation({ ...components, buyer })
+    this.#wire = new Wire(
+      stream,
+      {
+        onMessage: (message) => this.#onMessage(message),
+        onDrain: () => this.#pump(),
+        onEnd: (error) => this.#onEnd(error)
+      },
+      clock,
+      logger
+    )
+    this.#timer.set(this.#state.deadline)
+  }
+
+  get status(): SellerSessionStatus {
+    const { phase, sent, due, credited } = this.#state
+    const accepted = this.#accepted
+    return {
+      id: accepted?.session.toString(),
+      buyer: this.#buyer,
+      listing: accepted?.product.listing.id,
+      phase,
+      sent: sent.n,
+      due,
+      credited
+    }
+  }
+
+  /** Ends the session in an orderly way: CLOSE, final invoice, receipt. */
+  shutDown(reason: number): void {
+    if (this.#state.phase === 'streaming') this.#step({ type: 'close', reason })
+    else if (this.#accepted === undefined) this.#fail(new SdppError(STATUS.shuttingDown, 'the seller is shutting down'))
+  }
+
+  #onMessage(message: Message): void {
+    if (!sellerExpects(this.#state, message.name)) {
+      throw new SdppError(STATUS.unexpected, `${message.name} is unexpected in state ${this.#state.phase}`)
+    }
+    if ('statement' in message) {
+      const { issuer } = message.statement
+      if (issuer !== this.#buyer || !verifyStatement(message.statement)) {
+        throw new SdppError(STATUS.badSignature, `${message.name} is not signed by ${this.#buyer}`)
+      }
+    }
+    switch (message.name) {
+      case 'HELLO':
+        this.#run(
+          () => this.#negotiation.hello(message.content),
+          (answer) => {
+            this.#sendSigned(answer.name, answer.statement)
+            this.#step({ type: answer.name === 'MENU' ? 'menuServed' : 'offered' })
+          }
+        )
+        return
+      case 'ORDER':
+        this.#step({ type: 'ordered' })
+        this.#run(
+          () => this.#negotiation.order(message.statement, this.#abort.signal),
+          (order) => this.#accept(order)
+        )
+        return
+      case 'RESUME':
+        throw new SdppError(STATUS.unknownSession, 'this seller keeps no session to resume; order anew')
+      case 'PAYMENT':
+        return this.#onPayment(message.content)
+      case 'POSITION':
+        return this.#step({ type: 'position', n: message.content.n })
+      case 'CLOSE':
+        if (this.#accepted === undefined)
+          return this.#fail(new SdppError(STATUS.shuttingDown, 'the buyer left', { side: 'remote' }))
+        return this.#step({ type: 'close', reason: Number(message.content.reason) })
+      case 'RECEIPT_ACK':
+        return this.#onAcknowledged(message.statement)
+      case 'STATUS': {
+        const { code, text } = message.content
+        if (code < 200n) return
+        throw new SdppError(Number(code) as never, text, { side: 'remote' })
+      }
+      default:
+        throw new SdppError(STATUS.unexpected, `${message.name} comes from sellers only`)
+    }
+  }
+
+  /** Runs an asynchronous answer; a refusal becomes a status, anything else a fault. */
+  #run<T>(work: () => Promise<T>, then: (result: T) => void): void {
+    work().then(
+      (result) => {
+        if (!this.#wire.ended) this.#guard(() => then(result))
+      },
+      (error: unknown) => this.#fail(asSdppError(error))
+    )
+  }
+
+  #guard(action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      this.#fail(asSdppError(error))
+    }
+  }
+
+  #accept(order: AcceptedOrder): void {
+    const { sessions, logger } = this.#components
+    const { session, terms, rail, product, accept } = order
+    const lastInvoice = new Latest<SignedStatement>(
+      (statement) => sessions.keep(session.toString(), 'seller', [statement], { replaces: 'invoice' }),
+      (error) => logger.error('invoice not stored', { error: String(error) })
+    )
+    this.#accepted = { ...order, transcript: new Transcript(session.bytes), lastInvoice }
+    this.#state = { ...this.#state, invoicing: product.invoicing ?? 'adaptive' }
+    this.#sendSigned('ACCEPT', accept)
+    const stop = product.log.onAppend(() => this.#pump())
+    this.#abort.signal.addEventListener('abort', stop, { once: true })
+    if (order.duration !== undefined) {
+      const cancel = this.#components.clock.after(Number(order.duration), () => this.#step({ type: 'ended' }))
+      this.#abort.signal.addEventListener('abort', cancel, { once: true })
+    }
+    this.#step({ type: 'accepted', terms, available: rail.account === undefined ? undefined : rail.available() })
+    logger.info('session accepted', { session: session.toString(), listing: product.listing.id, k: terms.k.toString() })
+  }
+
+  #onPayment(payment: Extract<Message, { name: 'PAYMENT' }>['content']): void {
+    if (this.#state.phase === 'receipted') return
+    const { rail, terms } = this.#accepted as ActiveOrder
+    const { sessionPaid, payload } = payment
+    if (sessionPaid > terms.maximum) {
+      throw new SdppError(STATUS.paymentInvalid, `${sessionPaid} paid is above the order's maximum ${terms.maximum}`)
+    }
+    const problem = rail.verify(sessionPaid, payload)
+    if (problem !== undefined) throw new SdppError(STATUS.paymentInvalid, problem)
+    this.#run(
+      () => rail.credit(sessionPaid, payload, { signal: this.#abort.signal }),
+      () => this.#step({ type: 'credited', sessionPaid })
+    )
+  }
+
+  #onAcknowledged(statement: CheckedStatement<'receipt-ack'>): void {
+    const { session } = this.#accepted as AcceptedOrder
+    const { content } = statement
+    if (!content.session.equals(session) || content.receipt.toString() !== this.#receiptLink) {
+      throw new SdppError(STATUS.unexpected, 'RECEIPT_ACK is for another receipt')
+    }
+    this.#run(
+      () => this.#components.sessions.keep(session.toString(), 'seller', [statement]),
+      () => this.#step({ type: 'acknowledged' })
+    )
+  }
+
+  #step(event: SellerEvent): void {
+    if (this.#finished) return
+    const [state, effects] = sellerStep(this.#state, event, this.#components.clock.now())
+    this.#state = state
+    this.#timer.set(state.deadline)
+    for (const effect of effects) this.#perform(effect)
+  }
+
+  #perform(effect: SellerEffect): void {
+    switch (effect.type) {
+      case 'data':
+        return this.#sendSlice(effect)
+      case 'close':
+        this.#wire.send(encodePlain('CLOSE', { reason: BigInt(effect.reason), n: this.#state.sent.n }))
+        return
+      case 'invoice':
+        return this.#sendInvoice(effect)
+      case 'receipt':
+        return this.#run(
+          () => this.#makeReceipt(effect),
+          (statement) => this.#sendSigned('RECEIPT', statement)
+        )
+      case 'pump':
+        return this.#pump()
+      case 'fail':
+        return this.#fail(new SdppError(effect.code, effect.text))
+      case 'status':
+        return this.#fail(new SdppError(effect.code, effect.text))
+      case 'finish':
+        return this.#wire.close()
+      case 'credit':
+        return
+    }
+  }
+
+  #sendSlice({ from, to, endOfBlock }: Extract<SellerEffect, { type: 'data' }>): void {
+    const block = this.#block as Block
+    const ends = recordEnds(block.bytes, block.count)
+    const bytes = sliceRecords(block.bytes, ends, from, to)
+    const first = block.first + BigInt(from)
+    const count = to - from
+    const whole = from === 0 && endOfBlock
+    this.#accepted?.transcript.add(first, count, bytes, endOfBlock, whole ? block.digest : undefined)
+    this.#wire.send(encodeData({ blockStart: block.first, first, count, endOfBlock, bytes }))
+  }
+
+  #sendInvoice({ n, bytes, due, credited }: Extract<SellerEffect, { type: 'invoice' }>): void {
+    const { session, transcript, lastInvoice } = this.#accepted as ActiveOrder
+    const statement = this.#sign('invoice', { session, n, bytes, due, credited, root: transcript.root() })
+    lastInvoice.set(statement)
+    this.#sendSigned('INVOICE', statement)
+  }
+
+  async #makeReceipt(effect: Extract<SellerEffect, { type: 'receipt' }>): Promise<SignedStatement> {
+    const { session, transcript, rail, lastInvoice } = this.#accepted as ActiveOrder
+    const { n, bytes, due, credited } = effect
+    const proof = await rail.end(due, credited)
+    const unused = credited > due ? credited - due : 0n
+    const statement = this.#sign('receipt', {
+      session,
+      n,
+      bytes,
+      due,
+      credited,
+      unused,
+      root: transcript.root(),
+      reason: BigInt(effect.reason),
+      ...(proof === undefined ? {} : { proof })
+    })
+    await lastInvoice.flush()
+    await this.#store([statement])
+    this.#receiptLink = statement.cid
+    return statement
+  }
+
+  async #store(statements: SignedStatement[]): Promise<void> {
+    const { sessions, clock } = this.#components
+    const accepted = this.#accepted
+    if (accepted === undefined) return
+    const id = accepted.session.toString()
+    const { sent, due, credited, phase } = this.#state
+    const { openPart } = accepted.transcript
+    const parts = openPart === undefined ? accepted.transcript.parts : [...accepted.transcript.parts, openPart]
+    await Promise.all([
+      sessions.keep(id, 'seller', statements),
+      sessions.keepParts(id, 'seller', [...parts]),
+      sessions.put({
+        ...accepted.record,
+        state: phase,
+        position: sent.n,
+        root: accepted.transcript.root(),
+        due,
+        paid: credited,
+        updatedAt: clock.wallTime()
+      })
+    ])
+  }
+
+  #sign<K extends StatementKind>(kind: K, fields: StatementFields<K>): CheckedStatement<K> {
+    return signStatement(this.#components.signer, kind, fields, this.#components.clock.wallTime())
+  }
+
+  #sendSigned(name: SignedName, statement: SignedStatement): void {
+    this.#wire.send(encodeSigned(name, statement))
+  }
+
+  /** Sends what window, flow and transport allow; called whenever one of them, or the log, has moved. */
+  #pump(): void {
+    if (this.#pumping) {
+      this.#pumpAgain = true
+      return
+    }
+    this.#pumping = true
+    this.#deliver()
+      .catch((error: unknown) => this.#fail(asSdppError(error)))
+      .finally(() => {
+        this.#pumping = false
+        if (this.#pumpAgain) {
+          this.#pumpAgain = false
+          this.#pump()
+        }
+      })
+  }
+
+  async #deliver(): Promise<void> {
+    const accepted = this.#accepted
+    while (accepted !== undefined && this.#state.phase === 'streaming' && this.#state.blocked === 'no') {
+      if (this.#wire.ended || !this.#wire.writable) return
+      const { log } = accepted.product
+      const next = accepted.terms.start + this.#state.sent.n
+      if (accepted.terms.end !== undefined && next >= accepted.terms.end) return this.#step({ type: 'ended' })
+      if (next >= log.head) {
+        if (log.finished) this.#step({ type: 'ended' })
+        return
+      }
+      const block = this.#block
+      if (block === undefined || next < block.first || next >= block.first + BigInt(block.count)) {
+        this.#block = await log.read(next, { signal: this.#abort.signal })
+        if (this.#block === undefined) throw new SdppError(STATUS.offsetPruned, `offset ${next} is no longer kept`)
+        continue
+      }
+      const before = this.#state.sent.n
+      this.#step({
+        type: 'block',
+        records: { first: block.first, count: block.count, ends: recordEnds(block.bytes, block.count) }
+      })
+      if (this.#state.sent.n === before && this.#state.blocked === 'no') return
+    }
+  }
+
+  #fail(error: SdppError): void {
+    this.#wire.fail(error)
+  }
+
+  #onEnd(error: SdppError | undefined): void {
+    if (this.#finished) return
+    const { phase } = this.#state
+    const orderly = error === undefined || phase === 'closed' || phase === 'receipted'
+    this.#step({ type: 'aborted' })
+    this.#finished = true
+    this.#timer.stop()
+    this.#abort.abort()
+    if (!orderly) this.#components.logger.warn('session failed', { code: error.code, side: error.side, phase })
+    this.#release(phase).finally(this.#onDone)
+  }
+
+  /** A session cut before its receipt: what was credited is consumed as far as it was due, and its state is kept. */
+  async #release(phase: string): Promise<void> {
+    const accepted = this.#accepted
+    try {
+      if (accepted !== undefined && phase !== 'closed' && phase !== 'receipted' && this.#receiptLink === undefined) {
+        await accepted.rail.end(this.#state.due, this.#state.credited)
+      }
+      await this.#store([])
+    } catch (error) {
+      this.#components.logger.error('session state not stored', { error: String(error) })
+    }
+  }
+}

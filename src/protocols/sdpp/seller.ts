@@ -1,0 +1,107 @@
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
+import type { Logger, SessionStore } from '../../interface/index.ts'
+import type { StatementSigner } from '../../statements/index.ts'
+import type { Catalog } from './catalog.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { SDPP_PROTOCOL } from './constants.ts'
+import { SellerSession, type SellerSessionStatus } from './seller-session.ts'
+import { CLOSE_REASON } from './status.ts'
+
+export interface SellerInit {
+  /** Streams of one peer at a time; more are refused. @default 16 */
+  maxStreamsPerPeer?: number
+  clock?: Clock
+}
+
+/** Narrow view of libp2p: where protocols are registered. */
+export interface StreamRegistrar {
+  handle: (
+    protocol: string,
+    handler: (stream: Stream, connection: Connection) => void,
+    options?: { maxInboundStreams?: number; runOnLimitedConnection?: boolean }
+  ) => Promise<void>
+  unhandle: (protocol: string) => Promise<void>
+}
+
+export interface SellerComponents {
+  registrar: StreamRegistrar
+  signer: StatementSigner
+  catalog: Catalog
+  sessions: SessionStore
+  logger: Logger
+}
+
+/** Serves every buyer that opens a stream; one stream is one session. */
+export interface Seller {
+  start: () => Promise<void>
+  /** Closes open sessions in an orderly way and resolves when they ended, at the latest after `graceMs`. */
+  stop: (graceMs?: number) => Promise<void>
+  sessions: () => SellerSessionStatus[]
+}
+
+/**
+ * The seller's role of SDPP.
+ *
+ * @example
+ * ```ts
+ * const seller = sdppSeller()({ registrar: libp2p, signer, catalog, sessions, logger })
+ * await seller.start()
+ * ```
+ */
+export function sdppSeller(init: SellerInit = {}): (components: SellerComponents) => Seller {
+  return (components) => new SellerService(init, components)
+}
+
+class SellerService implements Seller {
+  readonly #maxStreamsPerPeer: number
+  readonly #clock: Clock
+  readonly #components: SellerComponents
+  readonly #sessions = new Map<SellerSession, string>()
+  #onEmpty: (() => void) | undefined
+
+  constructor(init: SellerInit, components: SellerComponents) {
+    this.#maxStreamsPerPeer = init.maxStreamsPerPeer ?? 16
+    this.#clock = init.clock ?? systemClock
+    this.#components = components
+  }
+
+  async start(): Promise<void> {
+    await this.#components.registrar.handle(
+      SDPP_PROTOCOL,
+      (stream, connection) => this.#onStream(stream, connection.remotePeer),
+      { maxInboundStreams: this.#maxStreamsPerPeer, runOnLimitedConnection: true }
+    )
+  }
+
+  async stop(graceMs = 5_000): Promise<void> {
+    await this.#components.registrar.unhandle(SDPP_PROTOCOL)
+    for (const session of this.#sessions.keys()) session.shutDown(CLOSE_REASON.shuttingDown)
+    if (this.#sessions.size === 0) return
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(graceMs, resolve)
+      this.#onEmpty = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+
+  sessions(): SellerSessionStatus[] {
+    return [...this.#sessions.keys()].map((session) => session.status)
+  }
+
+  #onStream(stream: Stream, remotePeer: PeerId): void {
+    const { catalog, signer, sessions, logger } = this.#components
+    const buyer = remotePeer.toString()
+    const session = new SellerSession(
+      stream,
+      buyer,
+      { signer, sessions, logger, clock: this.#clock, products: () => catalog.products() },
+      () => {
+        this.#sessions.delete(session)
+        if (this.#sessions.size === 0) this.#onEmpty?.()
+      }
+    )
+    this.#sessions.set(session, buyer)
+  }
+}

@@ -1,0 +1,5 @@
+export * from './canonical.ts'
+export * from './field.ts'
+export * from './kinds.ts'
+export * from './statement.ts'
+export * from './transcript.ts'

@@ -1,0 +1,76 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { TranscriptPart } from '../interface/index.ts'
+
+const DOMAIN = new TextEncoder().encode('ddm-sdpp/2/transcript')
+
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return createHash('sha256').update(bytes).digest()
+}
+
+/** c₀ = sha256(domain ‖ session CID, binary). */
+export function transcriptStart(session: Uint8Array): Uint8Array {
+  return createHash('sha256').update(DOMAIN).update(session).digest()
+}
+
+/** c ← sha256(c ‖ u64be first ‖ u32be count ‖ sha256(part)). */
+export function transcriptStep(c: Uint8Array, part: TranscriptPart): Uint8Array {
+  const fixed = Buffer.allocUnsafe(12)
+  fixed.writeBigUInt64BE(part.first, 0)
+  fixed.writeUInt32BE(part.count, 8)
+  return createHash('sha256').update(c).update(fixed).update(part.digest).digest()
+}
+
+/**
+ * What both sides compute over the records of a session. It depends on session and log only, not on how frames were
+ * cut: a block's open part counts as if it ended at the position asked for (docs/specs/sdpp.md, Transcript).
+ */
+export class Transcript {
+  #closed: Uint8Array
+  #part: { first: bigint; count: number; hash: Hash } | undefined
+  readonly #parts: TranscriptPart[] = []
+
+  /** @param session - bytes of the session's CID */
+  constructor(session: Uint8Array) {
+    this.#closed = transcriptStart(session)
+  }
+
+  /** Closed parts so far, in order. */
+  get parts(): readonly TranscriptPart[] {
+    return this.#parts
+  }
+
+  /**
+   * Adds consecutive records of one block.
+   *
+   * @param digest - sha256 of `bytes`, when these are a whole block whose digest is known
+   */
+  add(first: bigint, count: number, bytes: Uint8Array, endOfBlock: boolean, digest?: Uint8Array): void {
+    if (this.#part === undefined && endOfBlock) {
+      this.#close({ first, count, digest: digest ?? sha256(bytes) })
+      return
+    }
+    this.#part ??= { first, count: 0, hash: createHash('sha256') }
+    this.#part.hash.update(bytes)
+    this.#part.count += count
+    if (endOfBlock) this.#close(this.openPart as TranscriptPart)
+  }
+
+  /** The part of the block that has not ended, as it stands. */
+  get openPart(): TranscriptPart | undefined {
+    if (this.#part === undefined) return undefined
+    const { first, count, hash } = this.#part
+    return { first, count, digest: hash.copy().digest() }
+  }
+
+  /** Root at the position reached so far. */
+  root(): Uint8Array {
+    const part = this.openPart
+    return part === undefined ? this.#closed : transcriptStep(this.#closed, part)
+  }
+
+  #close(part: TranscriptPart): void {
+    this.#closed = transcriptStep(this.#closed, part)
+    this.#parts.push(part)
+    this.#part = undefined
+  }
+}
