@@ -239,7 +239,7 @@ export class BuyerSession {
   }
 
   #onAccept(accept: CheckedStatement<'accept'>): void {
-    const { sessions, clock, logger } = this.#components
+    const { sessions, logger } = this.#components
     const order = this.#order as PlacedOrder
     const { content } = accept
     checkAccept(content, order.statement.content, order.offer.content, order.session.toString())
@@ -304,7 +304,7 @@ export class BuyerSession {
   }
 
   #rootMatches(root: Uint8Array): boolean {
-    return equalBytes(root, (this.#active?.transcript as Transcript).root())
+    return equalBytes(root, (this.#active as ActiveSession).transcript.root())
   }
 
   #onHandled(batch: Batch, idle: boolean): void {

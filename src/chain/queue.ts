@@ -1,0 +1,467 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Hex, keccak256, numberToHex, type TransactionSerializableEIP1559 } from 'viem'
+import type { AbortOptions, Address, Logger } from '../interface/index.ts'
+import { DdmError } from '../interface/index.ts'
+import { aborted, describeRevert, errorText, refusal, revertOf, shortText } from './errors.ts'
+import type { Rpc } from './rpc.ts'
+
+/** Few in flight: nodes take only so many queued transactions of one account, and a stuck one holds up all behind it. */
+const MAX_IN_FLIGHT = 16
+/** Between estimate and block the state moves: a listing's first post, another channel's claim. */
+const GAS_MARGIN_PERCENT = 130n
+/** Base fee may double in about six full blocks before a transaction with twice the base fee stops being includable. */
+const BASE_FEE_FACTOR = 2n
+/** Nodes take a replacement only at ≥ 10 % more in both fees. */
+const BUMP_PERCENT = 115n
+/** 1.15⁸ ≈ 3 times the first price; after that only a higher market price raises it. */
+const MAX_BUMPS = 8
+const FEES_KEPT_MS = 1000
+const SEND_ATTEMPTS = 5
+/** A receipt may trail the nonce on nodes behind a load balancer. */
+const TICKS_UNTIL_REPLACED = 20
+
+/** Account that signs transactions; a viem `LocalAccount` is one. */
+export interface TransactionSigner {
+  readonly address: Address
+  signTransaction: (transaction: TransactionSerializableEIP1559) => Promise<Hex>
+}
+
+export interface QueueTiming {
+  /** How often receipts are asked for while something is in flight, ms. */
+  poll: number
+  /** After this long without a receipt, a transaction that the node no longer knows is sent again, ms. */
+  resend: number
+  /** After this long the oldest transaction in flight is offered more, ms. */
+  bump: number
+}
+
+export const DEV_TIMING: QueueTiming = { poll: 20, resend: 300, bump: 10_000 }
+export const PUBLIC_TIMING: QueueTiming = { poll: 2000, resend: 15_000, bump: 45_000 }
+
+export interface TransactionQueueInit {
+  rpc: Rpc
+  chainId: number
+  signer: TransactionSigner
+  /** Blocks on top of a transaction's own until it counts; 0: as soon as it is mined. */
+  confirmations: number
+  timing: QueueTiming
+  logger: Logger
+}
+
+export interface TransactionRequest {
+  /** What it does, for messages: `posting a listing`. */
+  label: string
+  /** undefined deploys `data`. */
+  to?: Address
+  data: Hex
+  /** Wei. */
+  value?: bigint
+}
+
+export interface TransactionLog {
+  address: Hex
+  topics: Hex[]
+  data: Hex
+}
+
+/** A transaction that is mined and succeeded. */
+export interface MinedTransaction {
+  hash: Hex
+  blockNumber: bigint
+  blockHash: Hex
+  gasUsed: bigint
+  logs: TransactionLog[]
+  /** Lower case; set when the transaction deployed a contract. */
+  contractAddress: Address | undefined
+}
+
+export interface TransactionQueue {
+  readonly account: Address
+  /** Waiting and in flight. */
+  readonly size: number
+  /**
+   * Simulates, sends in nonce order and waits until the transaction is mined at confirmation depth. Aborting before it
+   * is sent takes it out of the queue; afterwards it only ends the wait.
+   *
+   * @throws DdmError `chain` (refused, with the contract's own error and numbers), `funds`, `unreachable`, `aborted`
+   */
+  send: (request: TransactionRequest, options?: AbortOptions) => Promise<MinedTransaction>
+  /** Stops; who still waits gets `aborted`. What was sent may still be mined. */
+  close: () => Promise<void>
+}
+
+interface Job {
+  readonly request: TransactionRequest
+  settled: boolean
+  readonly resolve: (mined: MinedTransaction) => void
+  readonly reject: (error: DdmError) => void
+}
+
+interface Fees {
+  maxFeePerGas: bigint
+  maxPriorityFeePerGas: bigint
+}
+
+interface Flight {
+  readonly job: Job
+  readonly nonce: number
+  readonly gas: bigint
+  fees: Fees
+  raw: Hex
+  /** Hashes of all versions sent under this nonce, newest first: any of them may be the one that is mined. */
+  hashes: Hex[]
+  /** When the node was last given it or seen to know it. */
+  seenAt: number
+  pricedAt: number
+  ticksWithoutReceipt: number
+}
+
+interface Receipt {
+  transactionHash: Hex
+  blockNumber: Hex
+  blockHash: Hex
+  gasUsed: Hex
+  status: Hex
+  logs: TransactionLog[]
+  contractAddress: Hex | null
+}
+
+export function createTransactionQueue(init: TransactionQueueInit): TransactionQueue {
+  return new NonceQueue(init)
+}
+
+class NonceQueue implements TransactionQueue {
+  readonly account: Address
+  readonly #init: TransactionQueueInit
+  readonly #stop = new AbortController()
+  readonly #waiting: Job[] = []
+  /** By nonce, ascending. */
+  readonly #flights = new Map<number, Flight>()
+  #fees: { value: Fees; at: number } | undefined
+  #sending: Promise<void> | undefined
+  #watching: Promise<void> | undefined
+
+  constructor(init: TransactionQueueInit) {
+    this.#init = init
+    this.account = init.signer.address.toLowerCase() as Address
+  }
+
+  get size(): number {
+    return this.#waiting.length + this.#flights.size
+  }
+
+  send(request: TransactionRequest, options?: AbortOptions): Promise<MinedTransaction> {
+    return new Promise((resolve, reject) => {
+      const signal = options?.signal
+      if (this.#stop.signal.aborted || signal?.aborted === true) {
+        reject(aborted(request.label, signal?.reason))
+        return
+      }
+      const settle = (): void => {
+        job.settled = true
+        signal?.removeEventListener('abort', onAbort)
+      }
+      const job: Job = {
+        request,
+        settled: false,
+        resolve: (mined) => {
+          settle()
+          resolve(mined)
+        },
+        reject: (error) => {
+          settle()
+          reject(error)
+        }
+      }
+      const onAbort = (): void => job.reject(aborted(request.label, signal?.reason))
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.push(job)
+      this.#wake()
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await Promise.all([this.#sending, this.#watching])
+    for (const job of [...this.#waiting.splice(0), ...[...this.#flights.values()].map(({ job }) => job)]) {
+      if (!job.settled) job.reject(aborted(job.request.label))
+    }
+    this.#flights.clear()
+  }
+
+  #rpc<T>(method: string, params: unknown[]): Promise<T> {
+    return this.#init.rpc.request<T>(method, params, { signal: this.#stop.signal })
+  }
+
+  #wake(): void {
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined
+      // Something may have been queued while the loop was ending.
+      if (this.#canSend()) this.#wake()
+    })
+  }
+
+  #canSend(): boolean {
+    return this.#waiting.length > 0 && this.#flights.size < MAX_IN_FLIGHT && !this.#stop.signal.aborted
+  }
+
+  /** One at a time: the nonce is given at the moment of sending, so what fails before that leaves no gap. */
+  async #sendAll(): Promise<void> {
+    while (this.#canSend()) {
+      const job = this.#waiting.shift() as Job
+      if (job.settled) continue
+      try {
+        await this.#launch(job)
+      } catch (error) {
+        job.reject(this.#asDdmError(job, error))
+      }
+    }
+  }
+
+  async #launch(job: Job): Promise<void> {
+    const gas = await this.#simulate(job.request)
+    for (let attempt = 1; !job.settled; attempt++) {
+      const nonce = await this.#nextNonce()
+      const flight = await this.#sign(job, nonce, gas, await this.#currentFees())
+      this.#flights.set(nonce, flight)
+      const outcome = await this.#submit(flight).catch((error: unknown) => {
+        this.#flights.delete(nonce)
+        throw error
+      })
+      if (outcome === 'sent') {
+        this.#watching ??= this.#watch()
+        this.#init.logger.debug('transaction sent', { label: job.request.label, nonce, hash: flight.hashes[0] })
+        return
+      }
+      this.#flights.delete(nonce)
+      if (attempt === SEND_ATTEMPTS) {
+        throw new DdmError(
+          'chain',
+          `${job.request.label}: nonce ${nonce} of ${this.account} is taken again and again; ` +
+            'does another process send from this wallet?'
+        )
+      }
+    }
+  }
+
+  /** Estimating runs the call, so a transaction that would revert is never sent. */
+  async #simulate(request: TransactionRequest): Promise<bigint> {
+    const call = this.#call(request)
+    try {
+      const estimate = BigInt(await this.#rpc<Hex>('eth_estimateGas', [call]))
+      return (estimate * GAS_MARGIN_PERCENT) / 100n
+    } catch (error) {
+      const revert = revertOf(error)
+      if (revert !== undefined) throw refusal(request.label, revert, {}, error)
+      throw error
+    }
+  }
+
+  #call(request: TransactionRequest): Record<string, unknown> {
+    const { to, data, value } = request
+    return { from: this.account, ...(to && { to }), data, ...(value && { value: numberToHex(value) }) }
+  }
+
+  async #nextNonce(): Promise<number> {
+    const own = Math.max(-1, ...this.#flights.keys()) + 1
+    // While nothing of ours is open, another process may have used the wallet.
+    const known = await this.#rpc<Hex>('eth_getTransactionCount', [this.account, 'pending'])
+    return Math.max(own, Number(known))
+  }
+
+  async #currentFees(): Promise<Fees> {
+    if (this.#fees !== undefined && Date.now() - this.#fees.at < FEES_KEPT_MS) return this.#fees.value
+    const block = await this.#rpc<{ baseFeePerGas?: Hex }>('eth_getBlockByNumber', ['latest', false])
+    if (block.baseFeePerGas === undefined) {
+      throw new DdmError('chain', `chain ${this.#init.chainId} has no base fee (EIP-1559); DDM cannot send to it`)
+    }
+    const maxPriorityFeePerGas = BigInt(await this.#rpc<Hex>('eth_maxPriorityFeePerGas', []))
+    const maxFeePerGas = BigInt(block.baseFeePerGas) * BASE_FEE_FACTOR + maxPriorityFeePerGas
+    const value = { maxFeePerGas, maxPriorityFeePerGas }
+    this.#fees = { value, at: Date.now() }
+    return value
+  }
+
+  async #sign(job: Job, nonce: number, gas: bigint, fees: Fees): Promise<Flight> {
+    const { to, data, value } = job.request
+    const raw = await this.#init.signer.signTransaction({
+      type: 'eip1559',
+      chainId: this.#init.chainId,
+      nonce,
+      gas,
+      ...fees,
+      ...(to && { to }),
+      data,
+      value: value ?? 0n
+    })
+    const now = Date.now()
+    const hashes = [keccak256(raw)]
+    return { job, nonce, gas, fees, raw, hashes, seenAt: now, pricedAt: now, ticksWithoutReceipt: 0 }
+  }
+
+  /**
+   * `sent` when the node took it or may have taken it: without a clear no, only watching the nonce tells.
+   * `taken` when the nonce belongs to another transaction.
+   */
+  async #submit(flight: Flight): Promise<'sent' | 'taken'> {
+    flight.seenAt = Date.now()
+    try {
+      await this.#rpc<Hex>('eth_sendRawTransaction', [flight.raw])
+      return 'sent'
+    } catch (error) {
+      if (error instanceof DdmError && error.code !== 'networkMismatch') return 'sent'
+      const text = errorText(error)
+      if (/already (known|imported|exists)|known transaction/i.test(text)) return 'sent'
+      if (/nonce (is )?too low|nonce.*(already|used)|underpriced/i.test(text)) {
+        return (await this.#isKnown(flight)) ? 'sent' : 'taken'
+      }
+      throw error
+    }
+  }
+
+  async #isKnown(flight: Flight): Promise<boolean> {
+    return (await this.#rpc<unknown>('eth_getTransactionByHash', [flight.hashes[0]])) !== null
+  }
+
+  async #watch(): Promise<void> {
+    const { timing, logger } = this.#init
+    try {
+      while (this.#flights.size > 0 && !this.#stop.signal.aborted) {
+        try {
+          await this.#tick()
+        } catch (error) {
+          // Without an answer nothing can be decided; callers end their wait by their signal.
+          logger.debug('cannot follow transactions', { reason: shortText(error) })
+        }
+        this.#wake()
+        if (this.#flights.size > 0) await sleep(timing.poll, undefined, { signal: this.#stop.signal })
+      }
+    } catch {
+      // the sleep was aborted by close
+    } finally {
+      this.#watching = undefined
+    }
+    if (this.#flights.size > 0 && !this.#stop.signal.aborted) this.#watching = this.#watch()
+  }
+
+  async #tick(): Promise<void> {
+    const mined = Number(await this.#rpc<Hex>('eth_getTransactionCount', [this.account, 'latest']))
+    const head = BigInt(await this.#rpc<Hex>('eth_blockNumber', []))
+    let oldest = true
+    for (const flight of [...this.#flights.values()].sort((a, b) => a.nonce - b.nonce)) {
+      if (flight.nonce < mined) {
+        await this.#follow(flight, head)
+      } else {
+        await this.#push(flight, oldest)
+        oldest = false
+      }
+    }
+  }
+
+  /** The nonce is used: by one of our versions, or by a stranger's transaction. A reorg brings it back to `#push`. */
+  async #follow(flight: Flight, head: bigint): Promise<void> {
+    for (const hash of flight.hashes) {
+      const receipt = await this.#rpc<Receipt | null>('eth_getTransactionReceipt', [hash])
+      if (receipt === null) continue
+      flight.ticksWithoutReceipt = 0
+      if (head - BigInt(receipt.blockNumber) >= BigInt(this.#init.confirmations)) await this.#finish(flight, receipt)
+      return
+    }
+    if (++flight.ticksWithoutReceipt < TICKS_UNTIL_REPLACED) return
+    this.#flights.delete(flight.nonce)
+    flight.job.reject(
+      new DdmError(
+        'chain',
+        `${flight.job.request.label}: another transaction of ${this.account} took nonce ${flight.nonce}; ` +
+          'does another process send from this wallet?',
+        { details: { nonce: flight.nonce, hash: flight.hashes[0] as Hex } }
+      )
+    )
+  }
+
+  async #finish(flight: Flight, receipt: Receipt): Promise<void> {
+    const { job } = flight
+    if (receipt.status === '0x1') {
+      this.#flights.delete(flight.nonce)
+      job.resolve({
+        hash: receipt.transactionHash,
+        blockNumber: BigInt(receipt.blockNumber),
+        blockHash: receipt.blockHash,
+        gasUsed: BigInt(receipt.gasUsed),
+        logs: receipt.logs,
+        contractAddress: (receipt.contractAddress?.toLowerCase() as Address | undefined) ?? undefined
+      })
+      return
+    }
+    const reason = await this.#reasonOf(job.request, BigInt(receipt.blockNumber))
+    this.#flights.delete(flight.nonce)
+    job.reject(refusal(job.request.label, reason, { hash: receipt.transactionHash }))
+  }
+
+  /** A receipt carries no reason; the same call on the state before the block most likely fails the same way. */
+  async #reasonOf(request: TransactionRequest, blockNumber: bigint): Promise<ReturnType<typeof describeRevert>> {
+    for (const at of [blockNumber - 1n, blockNumber]) {
+      try {
+        await this.#rpc<Hex>('eth_call', [this.#call(request), numberToHex(at)])
+      } catch (error) {
+        const revert = revertOf(error)
+        if (revert !== undefined) return revert
+      }
+    }
+    return describeRevert('0x', 'the transaction reverted in its block')
+  }
+
+  /** Keeps a transaction that is not mined alive: sends it again when the node forgot it, offers more when it is stuck. */
+  async #push(flight: Flight, oldest: boolean): Promise<void> {
+    const { timing, logger } = this.#init
+    flight.ticksWithoutReceipt = 0
+    if (Date.now() - flight.seenAt < timing.resend) return
+    if (!(await this.#isKnown(flight))) {
+      logger.warn('sending a dropped transaction again', { label: flight.job.request.label, nonce: flight.nonce })
+      await this.#submit(flight)
+      return
+    }
+    flight.seenAt = Date.now()
+    if (oldest && Date.now() - flight.pricedAt >= timing.bump) await this.#bump(flight)
+  }
+
+  async #bump(flight: Flight): Promise<void> {
+    const { nonce, gas, job } = flight
+    const market = await this.#currentFees()
+    const raise = (old: bigint, now: bigint): bigint => {
+      const least = (old * BUMP_PERCENT) / 100n + 1n
+      return now > least ? now : least
+    }
+    flight.pricedAt = Date.now()
+    if (flight.hashes.length > MAX_BUMPS && market.maxFeePerGas <= flight.fees.maxFeePerGas) return
+    const fees = {
+      maxFeePerGas: raise(flight.fees.maxFeePerGas, market.maxFeePerGas),
+      maxPriorityFeePerGas: raise(flight.fees.maxPriorityFeePerGas, market.maxPriorityFeePerGas)
+    }
+    const replacement = await this.#sign(job, nonce, gas, fees)
+    flight.raw = replacement.raw
+    flight.fees = fees
+    // Listed before it is sent: whatever the node answers, it may be the one that is mined.
+    flight.hashes = [...replacement.hashes, ...flight.hashes]
+    this.#init.logger.info('raising the fee of a stuck transaction', {
+      label: job.request.label,
+      nonce,
+      maxFeePerGas: String(fees.maxFeePerGas)
+    })
+    await this.#submit(flight)
+  }
+
+  #asDdmError(job: Job, error: unknown): DdmError {
+    const { label } = job.request
+    if (this.#stop.signal.aborted) return aborted(label, error)
+    if (error instanceof DdmError) return error
+    if (/insufficient funds|not enough (funds|balance)|insufficient balance/i.test(errorText(error))) {
+      return new DdmError(
+        'funds',
+        `${label}: ${this.account} has too little native currency for the fee (${shortText(error)}); send it some`,
+        { cause: error, details: { account: this.account } }
+      )
+    }
+    return new DdmError('chain', `${label}: the node refused the transaction: ${shortText(error)}`, { cause: error })
+  }
+}

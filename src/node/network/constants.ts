@@ -1,0 +1,46 @@
+/** Protocol of this market's own DHT: its peers never mix with those of public IPFS. */
+export const DHT_PROTOCOL = '/ddm/kad/1.0.0'
+
+/**
+ * Largest yamux window, bytes. The muxer's own maximum is 16 MiB while a stream's read buffer ends at 4 MiB, so that
+ * pausing a warm stream would reset it; 2 MiB stays below with room for what is in flight.
+ */
+export const MAX_STREAM_WINDOW = 2 * 1024 * 1024
+
+/** Largest bitswap message, bytes: a 64 KiB document (docs/specs/registry.md §2) and room for a want list. */
+export const MAX_BITSWAP_MESSAGE = 128 * 1024
+
+/** Largest gossip RPC, bytes: 64 announcements of 4 KiB (docs/specs/registry.md §6) and their control messages. */
+export const MAX_GOSSIP_RPC = 512 * 1024
+
+/** Counts that a gossip RPC may hold; an honest one on a handful of topics stays far below. */
+export const GOSSIP_RPC_LIMITS = {
+  maxSubscriptions: 64,
+  maxMessages: 256,
+  maxIhaveMessageIDs: 2_000,
+  maxIwantMessageIDs: 2_000,
+  maxIdontwantMessageIDs: 512,
+  maxControlMessages: 256,
+  maxPeerInfos: 16
+}
+
+/** What a relay gives to each reservation: enough to trade while a direct connection is tried, not a free VPN. */
+export const RELAY_DEFAULTS = { maxReservations: 256, dataLimit: 256n * 1024n * 1024n, durationLimitMs: 30 * 60_000 }
+
+/** A tag that starts with libp2p's KEEP_ALIVE: lost connections to bootstrap nodes are opened again. */
+export const BOOTSTRAP_TAG = 'keep-alive-ddm-bootstrap'
+
+/** While no bootstrap node is connected they are dialled again after this time, doubled up to the maximum, ms. */
+export const BOOTSTRAP_RETRY_MS = { first: 1_000, maximum: 30_000 }
+
+/** Default of `whenReady`, ms. */
+export const READY_TIMEOUT_MS = 15_000
+
+/** Default of one DHT look-up, ms. */
+export const RESOLVE_TIMEOUT_MS = 10_000
+
+/** Default of a dial including the look-up, ms. */
+export const DIAL_TIMEOUT_MS = 15_000
+
+/** Default of fetching a block from peers, ms. */
+export const BLOCK_TIMEOUT_MS = 15_000

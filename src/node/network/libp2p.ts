@@ -1,0 +1,129 @@
+import { autoNAT } from '@libp2p/autonat'
+import { bootstrap } from '@libp2p/bootstrap'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { dcutr } from '@libp2p/dcutr'
+import { gossipsub } from '@libp2p/gossipsub'
+import { identify, identifyPush } from '@libp2p/identify'
+import type { ComponentLogger, PrivateKey } from '@libp2p/interface'
+import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { noise } from '@libp2p/noise'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { webSockets } from '@libp2p/websockets'
+import { yamux } from '@libp2p/yamux'
+import {
+  BOOTSTRAP_TAG,
+  DHT_PROTOCOL,
+  GOSSIP_RPC_LIMITS,
+  MAX_GOSSIP_RPC,
+  MAX_STREAM_WINDOW,
+  RELAY_DEFAULTS
+} from './constants.ts'
+
+/** `bootstrap` and `full` nodes answer DHT queries and keep documents; a `light` one only asks. */
+export type NodeRole = 'bootstrap' | 'full' | 'light'
+
+export interface ConnectionLimits {
+  /** Connections at once. @default 1000 on a bootstrap node, else 300 */
+  maxConnections?: number
+  /**
+   * Inbound connections per second from one IP address. Many nodes on one machine or behind one NAT share an address:
+   * raise it there. @default 5
+   */
+  inboundPerSecond?: number
+  /** Inbound connections whose handshake is not over. @default 32 */
+  maxPendingInbound?: number
+}
+
+export interface RelayLimits {
+  /** @default 256 */
+  maxReservations?: number
+  /** Bytes over one relayed connection. @default 268435456 */
+  dataLimit?: bigint
+  /** Life of one relayed connection, ms. @default 1800000 */
+  durationLimitMs?: number
+}
+
+export interface Libp2pInit {
+  identity: PrivateKey
+  role: NodeRole
+  listen: string[]
+  /** Addresses told to others in place of what this machine sees: behind a port forwarding or a load balancer. */
+  announce: string[]
+  /** Multiaddrs with /p2p/ of bootstrap nodes, without this node itself. */
+  bootstrap: string[]
+  /** Gossip topics that this node takes part in; subscriptions to any other are ignored. */
+  topics: string[] | undefined
+  connections: ConnectionLimits
+  relay: RelayLimits
+  logger: ComponentLogger
+}
+
+/** The services that the rest of the node uses. */
+export type NetworkServices = ReturnType<typeof services>
+
+/**
+ * Configuration of libp2p. TLS comes before Noise because it moves twice the bytes per CPU second in Node. The DHT and the
+ * dialer accept private addresses: a market on one machine or in one LAN works, and an address of a stranger that points
+ * into a private network costs a failed handshake, because every peer must prove the key of its ID.
+ */
+export function libp2pOptions(init: Libp2pInit) {
+  const { connections } = init
+  return {
+    privateKey: init.identity,
+    logger: init.logger,
+    nodeInfo: { name: 'ddm', userAgent: 'ddm/2' },
+    addresses: { listen: init.listen, announce: init.announce },
+    transports: [tcp(), webSockets(), circuitRelayTransport()],
+    connectionEncrypters: [tls(), noise()],
+    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
+    connectionGater: { denyDialMultiaddr: () => false },
+    connectionManager: {
+      maxConnections: connections.maxConnections ?? (init.role === 'bootstrap' ? 1_000 : 300),
+      inboundConnectionThreshold: connections.inboundPerSecond ?? 5,
+      maxIncomingPendingConnections: connections.maxPendingInbound ?? 32
+    },
+    peerDiscovery:
+      init.bootstrap.length === 0
+        ? []
+        : [bootstrap({ list: init.bootstrap, timeout: 0, tagName: BOOTSTRAP_TAG, tagTTL: Number.POSITIVE_INFINITY })],
+    services: services(init)
+  }
+}
+
+function services({ role, topics, relay }: Libp2pInit) {
+  return {
+    identify: identify({ runOnLimitedConnection: true }),
+    identifyPush: identifyPush({ runOnLimitedConnection: true }),
+    ping: ping(),
+    dht: kadDHT({
+      protocol: DHT_PROTOCOL,
+      peerInfoMapper: passthroughMapper,
+      clientMode: role === 'light',
+      initialQuerySelfInterval: 200
+    }),
+    pubsub: gossipsub({
+      globalSignaturePolicy: 'StrictSign',
+      runOnLimitedConnection: true,
+      // A listing published before anybody listens is announced again when somebody joins.
+      allowPublishToZeroTopicPeers: true,
+      ...(topics === undefined ? {} : { allowedTopics: topics }),
+      maxInboundDataLength: MAX_GOSSIP_RPC,
+      decodeRpcLimits: GOSSIP_RPC_LIMITS
+    }),
+    dcutr: dcutr(),
+    autoNAT: autoNAT(),
+    ...(role === 'bootstrap' ? { relay: relayServer(relay) } : {})
+  }
+}
+
+function relayServer({ maxReservations, dataLimit, durationLimitMs }: RelayLimits) {
+  return circuitRelayServer({
+    reservations: {
+      maxReservations: maxReservations ?? RELAY_DEFAULTS.maxReservations,
+      defaultDataLimit: dataLimit ?? RELAY_DEFAULTS.dataLimit,
+      defaultDurationLimit: durationLimitMs ?? RELAY_DEFAULTS.durationLimitMs
+    }
+  })
+}

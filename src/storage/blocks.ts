@@ -1,0 +1,80 @@
+import { type Block, type BlockStore, DdmError } from '../interface/index.ts'
+import type { Connection } from './connection.ts'
+import type { Row } from './protocol.ts'
+import { toBigInt, toBytes } from './values.ts'
+
+const CREATE = 'INSERT INTO logs (name, epoch) VALUES (?, ?) ON CONFLICT DO NOTHING'
+const LOG = 'SELECT epoch, tail, head, finished FROM logs WHERE name = ?'
+// Triggers see to it that the block starts at the head and moves it.
+const APPEND = `INSERT INTO blocks (log, first, count, appended_at, digest, bytes)
+  VALUES ((SELECT id FROM logs WHERE name = ?), ?, ?, ?, ?, ?)`
+const READ = `SELECT first, count, appended_at, digest, bytes FROM blocks
+  WHERE log = (SELECT id FROM logs WHERE name = ?) AND first <= ? ORDER BY first DESC LIMIT 1`
+const AT = `SELECT first FROM blocks WHERE log = (SELECT id FROM logs WHERE name = ?) AND appended_at >= ?
+  ORDER BY appended_at, first LIMIT 1`
+const FINISH = 'UPDATE logs SET finished = 1 WHERE name = ?'
+const PRUNE = 'DELETE FROM blocks WHERE log = (SELECT id FROM logs WHERE name = ?) AND first + count <= ?'
+const MOVE_TAIL = `UPDATE logs SET tail = coalesce((SELECT min(first) FROM blocks WHERE log = logs.id), head)
+  WHERE name = ?`
+
+/** Offsets of a log that a stranger may ask for, but no log can hold. */
+const MAX_OFFSET = (1n << 63n) - 1n
+
+/** Blocks of product logs, in ledger.db. */
+export function blockStore(db: Connection): BlockStore {
+  return {
+    open: async (logId, options) => {
+      // The time as epoch: a log that was deleted and made anew must not look like the old one.
+      const [row] = await db.write(
+        [
+          [CREATE, [logId, Date.now()]],
+          [LOG, [logId]]
+        ],
+        options
+      )
+      if (row === undefined) throw new DdmError('internal', `product log ${logId} could not be created`)
+      return {
+        epoch: toBigInt(row.epoch),
+        range: { tail: toBigInt(row.tail), head: toBigInt(row.head) },
+        finished: row.finished === 1
+      }
+    },
+    append: async (logId, { first, count, appendedAt, digest, bytes }, options) => {
+      await db.write([[APPEND, [logId, first, count, appendedAt, digest, bytes]]], options)
+    },
+    read: async (logId, offset, options) => {
+      if (offset < 0n || offset > MAX_OFFSET) return undefined
+      const [block] = (await db.read(READ, [logId, offset], options)).map(toBlock)
+      return block !== undefined && offset < block.first + BigInt(block.count) ? block : undefined
+    },
+    offsetAt: async (logId, time, options) => {
+      const [row] = await db.read(AT, [logId, Math.ceil(time)], options)
+      if (row !== undefined) return toBigInt(row.first)
+      const [log] = await db.read(LOG, [logId], options)
+      return log === undefined ? 0n : toBigInt(log.head)
+    },
+    finish: async (logId, options) => {
+      await db.write([[FINISH, [logId]]], options)
+    },
+    prune: async (logId, offset, options) => {
+      const before = offset > MAX_OFFSET ? MAX_OFFSET : offset
+      await db.write(
+        [
+          [PRUNE, [logId, before]],
+          [MOVE_TAIL, [logId]]
+        ],
+        options
+      )
+    }
+  }
+}
+
+function toBlock(row: Row): Block {
+  return {
+    first: toBigInt(row.first),
+    count: Number(row.count),
+    bytes: toBytes(row.bytes),
+    digest: toBytes(row.digest),
+    appendedAt: Number(row.appended_at)
+  }
+}

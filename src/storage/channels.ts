@@ -1,0 +1,103 @@
+import type {
+  Address,
+  ChannelConfig,
+  ChannelSession,
+  ChannelStore,
+  Hex,
+  PayeeChannel,
+  PayerChannel
+} from '../interface/index.ts'
+import type { Connection } from './connection.ts'
+import type { Row, Step } from './protocol.ts'
+import { toBigInt, toText } from './values.ts'
+
+// The config never changes: its hash is the channel's ID.
+const PUT_PAYER = `INSERT INTO payer_channels (channel_id, config, seller, chain_id, escrow, deposited, signed, signature,
+  base) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET seller = excluded.seller, deposited = excluded.deposited, signed = excluded.signed,
+  signature = excluded.signature, base = excluded.base`
+const PUT_PAYEE = `INSERT INTO payee_channels (channel_id, config, chain_id, escrow, voucher, signature, base, claimed)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET voucher = excluded.voucher, signature = excluded.signature, base = excluded.base,
+  claimed = excluded.claimed`
+const PUT_SESSION = `INSERT INTO channel_sessions (role, channel_id, session_id, paid, open) VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET paid = excluded.paid, open = excluded.open`
+const PAYER = 'SELECT * FROM payer_channels WHERE channel_id = ?'
+const PAYERS = 'SELECT * FROM payer_channels ORDER BY channel_id'
+const PAYEE = 'SELECT * FROM payee_channels WHERE channel_id = ?'
+const PAYEES = 'SELECT * FROM payee_channels ORDER BY channel_id'
+const SESSIONS = 'SELECT * FROM channel_sessions WHERE role = ? AND channel_id = ? ORDER BY session_id'
+
+/**
+ * Channels and vouchers in ledger.db. What was signed, and the highest voucher held, never decrease: the database
+ * refuses such a write with both amounts.
+ */
+export function channelStore(db: Connection): ChannelStore {
+  return {
+    putPayer: async (c, session, options) => {
+      const names = [c.channelId, JSON.stringify(c.config), c.seller, c.chainId, c.escrow]
+      const money = [String(c.deposited), String(c.signed), c.signature ?? null, String(c.base)]
+      await db.write(withSession([PUT_PAYER, [...names, ...money]], 'payer', session), options)
+    },
+    payer: async (channelId, options) => (await db.read(PAYER, [channelId], options)).map(toPayer)[0],
+    payers: async (options) => (await db.read(PAYERS, [], options)).map(toPayer),
+    putPayee: async (c, session, options) => {
+      const names = [c.channelId, JSON.stringify(c.config), c.chainId, c.escrow]
+      const voucher = [c.voucher === undefined ? null : String(c.voucher.maxClaimableAmount)]
+      const money = [...voucher, c.voucher?.signature ?? null, String(c.base), String(c.claimed)]
+      await db.write(withSession([PUT_PAYEE, [...names, ...money]], 'payee', session), options)
+    },
+    payee: async (channelId, options) => (await db.read(PAYEE, [channelId], options)).map(toPayee)[0],
+    payees: async (options) => (await db.read(PAYEES, [], options)).map(toPayee),
+    sessions: async (role, channelId, options) => (await db.read(SESSIONS, [role, channelId], options)).map(toSession)
+  }
+}
+
+function withSession(put: Step, role: 'payer' | 'payee', session: ChannelSession | undefined): Step[] {
+  if (session === undefined) return [put]
+  const { channelId, sessionId, paid, open } = session
+  return [put, [PUT_SESSION, [role, channelId, sessionId, String(paid), open ? 1 : 0]]]
+}
+
+function toPayer(row: Row): PayerChannel {
+  return {
+    ...common(row),
+    seller: toText(row.seller),
+    deposited: toBigInt(row.deposited),
+    signed: toBigInt(row.signed),
+    ...(row.signature === null ? {} : { signature: toText<Hex>(row.signature) })
+  }
+}
+
+function toPayee(row: Row): PayeeChannel {
+  const channel = common(row)
+  if (row.voucher === null) return { ...channel, claimed: toBigInt(row.claimed) }
+  return {
+    ...channel,
+    voucher: {
+      channelId: channel.channelId,
+      maxClaimableAmount: toBigInt(row.voucher),
+      signature: toText<Hex>(row.signature)
+    },
+    claimed: toBigInt(row.claimed)
+  }
+}
+
+function common(row: Row): Pick<PayeeChannel, 'channelId' | 'config' | 'chainId' | 'escrow' | 'base'> {
+  return {
+    channelId: toText<Hex>(row.channel_id),
+    config: JSON.parse(toText(row.config)) as ChannelConfig,
+    chainId: Number(row.chain_id),
+    escrow: toText<Address>(row.escrow),
+    base: toBigInt(row.base)
+  }
+}
+
+function toSession(row: Row): ChannelSession {
+  return {
+    sessionId: toText(row.session_id),
+    channelId: toText<Hex>(row.channel_id),
+    paid: toBigInt(row.paid),
+    open: row.open === 1
+  }
+}

@@ -1,0 +1,3 @@
+export { type Ledger, type LedgerInit, openLedger } from './ledger.ts'
+export type { MetaStore } from './meta.ts'
+export { type IndexDatabase, type IndexInit, openIndex } from './search-index.ts'

@@ -1,0 +1,142 @@
+/**
+ * Schema of ledger.db, one entry per version (`PRAGMA user_version`). A released entry is never edited: append the next.
+ *
+ * Amounts are decimal text (up to 2¹²⁸); offsets are integers, u64 as two's complement where a stranger names them.
+ * Statements are not tied to a session row: an OFFER may be kept before its session exists.
+ */
+export const LEDGER_MIGRATIONS: readonly string[] = [
+  `
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+  id TEXT NOT NULL,
+  role TEXT NOT NULL,
+  listing_id TEXT NOT NULL,
+  listing_cid TEXT NOT NULL,
+  peer TEXT NOT NULL,
+  state TEXT NOT NULL,
+  rail TEXT NOT NULL,
+  channel_id TEXT,
+  start INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  root BLOB NOT NULL,
+  due TEXT NOT NULL,
+  paid TEXT NOT NULL,
+  opened_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  PRIMARY KEY (id, role)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE statements (
+  seq INTEGER PRIMARY KEY,
+  session_id TEXT NOT NULL,
+  role TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  cid TEXT NOT NULL,
+  issuer TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  signature BLOB NOT NULL,
+  UNIQUE (session_id, role, kind, cid)
+) STRICT;
+
+CREATE TABLE parts (
+  session_id TEXT NOT NULL,
+  role TEXT NOT NULL,
+  first INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  digest BLOB NOT NULL,
+  PRIMARY KEY (session_id, role, first)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE payer_channels (
+  channel_id TEXT PRIMARY KEY,
+  config TEXT NOT NULL,
+  seller TEXT NOT NULL,
+  chain_id INTEGER NOT NULL,
+  escrow TEXT NOT NULL,
+  deposited TEXT NOT NULL,
+  signed TEXT NOT NULL,
+  signature TEXT,
+  base TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE payee_channels (
+  channel_id TEXT PRIMARY KEY,
+  config TEXT NOT NULL,
+  chain_id INTEGER NOT NULL,
+  escrow TEXT NOT NULL,
+  voucher TEXT,
+  signature TEXT,
+  base TEXT NOT NULL,
+  claimed TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE channel_sessions (
+  role TEXT NOT NULL,
+  channel_id TEXT NOT NULL,
+  session_id TEXT NOT NULL,
+  paid TEXT NOT NULL,
+  open INTEGER NOT NULL,
+  PRIMARY KEY (role, channel_id, session_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER payer_signed_never_decreases BEFORE UPDATE OF signed ON payer_channels
+WHEN length(new.signed) < length(old.signed) OR (length(new.signed) = length(old.signed) AND new.signed < old.signed)
+BEGIN
+  SELECT RAISE(ABORT, 'channel ' || old.channel_id || ' has signed ' || old.signed || ', never less: ' || new.signed);
+END;
+
+CREATE TRIGGER payee_voucher_never_decreases BEFORE UPDATE OF voucher ON payee_channels
+WHEN old.voucher IS NOT NULL AND (new.voucher IS NULL OR length(new.voucher) < length(old.voucher)
+  OR (length(new.voucher) = length(old.voucher) AND new.voucher < old.voucher))
+BEGIN
+  SELECT RAISE(ABORT, 'channel ' || old.channel_id || ' holds a voucher of ' || old.voucher || ', never less: '
+    || coalesce(new.voucher, 'none'));
+END;
+
+CREATE TABLE spending (
+  seller TEXT NOT NULL,
+  session TEXT NOT NULL,
+  minute INTEGER NOT NULL,
+  amount TEXT NOT NULL,
+  PRIMARY KEY (seller, session, minute)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spending_by_time ON spending (minute);
+CREATE INDEX spending_by_session ON spending (session);
+
+CREATE TABLE logs (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  epoch INTEGER NOT NULL,
+  tail INTEGER NOT NULL DEFAULT 0,
+  head INTEGER NOT NULL DEFAULT 0,
+  finished INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE blocks (
+  log INTEGER NOT NULL REFERENCES logs (id),
+  first INTEGER NOT NULL CHECK (first >= 0),
+  count INTEGER NOT NULL CHECK (count > 0),
+  appended_at INTEGER NOT NULL,
+  digest BLOB NOT NULL,
+  bytes BLOB NOT NULL,
+  PRIMARY KEY (log, first)
+) STRICT;
+CREATE INDEX blocks_by_time ON blocks (log, appended_at, first);
+
+CREATE TRIGGER block_continues_log BEFORE INSERT ON blocks
+BEGIN
+  SELECT RAISE(ABORT, 'log ' || name || ' is finished') FROM logs WHERE id = new.log AND finished = 1;
+  SELECT RAISE(ABORT, 'log ' || name || ' ends at offset ' || head || ', the block starts at ' || new.first)
+    FROM logs WHERE id = new.log AND head <> new.first;
+END;
+
+CREATE TRIGGER block_moves_head AFTER INSERT ON blocks
+BEGIN
+  UPDATE logs SET head = new.first + new.count WHERE id = new.log;
+END;
+`
+]

@@ -1,0 +1,32 @@
+import type { SpendingStore } from '../interface/index.ts'
+import type { Connection } from './connection.ts'
+import { toBigInt } from './values.ts'
+
+const MINUTE = 60_000
+
+const ADD = `INSERT INTO spending (seller, session, minute, amount) VALUES (?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET amount = amount_add(amount, excluded.amount)`
+
+/**
+ * Money spent, in ledger.db: one row per seller, session and minute. A sum counts the whole minute in which `since`
+ * falls, so that a budget errs on the careful side.
+ */
+export function spendingStore(db: Connection): SpendingStore {
+  return {
+    add: async ({ seller, session, at, amount }, options) => {
+      await db.write([[ADD, [seller, session, Math.floor(at / MINUTE), String(amount)]]], options)
+    },
+    sum: async ({ since, seller, session }, options) => {
+      const tests: Array<[string, string | number | undefined]> = [
+        ['minute >= ?', since === undefined ? undefined : Math.floor(since / MINUTE)],
+        ['seller = ?', seller],
+        ['session = ?', session]
+      ]
+      const used = tests.filter((test): test is [string, string | number] => test[1] !== undefined)
+      const where = used.length === 0 ? '' : ` WHERE ${used.map(([sql]) => sql).join(' AND ')}`
+      const params = used.map(([, value]) => value)
+      const [row] = await db.read(`SELECT amount_sum(amount) AS total FROM spending${where}`, params, options)
+      return toBigInt(row?.total)
+    }
+  }
+}

@@ -1,0 +1,219 @@
+import type { TestContext } from 'node:test'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import type { Stream } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { streamPair } from '@libp2p/utils'
+import { openProductLog } from '../../src/data/index.ts'
+import type {
+  Hex,
+  Listing,
+  ListingDocument,
+  ListingPayment,
+  Logger,
+  Payee,
+  PayeeSession,
+  Payer,
+  PayerSession,
+  PaymentPayload,
+  ProductLog
+} from '../../src/interface/index.ts'
+import { BuyerSession, type BuyRequest, type Product, systemClock } from '../../src/protocols/sdpp/index.ts'
+import { SellerSession } from '../../src/protocols/sdpp/seller-session.ts'
+import { createSigner, type StatementSigner, statementLink } from '../../src/statements/index.ts'
+import { type Ledger, openLedger } from '../../src/storage/index.ts'
+import { tempDir } from './temp-dir.ts'
+
+/** Two sides of SDPP over an in-memory stream pair, with real ledgers and product logs and a rail that costs nothing to run. */
+
+export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
+export async function makeSigner(): Promise<StatementSigner> {
+  const key = await generateKeyPair('Ed25519')
+  return createSigner(peerIdFromPrivateKey(key).toString(), key.raw.subarray(0, 32))
+}
+
+const CHANNEL: Hex = `0x${'11'.repeat(32)}`
+
+function voucher(amount: bigint): PaymentPayload {
+  return { channelId: CHANNEL, maxClaimableAmount: amount, signature: `0x${'22'.repeat(65)}` }
+}
+
+/** Payer that signs nothing: the amounts are what the tests look at. */
+export function countingPayer(overrides: Partial<PayerSession> = {}): Payer & { paid: bigint[] } {
+  const paid: bigint[] = []
+  return {
+    paid,
+    rail: 'evm',
+    capabilities: () => [{ rail: 'evm' }],
+    objection: () => undefined,
+    open: async () => ({
+      order: { rail: 'evm' },
+      begin: async () => {},
+      accept: async () => {},
+      pay: async (sessionPaid) => {
+        paid.push(sessionPaid)
+        return voucher(sessionPaid)
+      },
+      end: async () => {},
+      ...overrides
+    })
+  }
+}
+
+export function countingPayee(deposit: bigint, overrides: Partial<PayeeSession> = {}): Payee & { credited: bigint[] } {
+  const credited: bigint[] = []
+  let last: PaymentPayload | undefined
+  return {
+    credited,
+    rail: 'evm',
+    terms: ({ price }: ListingPayment) => ({
+      rail: 'evm',
+      price: { amount: BigInt(price.amount), count: BigInt(price.count), unit: price.unit }
+    }),
+    accept: async () => ({
+      account: 'account',
+      base: 0n,
+      proof: undefined,
+      available: () => deposit,
+      begin: async () => {},
+      verify: (sessionPaid, payload) => {
+        if (payload === undefined) return 'no voucher'
+        return payload.maxClaimableAmount < sessionPaid ? 'voucher too low' : undefined
+      },
+      credit: async (sessionPaid, payload) => {
+        last = payload
+        credited.push(sessionPaid)
+      },
+      end: async () => last,
+      ...overrides
+    }),
+    claim: async () => ({ claimed: 0n, transactions: [], rejected: [] })
+  }
+}
+
+export function makeListing(
+  seller: string,
+  price: ListingPayment['price'],
+  extra: Partial<ListingDocument> = {}
+): Listing {
+  const document: ListingDocument = {
+    v: 1,
+    id: `0x${'ab'.repeat(32)}`,
+    title: 'Test records',
+    description: 'Records of a test',
+    seller: { peerId: seller },
+    schema: { encoding: 'json', maxRecordBytes: 1024 },
+    payment: [{ rail: 'evm', price }],
+    issuedAt: '2026-01-01T00:00:00Z',
+    ...extra
+  }
+  return {
+    id: document.id,
+    version: 1,
+    cid: statementLink(new TextEncoder().encode(JSON.stringify(document))).toString(),
+    status: 'active',
+    trust: 'confirmed',
+    account: `0x${'00'.repeat(20)}`,
+    peerId: seller,
+    document,
+    updatedAt: 0
+  }
+}
+
+export interface Pair {
+  sellerSigner: StatementSigner
+  buyerSigner: StatementSigner
+  sellerLedger: Ledger
+  buyerLedger: Ledger
+  log: ProductLog & { close: () => Promise<void> }
+  listing: Listing
+  product: Product
+}
+
+export interface PairOptions {
+  price?: ListingPayment['price']
+  credit?: bigint
+  deposit?: bigint
+  product?: Partial<Product>
+  document?: Partial<ListingDocument>
+  payee?: Payee
+}
+
+/** Opens both ledgers and the product; all closed and removed when the test ends. */
+export async function makePair(t: TestContext, options: PairOptions = {}): Promise<Pair> {
+  const directory = await tempDir(t)
+  const [sellerSigner, buyerSigner] = await Promise.all([makeSigner(), makeSigner()])
+  const sellerLedger = await openLedger({ path: `${directory}/seller.db` })
+  const buyerLedger = await openLedger({ path: `${directory}/buyer.db` })
+  const log = await openProductLog({ id: 'test', store: sellerLedger.blocks })
+  const listing = makeListing(
+    sellerSigner.peerId,
+    options.price ?? { amount: '100', count: 1, unit: 'record' },
+    options.document
+  )
+  const product: Product = {
+    listing,
+    log,
+    payees: [options.payee ?? countingPayee(options.deposit ?? 10n ** 12n)],
+    credit: options.credit ?? 10_000n,
+    k: { min: 1n, default: 10n, max: 1000n },
+    ...options.product
+  }
+  t.after(async () => {
+    await log.close()
+    await Promise.all([sellerLedger.close(), buyerLedger.close()])
+  })
+  return { sellerSigner, buyerSigner, sellerLedger, buyerLedger, log, listing, product }
+}
+
+export async function openStreams(): Promise<[Stream, Stream]> {
+  return streamPair({ delay: 0, capacity: 100 })
+}
+
+export function serve(
+  pair: Pair,
+  stream: Stream,
+  buyer = pair.buyerSigner.peerId
+): { session: SellerSession; done: Promise<void> } {
+  const done = Promise.withResolvers<void>()
+  const session = new SellerSession(
+    stream,
+    buyer,
+    {
+      signer: pair.sellerSigner,
+      sessions: pair.sellerLedger.sessions,
+      logger: silent,
+      clock: systemClock,
+      products: () => [pair.product]
+    },
+    () => done.resolve()
+  )
+  return { session, done: done.promise }
+}
+
+export async function buyFrom(
+  pair: Pair,
+  request: Partial<BuyRequest> & { wish: BuyRequest['wish'] },
+  payer: Payer = countingPayer()
+): Promise<{ buyer: BuyerSession; sellerDone: Promise<void>; seller: SellerSession }> {
+  const [outbound, inbound] = await openStreams()
+  const { session, done } = serve(pair, inbound)
+  const buyer = new BuyerSession(
+    outbound,
+    pair.sellerSigner.peerId,
+    { listing: pair.listing, ...request },
+    {
+      signer: pair.buyerSigner,
+      sessions: pair.buyerLedger.sessions,
+      payers: [payer],
+      clock: systemClock,
+      logger: silent
+    }
+  )
+  await buyer.open()
+  return { buyer, sellerDone: done, seller: session }
+}
+
+export function jsonRecords(count: number, from = 0): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => new TextEncoder().encode(JSON.stringify({ i: i + from })))
+}
