@@ -1,0 +1,81 @@
+/** The arrows of docs/ARCHITECTURE.md. A room is entered only through its index.ts. */
+const rooms = ['protocols/sdpp', 'registry', 'data', 'evidence', 'storage', 'chain', 'payments/evm', 'payments/free']
+const leaves = '^src/(interface|statements)/'
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      comment: 'A cycle hides which of two files is the lower one. Type-only cycles are erased.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } }
+    },
+    {
+      name: 'leaves-import-nothing-of-ours',
+      severity: 'error',
+      from: { path: '^src/interface/' },
+      to: { path: '^(src|bootstrap|bench|test)/', pathNot: '^src/interface/' }
+    },
+    {
+      name: 'statements-import-interface-only',
+      severity: 'error',
+      from: { path: '^src/statements/' },
+      to: { path: '^(src|bootstrap|bench|test)/', pathNot: leaves }
+    },
+    ...rooms.map((room) => ({
+      name: `${room.replace('/', '-')}-meets-others-through-interfaces`,
+      comment: 'Rooms import interface and statements only; node wires them.',
+      severity: 'error',
+      from: { path: `^src/${room}/` },
+      to: { path: '^(src|bootstrap|bench|test)/', pathNot: `${leaves}|^src/${room}/` }
+    })),
+    {
+      name: 'payments-shared-files',
+      comment: 'Budget and index of the payments room stand above the rails.',
+      severity: 'error',
+      from: { path: '^src/payments/[^/]+\\.ts$' },
+      to: { path: '^(src|bootstrap|bench|test)/', pathNot: `${leaves}|^src/payments/` }
+    },
+    {
+      name: 'users-of-node',
+      comment: 'The command line knows node, interface and nothing else.',
+      severity: 'error',
+      from: { path: '^src/(cli|api)/' },
+      to: { path: '^src/', pathNot: '^src/(cli|api|interface)/|^src/node/index\\.ts$' }
+    },
+    {
+      name: 'bootstrap-uses-node',
+      severity: 'error',
+      from: { path: '^bootstrap/' },
+      to: { path: '^src/', pathNot: '^src/interface/|^src/node/index\\.ts$' }
+    },
+    {
+      name: 'rooms-have-one-door',
+      comment: 'Outsiders enter a room only through its index.ts.',
+      severity: 'error',
+      from: { path: '^src/node/' },
+      to: { path: '^src/(interface|statements|registry|data|evidence|storage|chain|payments|protocols/sdpp)/', pathNot: '/index\\.ts$' }
+    },
+    {
+      name: 'decisions-are-pure',
+      comment: 'What decides about money and protocol steps runs under any schedule: no I/O modules.',
+      severity: 'error',
+      from: { path: '^src/protocols/sdpp/(account|buyer-machine|seller-machine|transitions|negotiation)\\.ts$' },
+      to: { path: '^node:|libp2p', dependencyTypesNot: ['type-only'] }
+    },
+    {
+      name: 'decisions-are-pure-core',
+      severity: 'error',
+      from: { path: '^src/protocols/sdpp/(account|buyer-machine|seller-machine|transitions|negotiation)\\.ts$' },
+      to: { dependencyTypes: ['core'] }
+    }
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: 'src/chain/abi\\.ts$' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] }
+  }
+}
