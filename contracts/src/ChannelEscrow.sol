@@ -14,7 +14,7 @@ import {IChannelEscrow} from "./interfaces/IChannelEscrow.sol";
 import {IDepositCollector} from "./interfaces/IDepositCollector.sol";
 
 /// @title ChannelEscrow
-/// @inheritdoc IChannelEscrow
+/// @notice See {IChannelEscrow}
 contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -24,10 +24,9 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
     uint40 public constant MAX_WITHDRAW_DELAY = 30 days;
 
     /// @inheritdoc IChannelEscrow
-    bytes32 public constant CHANNEL_CONFIG_TYPEHASH =
-        keccak256(
-            "ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)"
-        );
+    bytes32 public constant CHANNEL_CONFIG_TYPEHASH = keccak256(
+        "ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)"
+    );
     /// @inheritdoc IChannelEscrow
     bytes32 public constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 maxClaimableAmount)");
     /// @inheritdoc IChannelEscrow
@@ -36,10 +35,9 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
     bytes32 public constant CLAIM_ENTRY_TYPEHASH =
         keccak256("ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)");
     /// @inheritdoc IChannelEscrow
-    bytes32 public constant CLAIM_BATCH_TYPEHASH =
-        keccak256(
-            "ClaimBatch(ClaimEntry[] claims)ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)"
-        );
+    bytes32 public constant CLAIM_BATCH_TYPEHASH = keccak256(
+        "ClaimBatch(ClaimEntry[] claims)ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)"
+    );
 
     /// @inheritdoc IChannelEscrow
     mapping(bytes32 channelId => ChannelState) public channels;
@@ -266,10 +264,8 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
 
     function _requireValid(ChannelConfig calldata config) private pure {
         if (
-            config.payer == address(0) ||
-            config.receiver == address(0) ||
-            config.receiverAuthorizer == address(0) ||
-            config.token == address(0)
+            config.payer == address(0) || config.receiver == address(0) || config.receiverAuthorizer == address(0)
+                || config.token == address(0)
         ) revert InvalidChannel(config.payer, config.receiver, config.receiverAuthorizer, config.token);
         if (config.withdrawDelay < MIN_WITHDRAW_DELAY || config.withdrawDelay > MAX_WITHDRAW_DELAY) {
             revert WithdrawDelayOutOfRange(config.withdrawDelay, MIN_WITHDRAW_DELAY, MAX_WITHDRAW_DELAY);
@@ -294,7 +290,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
         bool valid;
         if (signer != address(0)) {
             // A failed recovery yields the zero address, which is not the signer.
-            (address recovered, , ) = ECDSA.tryRecoverCalldata(digest, signature);
+            (address recovered,,) = ECDSA.tryRecoverCalldata(digest, signature);
             valid = recovered == signer;
         } else {
             signer = config.payer;
@@ -315,7 +311,9 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
 
     function _channelIds(bytes32 domain, VoucherClaim[] calldata rows) private pure returns (bytes32[] memory ids) {
         ids = new bytes32[](rows.length);
-        for (uint256 i; i < rows.length; ++i) ids[i] = _channelId(domain, rows[i].voucher.channel);
+        for (uint256 i; i < rows.length; ++i) {
+            ids[i] = _channelId(domain, rows[i].voucher.channel);
+        }
     }
 
     function _voucherDigest(bytes32 domain, bytes32 channelId, uint128 ceiling) private pure returns (bytes32) {
@@ -331,10 +329,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
         for (uint256 i; i < rows.length; ++i) {
             entries[i] = keccak256(
                 abi.encode(
-                    CLAIM_ENTRY_TYPEHASH,
-                    channelIds[i],
-                    rows[i].voucher.maxClaimableAmount,
-                    rows[i].totalClaimed
+                    CLAIM_ENTRY_TYPEHASH, channelIds[i], rows[i].voucher.maxClaimableAmount, rows[i].totalClaimed
                 )
             );
         }

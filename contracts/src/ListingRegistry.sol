@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {IListingRegistry} from "./interfaces/IListingRegistry.sol";
 
 /// @title ListingRegistry
-/// @inheritdoc IListingRegistry
+/// @notice See {IListingRegistry}
 contract ListingRegistry is IListingRegistry {
     /// @dev 240 bits: one slot, so an update is one warm write and one event
     struct Listing {
@@ -39,16 +39,14 @@ contract ListingRegistry is IListingRegistry {
 
         // The id contains the caller, so nobody can reach another seller's slot.
         listingId = listingIdOf(msg.sender, salt);
-        Listing memory listing = listings[listingId];
-        if (listing.status == Status.Retired) revert ListingRetired(listingId, listing.version);
-        if (listing.status == Status.None) listing.status = Status.Active;
+        Listing storage listing = listings[listingId];
+        (uint32 version, Status status) = (listing.version, listing.status);
+        if (status == Status.Retired) revert ListingRetired(listingId, version);
+        if (status == Status.None) status = Status.Active;
+        version += 1;
+        listings[listingId] = Listing(msg.sender, version, uint40(block.timestamp), status);
 
-        listing.seller = msg.sender;
-        listing.version += 1;
-        listing.updatedAt = uint40(block.timestamp);
-        listings[listingId] = listing;
-
-        emit ListingPut(listingId, msg.sender, listing.version, manifest, token, unitPrice, unit, terms);
+        emit ListingPut(listingId, msg.sender, version, manifest, token, unitPrice, unit, terms);
     }
 
     /// @inheritdoc IListingRegistry

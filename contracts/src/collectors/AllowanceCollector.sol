@@ -18,9 +18,7 @@ contract AllowanceCollector is EscrowOnly, EIP712 {
 
     /// @notice EIP-712 type hash of what the payer signs
     bytes32 public constant ALLOWANCE_DEPOSIT_TYPEHASH =
-        keccak256(
-            "AllowanceDeposit(address token,uint256 amount,bytes32 channelId,bytes32 nonce,uint256 deadline)"
-        );
+        keccak256("AllowanceDeposit(address token,uint256 amount,bytes32 channelId,bytes32 nonce,uint256 deadline)");
 
     /// @notice Whether the payer's nonce is spent. Nonces are random, not counted: deposits may be signed in parallel
     mapping(address payer => mapping(bytes32 nonce => bool)) public nonceUsed;
@@ -46,10 +44,7 @@ contract AllowanceCollector is EscrowOnly, EIP712 {
         bytes32 channelId,
         bytes calldata collectorData
     ) external onlyEscrow {
-        (bytes32 nonce, uint256 deadline, bytes memory signature) = abi.decode(
-            collectorData,
-            (bytes32, uint256, bytes)
-        );
+        (bytes32 nonce, uint256 deadline, bytes memory signature) = abi.decode(collectorData, (bytes32, uint256, bytes));
         if (block.timestamp > deadline) revert DepositExpired(block.timestamp, deadline);
         if (nonceUsed[payer][nonce]) revert NonceUsed(payer, nonce);
         bytes32 digest = getDepositDigest(token, amount, channelId, nonce, deadline);
@@ -76,9 +71,8 @@ contract AllowanceCollector is EscrowOnly, EIP712 {
         bytes32 nonce,
         uint256 deadline
     ) public view returns (bytes32) {
-        return
-            _hashTypedDataV4(
-                keccak256(abi.encode(ALLOWANCE_DEPOSIT_TYPEHASH, token, amount, channelId, nonce, deadline))
-            );
+        return _hashTypedDataV4(
+            keccak256(abi.encode(ALLOWANCE_DEPOSIT_TYPEHASH, token, amount, channelId, nonce, deadline))
+        );
     }
 }

@@ -26,20 +26,11 @@ contract Eip3009Collector is EscrowOnly {
         bytes32 channelId,
         bytes calldata collectorData
     ) external onlyEscrow {
-        (uint256 validAfter, uint256 validBefore, uint256 salt, bytes memory signature) = abi.decode(
-            collectorData,
-            (uint256, uint256, uint256, bytes)
-        );
+        (uint256 validAfter, uint256 validBefore, uint256 salt, bytes memory signature) =
+            abi.decode(collectorData, (uint256, uint256, uint256, bytes));
         bytes32 nonce = keccak256(abi.encode(channelId, salt));
-        IEip3009(token).receiveWithAuthorization(
-            payer,
-            address(this),
-            amount,
-            validAfter,
-            validBefore,
-            nonce,
-            signature
-        );
+        IEip3009(token)
+            .receiveWithAuthorization(payer, address(this), amount, validAfter, validBefore, nonce, signature);
         // Only the payee may present such an authorization, so the tokens pass through here and never stay.
         IERC20(token).safeTransfer(escrow, amount);
     }

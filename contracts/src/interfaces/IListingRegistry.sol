@@ -75,9 +75,10 @@ interface IListingRegistry {
     function bindPeer(bytes32 ed25519Key, bytes calldata proof) external;
 
     /// @notice The state of a listing; all zero if it was never posted
-    function listings(
-        bytes32 listingId
-    ) external view returns (address seller, uint32 version, uint40 updatedAt, Status status);
+    function listings(bytes32 listingId)
+        external
+        view
+        returns (address seller, uint32 version, uint40 updatedAt, Status status);
 
     /// @notice The peer key the wallet bound last; zero if none. It counts only together with a checked proof
     function peerKeys(address seller) external view returns (bytes32 ed25519Key);

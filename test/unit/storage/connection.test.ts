@@ -54,7 +54,7 @@ test('a refused write says why', async (t) => {
     refused,
     (error) => error instanceof DdmError && /test\.db refused the write.*CHECK/.test(error.message)
   )
-  await assert.rejects(db.read('SELECT nothing FROM t', []), /no such column/)
+  await assert.rejects(db.read('SELECT missing FROM t', []), /no such column/)
   await assert.rejects(db.write([[INSERT, [1n << 64n, 'good']]]), DdmError)
 })
 
