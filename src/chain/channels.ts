@@ -1,4 +1,4 @@
-import { decodeFunctionResult, encodeEventTopics, encodeFunctionData, type Hex, numberToHex } from 'viem'
+import { encodeEventTopics, encodeFunctionData, type Hex, numberToHex } from 'viem'
 import type {
   AbortOptions,
   Address,
@@ -31,13 +31,12 @@ export function createChannelChain({ profile, rpc, queue }: ChannelChainInit): C
   const confirmations = BigInt(profile.chain.confirmations)
   const withdrawals = new Map<string, bigint>()
 
-  /** Two numbers of a view of the escrow; zeros when the escrow did not exist yet at that block. */
+  /** The two words that each of these views returns; zeros when the escrow did not exist yet at that block. */
   async function pair(view: View, args: Hex[], at: Hex, options?: AbortOptions): Promise<[bigint, bigint]> {
     const data = encodeFunctionData({ abi: channelEscrowAbi, functionName: view, args: args as never })
     const result = await rpc.request<Hex>('eth_call', [{ to: escrow, data }, at], options)
     if (result === '0x') return [0n, 0n]
-    const [first, second] = decodeFunctionResult({ abi: channelEscrowAbi, functionName: view, data: result })
-    return [first, BigInt(second)]
+    return [BigInt(result.slice(0, 66)), BigInt(`0x${result.slice(66, 130)}`)]
   }
 
   async function stateAt(channelId: Hex, at: bigint, options?: AbortOptions) {

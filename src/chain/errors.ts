@@ -90,7 +90,12 @@ export function describeRevert(data: Hex, fallback = 'reverted without a reason'
 }
 
 /** The error that a caller sees for a refused transaction. */
-export function refusal(label: string, revert: Revert, details: Record<string, string> = {}, cause?: unknown): DdmError {
+export function refusal(
+  label: string,
+  revert: Revert,
+  details: Record<string, string> = {},
+  cause?: unknown
+): DdmError {
   return new DdmError('chain', `${label}: the contract refused: ${revert.text}`, {
     cause,
     details: { ...(revert.name === undefined ? {} : { error: revert.name }), ...revert.details, ...details }

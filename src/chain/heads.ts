@@ -55,6 +55,8 @@ export function createHeadWatcher(rpc: Rpc, interval: number, logger: Logger): H
         unsubscribe ??= await rpc.subscribeHeads(look, closed)
         if (failures > 0) logger.info('the chain answers again', { head: String(head.number) })
         failures = 0
+        // A node that was replaced between two looks shows itself by a shorter chain.
+        if (last !== undefined && head.number < last.number) rpc.recheck()
         if (head.hash !== last?.hash) {
           last = head
           for (const listener of [...listeners]) tell(listener, head)

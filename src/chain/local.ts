@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import type { AbortOptions } from '../interface/index.ts'
@@ -8,6 +9,9 @@ import { DdmError } from '../interface/index.ts'
 const START_TIMEOUT_MS = 20_000
 /** It writes its state before it exits. */
 const STOP_TIMEOUT_MS = 10_000
+
+/** Room for a claim of 200 vouchers many times over. */
+const BLOCK_GAS_LIMIT = 60_000_000
 
 const PLATFORMS: Record<string, string> = {
   'darwin-arm64': 'darwin-arm64',
@@ -75,6 +79,8 @@ export async function startLocalChain(init: LocalChainInit = {}): Promise<LocalC
   const host = init.host ?? '127.0.0.1'
   if (init.signal?.aborted === true) throw new DdmError('aborted', 'the start of the local chain was stopped')
   const args = ['--host', host, '--port', String(init.port ?? 0)]
+  // Genesis blocks of the same second would be the same but for this, and a fresh chain pass for an older one.
+  args.push('--gas-limit', String(BLOCK_GAS_LIMIT + randomInt(1_000_000)))
   if (init.statePath !== undefined) args.push('--state', init.statePath)
   if (init.blockTime !== undefined) args.push('--block-time', String(init.blockTime))
   // In a process group of its own: Ctrl-C reaches us only, and we stop the chain last, after what still needs it.

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
-import type { AbortOptions, Address, AssetId, Hex, NetworkId, NetworkProfile, NetworkToken } from '../interface/index.ts'
+import type {
+  AbortOptions,
+  Address,
+  AssetId,
+  Hex,
+  NetworkId,
+  NetworkProfile,
+  NetworkToken
+} from '../interface/index.ts'
 import { DdmError } from '../interface/index.ts'
 
 /** More than any real profile has; a file that is larger is something else. */

@@ -16,7 +16,9 @@ const BUMP_PERCENT = 115n
 /** 1.15⁸ ≈ 3 times the first price; after that only a higher market price raises it. */
 const MAX_BUMPS = 8
 const FEES_KEPT_MS = 1000
-const SEND_ATTEMPTS = 5
+/** Another process with the same wallet may win the race for a nonce some times in a row. */
+const SEND_ATTEMPTS = 12
+const MAX_JITTER_MS = 100
 /** A receipt may trail the nonce on nodes behind a load balancer. */
 const TICKS_UNTIL_REPLACED = 20
 
@@ -241,6 +243,7 @@ class NonceQueue implements TransactionQueue {
             'does another process send from this wallet?'
         )
       }
+      await sleep(Math.random() * MAX_JITTER_MS, undefined, { signal: this.#stop.signal })
     }
   }
 

@@ -81,8 +81,7 @@ export function createRegistryChain({ profile, rpc, heads, queue }: RegistryChai
     genesisHash: profile.chain.genesisHash,
     registry,
     account: queue?.account,
-    head: async (options) =>
-      toBlock(await rpc.request<RawBlock>('eth_getBlockByNumber', ['latest', false], options)),
+    head: async (options) => toBlock(await rpc.request<RawBlock>('eth_getBlockByNumber', ['latest', false], options)),
     block,
     logs: async (from, to, options) => (to < from ? [] : await decode(await fetchRange(from, to, options), options)),
     logsOf: async (blockHash, options) => await decode(await getLogs({ blockHash }, options), options),
@@ -103,7 +102,12 @@ export function createRegistryChain({ profile, rpc, heads, queue }: RegistryChai
         options
       )
       for (const log of mined.logs) {
-        const place = { blockNumber: '0x0', blockHash: mined.blockHash, logIndex: '0x0', transactionHash: mined.hash } as const
+        const place = {
+          blockNumber: '0x0',
+          blockHash: mined.blockHash,
+          logIndex: '0x0',
+          transactionHash: mined.hash
+        } as const
         const event = events.decode({ ...log, ...place }, 0n)
         if (event?.event === 'ListingPut') {
           const { hash, blockNumber, blockHash } = mined

@@ -1,12 +1,12 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   HttpRequestError,
   http,
   ResponseBodyTooLargeError,
   RpcRequestError,
-  SocketClosedError,
   TimeoutError,
   type Transport,
-  WebSocketRequestError,
   webSocket
 } from 'viem'
 import type { AbortOptions, Hex, Logger } from '../interface/index.ts'
@@ -16,6 +16,7 @@ import { aborted, errorText, findCause, shortText, throwIfAborted } from './erro
 /** viem stops at 10 MiB; a page of `eth_getLogs` may be larger, and a larger one still is asked for in halves. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 const RETRIES = 2
+const RETRY_DELAY_MS = 150
 const DEFAULT_TIMEOUT_MS = 10_000
 
 /** What a URL must prove before anything it says is believed. */
@@ -37,6 +38,8 @@ export interface RpcInit {
 export interface Rpc {
   /** Answers of the node, its errors included, come from the first URL that answers; viem's error classes pass through. */
   request: <T>(method: string, params: unknown[], options?: AbortOptions) => Promise<T>
+  /** Has the chain checked again before the next request. */
+  recheck: () => void
   /**
    * Calls back at each new head as long as the URL in use is a websocket and stays open; undefined for HTTP URLs.
    * Resolves with the function that unsubscribes.
@@ -58,14 +61,15 @@ export function shownUrl(url: string): string {
   return `${protocol}//${host}${pathname === '/' ? '' : pathname.replace(/[^/]{20,}/g, '…')}`
 }
 
-function isConnectionError(error: unknown): boolean {
-  if (findCause(error, RpcRequestError) !== undefined || findCause(error, ResponseBodyTooLargeError) !== undefined) {
-    return false
-  }
+/** Whether a URL failed, as opposed to a node that answered with an error. */
+function isConnectionError(error: unknown, url: string): boolean {
+  if (findCause(error, ResponseBodyTooLargeError) !== undefined) return false
+  if (findCause(error, RpcRequestError) !== undefined) return /rate.?limit|too many requests/i.test(errorText(error))
   const http = findCause(error, HttpRequestError)
   // 413 is an answer about this request; any other HTTP failure is about the server.
   if (http !== undefined) return http.status !== 413
-  return [WebSocketRequestError, SocketClosedError, TimeoutError].some((type) => findCause(error, type) !== undefined)
+  // A websocket fails with whatever event it had at hand.
+  return isWebSocket(url) || findCause(error, TimeoutError) !== undefined
 }
 
 export function createRpc(init: RpcInit): Rpc {
@@ -74,6 +78,7 @@ export function createRpc(init: RpcInit): Rpc {
   const endpoints = init.urls.map(
     (url): Endpoint => ({ url, transport: openTransport(url, timeout), checked: undefined })
   )
+  const closing = new AbortController()
   let preferred = 0
 
   async function ask<T>(endpoint: Endpoint, method: string, params: unknown[], options?: AbortOptions): Promise<T> {
@@ -82,35 +87,50 @@ export function createRpc(init: RpcInit): Rpc {
     return (await endpoint.transport.request({ method, params }, given)) as T
   }
 
+  /** Shared by all requests that wait for it, so no single one's signal ends it. */
   async function check(endpoint: Endpoint): Promise<void> {
     if (expected === undefined) return
-    const id = Number(await ask<Hex>(endpoint, 'eth_chainId', []))
+    const { signal } = closing
+    const id = Number(await ask<Hex>(endpoint, 'eth_chainId', [], { signal }))
     if (id !== expected.id) {
       throw mismatch(endpoint.url, 'chain ID', String(id), String(expected.id))
     }
     if (expected.genesisHash === undefined) return
-    const genesis = await ask<{ hash: Hex } | null>(endpoint, 'eth_getBlockByNumber', ['0x0', false])
+    const genesis = await ask<{ hash: Hex } | null>(endpoint, 'eth_getBlockByNumber', ['0x0', false], { signal })
     const hash = genesis?.hash?.toLowerCase() ?? 'none'
     if (hash !== expected.genesisHash) throw mismatch(endpoint.url, 'genesis hash', hash, expected.genesisHash)
   }
 
-  async function attempt<T>(
+  async function attempt<T>(endpoint: Endpoint, method: string, params: unknown[], options?: AbortOptions): Promise<T> {
+    endpoint.checked ??= check(endpoint)
+    const checked = endpoint.checked
+    try {
+      await abortable(checked, options?.signal)
+      return await ask<T>(endpoint, method, params, options)
+    } catch (error) {
+      if (error instanceof DdmError || isConnectionError(error, endpoint.url)) {
+        if (endpoint.checked === checked) endpoint.checked = undefined
+        await dropSocket(endpoint)
+      }
+      throw error
+    }
+  }
+
+  /** Retried here and not by viem, so that each try after a failure checks the chain first. */
+  async function persist<T>(
     endpoint: Endpoint,
     method: string,
     params: unknown[],
     options?: AbortOptions
   ): Promise<T> {
-    endpoint.checked ??= check(endpoint)
-    const checked = endpoint.checked
-    try {
-      await checked
-      return await ask<T>(endpoint, method, params, options)
-    } catch (error) {
-      if (error instanceof DdmError || isConnectionError(error)) {
-        if (endpoint.checked === checked) endpoint.checked = undefined
-        await dropSocket(endpoint)
+    for (let tries = 0; ; tries++) {
+      try {
+        return await attempt<T>(endpoint, method, params, options)
+      } catch (error) {
+        const again = !(error instanceof DdmError) && isConnectionError(error, endpoint.url)
+        if (tries === RETRIES || !again || options?.signal?.aborted === true || closing.signal.aborted) throw error
+        await sleep(RETRY_DELAY_MS * 2 ** tries, undefined, options)
       }
-      throw error
     }
   }
 
@@ -121,12 +141,12 @@ export function createRpc(init: RpcInit): Rpc {
       const at = (preferred + i) % endpoints.length
       const endpoint = endpoints[at] as Endpoint
       try {
-        const result = await attempt<T>(endpoint, method, params, options)
+        const result = await persist<T>(endpoint, method, params, options)
         preferred = at
         return result
       } catch (error) {
         if (options?.signal?.aborted === true) throw aborted(method, error)
-        if (!(error instanceof DdmError) && !isConnectionError(error)) throw error
+        if (!(error instanceof DdmError) && !isConnectionError(error, endpoint.url)) throw error
         failures.push({ url: endpoint.url, error })
         if (endpoints.length > 1) {
           logger.warn('an RPC URL failed, trying the next one', { url: shownUrl(endpoint.url), method })
@@ -138,6 +158,9 @@ export function createRpc(init: RpcInit): Rpc {
 
   return {
     request,
+    recheck: () => {
+      for (const endpoint of endpoints) endpoint.checked = undefined
+    },
     subscribeHeads: async (onHead, onClosed) => {
       const endpoint = endpoints[preferred] as Endpoint
       if (!isWebSocket(endpoint.url)) return undefined
@@ -152,8 +175,21 @@ export function createRpc(init: RpcInit): Rpc {
       return () => void unsubscribe().catch(() => {})
     },
     close: async () => {
+      closing.abort()
       await Promise.all(endpoints.map(dropSocket))
     }
+  }
+}
+
+/** Ends the wait, not the work. */
+async function abortable(work: Promise<void>, signal?: AbortSignal): Promise<void> {
+  if (signal === undefined) return await work
+  const stop = new AbortController()
+  try {
+    const stopped = once(signal, 'abort', { signal: stop.signal }).then(() => signal.throwIfAborted())
+    await Promise.race([work, stopped])
+  } finally {
+    stop.abort()
   }
 }
 
@@ -162,7 +198,7 @@ function isWebSocket(url: string): boolean {
 }
 
 function openTransport(url: string, timeout: number): ReturnType<Transport> {
-  const options = { retryCount: RETRIES, timeout }
+  const options = { retryCount: 0, timeout }
   // viem's own reconnecting gives up after some attempts; here the next request opens a new socket.
   const transport: Transport = isWebSocket(url)
     ? webSocket(url, { ...options, reconnect: false })
@@ -204,7 +240,7 @@ function combined(failures: Array<{ url: string; error: unknown }>): DdmError {
 }
 
 function cause(error: unknown): string {
-  const code = /E[A-Z]{4,}/.exec(errorText(error))?.[0]
+  const code = /\bE[A-Z]{4,}\b/.exec(errorText(error))?.[0]
   if (findCause(error, TimeoutError) !== undefined) return 'timeout'
   const status = findCause(error, HttpRequestError)?.status
   return code ?? (status === undefined ? shortText(error) : `HTTP ${status}`)

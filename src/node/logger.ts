@@ -3,11 +3,11 @@ import type { ComponentLogger, Logger as Libp2pLogger } from '@libp2p/interface'
 import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino'
 import { DdmError, type Logger } from '../interface/index.ts'
 import { errnoOf } from './files.ts'
-import { formatMessage, loggable } from './logger/loggable.ts'
 import { humanStream } from './logger/human.ts'
+import type { LogLevel } from './logger/levels.ts'
+import { formatMessage, loggable } from './logger/loggable.ts'
 
-export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug', 'trace'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
+export { LOG_LEVELS, type LogLevel } from './logger/levels.ts'
 
 export interface LoggerInit {
   /** `trace` adds what libp2p says. @default 'info' */
@@ -25,7 +25,7 @@ export interface NodeLogger extends Logger {
   readonly level: LogLevel
   /** Logger of one room: every line names it. */
   child: (component: string) => NodeLogger
-  /** For libp2p and helia: their messages go to `trace`, their errors to `debug`, because both quote strangers. */
+  /** For libp2p and helia: everything goes to `trace`, because it quotes strangers and a reset is no news. */
   components: () => ComponentLogger
   /** Writes what is buffered and closes the file; a line logged later is lost. */
   close: () => void
@@ -100,11 +100,8 @@ function libp2pLogger(parent: Pino, name: string): Libp2pLogger {
   const write = (formatter: unknown, ...args: unknown[]): void => {
     if (trace) target.trace(formatMessage(formatter, args))
   }
-  const error = (formatter: unknown, ...args: unknown[]): void => {
-    if (target.isLevelEnabled('debug')) target.debug(formatMessage(formatter, args))
-  }
   return Object.assign(write, {
-    error,
+    error: write,
     trace: write,
     enabled: trace,
     newScope: (scope: string) => libp2pLogger(parent, `${name}:${scope}`)

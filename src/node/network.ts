@@ -3,8 +3,8 @@ import { withBitswap } from '@helia/bitswap'
 import { type HeliaWithLibp2p, withLibp2pLight } from '@helia/libp2p'
 import * as dagCbor from '@ipld/dag-cbor'
 import * as dagJson from '@ipld/dag-json'
-import type { Connection, Libp2p, PeerId, PrivateKey, Stream, StreamHandler } from '@libp2p/interface'
-import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
+import type { Libp2p, PeerId, PrivateKey, Stream, StreamHandler } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { LevelBlockstore } from 'blockstore-level'
 import { LevelDatastore } from 'datastore-level'
 import { createHeliaLight } from 'helia'
@@ -13,12 +13,7 @@ import type { HomePaths } from './home.ts'
 import type { NodeLogger } from './logger.ts'
 import { type Blocks, heliaBlocks } from './network/blocks.ts'
 import { isBootstrapped, keepBootstrapped, parseBootstrap, parseMultiaddr } from './network/bootstrap.ts'
-import {
-  DIAL_TIMEOUT_MS,
-  MAX_BITSWAP_MESSAGE,
-  READY_TIMEOUT_MS,
-  RESOLVE_TIMEOUT_MS
-} from './network/constants.ts'
+import { DIAL_TIMEOUT_MS, MAX_BITSWAP_MESSAGE, READY_TIMEOUT_MS } from './network/constants.ts'
 import { startFailure, storeFailure } from './network/failure.ts'
 import {
   type ConnectionLimits,
@@ -27,10 +22,12 @@ import {
   type NodeRole,
   type RelayLimits
 } from './network/libp2p.ts'
+import { type DialedPeer, Peers, type ResolvedPeer, type ResolveOptions } from './network/peers.ts'
 import { endOfWait } from './network/wait.ts'
 
 export type { Blocks, GetBlockOptions } from './network/blocks.ts'
 export type { ConnectionLimits, NetworkServices, NodeRole, RelayLimits } from './network/libp2p.ts'
+export type { DialedPeer, ResolvedPeer, ResolveOptions } from './network/peers.ts'
 
 /** Any address of any interface, IPv4, a free port each; and a relay, if the node turns out to be unreachable. */
 export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws', '/p2p-circuit']
@@ -55,19 +52,6 @@ export interface NetworkInit {
   relay?: RelayLimits
 }
 
-export interface ResolvedPeer {
-  peerId: PeerId
-  /** Multiaddrs without /p2p/; at least one. */
-  addresses: string[]
-  /** `dht`: the DHT answered just now. `connection`: it is connected. `peerstore`: only remembered, may be stale. */
-  source: 'dht' | 'connection' | 'peerstore'
-}
-
-export interface ResolveOptions extends AbortOptions {
-  /** Ask the DHT even when the peer is connected. @default false */
-  refresh?: boolean
-}
-
 /** A running libp2p node and the block exchange on it. */
 export interface Network {
   readonly peerId: PeerId
@@ -82,12 +66,13 @@ export interface Network {
   whenReady: (options?: AbortOptions) => Promise<void>
   /** Where a peer can be dialled, knowing only its ID. Throws `notFound`, `usage` for what is not a peer ID. */
   resolvePeer: (peer: PeerId | string, options?: ResolveOptions) => Promise<ResolvedPeer>
-  /** Connects to a peer by ID. Throws `notFound` or `unreachable`. */
-  dialPeer: (peer: PeerId | string, options?: ResolveOptions) => Promise<ResolvedPeer & { connection: Connection }>
+  /** Connects to a peer by ID: where it was last, else where the DHT says. Throws `notFound` or `unreachable`. */
+  dialPeer: (peer: PeerId | string, options?: ResolveOptions) => Promise<DialedPeer>
   /** Opens a stream to a peer by ID, over a relay if need be. */
   openStream: (peer: PeerId | string, protocol: string, options?: ResolveOptions) => Promise<Stream>
   /** Serves a protocol; a handler that throws ends its own stream and nothing else. */
   handle: (protocol: string, handler: StreamHandler, options?: HandleOptions) => Promise<void>
+  unhandle: (protocol: string, options?: AbortOptions) => Promise<void>
   /** Closes connections, then stores. A second call waits for the first. */
   stop: () => Promise<void>
 }
@@ -187,6 +172,7 @@ class RunningNetwork implements Network {
   private readonly helia: HeliaWithLibp2p<NetworkServices>
   private readonly stores: Stores
   private readonly bootstrap: string[]
+  private readonly peers: Peers
   private readonly logger: NodeLogger
   private readonly endBootstrap: () => void
   private stopped: Promise<void> | undefined
@@ -199,6 +185,7 @@ class RunningNetwork implements Network {
     this.libp2p = helia.libp2p
     this.peerId = this.libp2p.peerId
     this.blocks = heliaBlocks(helia)
+    this.peers = new Peers(this.libp2p, logger)
     this.endBootstrap = keepBootstrapped(this.libp2p, bootstrap, logger)
   }
 
@@ -217,36 +204,12 @@ class RunningNetwork implements Network {
     }
   }
 
-  async resolvePeer(peer: PeerId | string, { signal, refresh = false }: ResolveOptions = {}): Promise<ResolvedPeer> {
-    const peerId = this.parsePeer(peer)
-    const connected = this.directConnection(peerId)
-    if (connected !== undefined && !refresh) return connectedPeer(connected)
-    const bounded = signal ?? AbortSignal.timeout(RESOLVE_TIMEOUT_MS)
-    try {
-      const { multiaddrs } = await this.libp2p.peerRouting.findPeer(peerId, { signal: bounded, useCache: false })
-      if (multiaddrs.length > 0) return { peerId, addresses: multiaddrs.map(String), source: 'dht' }
-    } catch (error) {
-      this.logger.debug('the DHT does not know the peer', { peer: peerId, error })
-      if (bounded.aborted) throw endOfWait(bounded, `peer ${peerId}`, error)
-    }
-    if (connected !== undefined) return connectedPeer(connected)
-    const addresses = await this.remembered(peerId)
-    if (addresses.length > 0) return { peerId, addresses, source: 'peerstore' }
-    throw new DdmError('notFound', `no node of this network knows an address of peer ${peerId}; is it running?`)
+  resolvePeer(peer: PeerId | string, options?: ResolveOptions): Promise<ResolvedPeer> {
+    return this.peers.resolve(peer, options)
   }
 
-  async dialPeer(
-    peer: PeerId | string,
-    options: ResolveOptions = {}
-  ): Promise<ResolvedPeer & { connection: Connection }> {
-    const signal = options.signal ?? AbortSignal.timeout(DIAL_TIMEOUT_MS)
-    const resolved = await this.resolvePeer(peer, { ...options, signal })
-    try {
-      const connection = this.directConnection(resolved.peerId) ?? (await this.libp2p.dial(resolved.peerId, { signal }))
-      return { ...resolved, connection }
-    } catch (error) {
-      throw endOfWait(signal, `peer ${resolved.peerId} at ${resolved.addresses.join(', ')}`, error, 'unreachable')
-    }
+  dialPeer(peer: PeerId | string, options?: ResolveOptions): Promise<DialedPeer> {
+    return this.peers.dial(peer, options)
   }
 
   async openStream(peer: PeerId | string, protocol: string, options: ResolveOptions = {}): Promise<Stream> {
@@ -281,6 +244,10 @@ class RunningNetwork implements Network {
     })
   }
 
+  async unhandle(protocol: string, options?: AbortOptions): Promise<void> {
+    await this.libp2p.unhandle(protocol, options)
+  }
+
   stop(): Promise<void> {
     this.stopped ??= this.shutDown()
     return this.stopped
@@ -301,29 +268,4 @@ class RunningNetwork implements Network {
       if (error !== undefined) this.logger.debug('a stream was reset', { protocol: stream.protocol, error })
     })
   }
-
-  private directConnection(peerId: PeerId): Connection | undefined {
-    return this.libp2p.getConnections(peerId).find(({ status, limits }) => status === 'open' && limits === undefined)
-  }
-
-  private async remembered(peerId: PeerId): Promise<string[]> {
-    if (!(await this.libp2p.peerStore.has(peerId))) return []
-    const { addresses } = await this.libp2p.peerStore.get(peerId)
-    return addresses.map(({ multiaddr }) => multiaddr.toString())
-  }
-
-  private parsePeer(peer: PeerId | string): PeerId {
-    let peerId: PeerId
-    try {
-      peerId = typeof peer === 'string' ? peerIdFromString(peer) : peer
-    } catch (error) {
-      throw new DdmError('usage', `${JSON.stringify(peer)} is not a peer ID`, { cause: error })
-    }
-    if (peerId.equals(this.peerId)) throw new DdmError('usage', `${peerId} is this node itself`)
-    return peerId
-  }
-}
-
-function connectedPeer({ remotePeer, remoteAddr }: Connection): ResolvedPeer {
-  return { peerId: remotePeer, addresses: [remoteAddr.decapsulateCode(0x01a5).toString()], source: 'connection' }
 }

@@ -242,10 +242,15 @@ export class Announcements {
     if (this.#stop.signal.aborted) return
     const { listingId, version, cid, account, document: bytes } = announcement
     const manifest = cidToManifest(cid) as Hex
-    const [head] = await index.all<{ version: number }>('select version from registry_head where listing_id = ?', [
-      listingId
-    ])
-    if (head !== undefined && Number(head.version) >= version) return
+    const [head] = await index.all<{ version: number; manifest: string; state: string }>(
+      'select version, manifest, state from registry_head where listing_id = ?',
+      [listingId]
+    )
+    if (head !== undefined && Number(head.version) >= version) {
+      const isAwaited = head.state === 'missing' && head.manifest === manifest
+      if (bytes !== undefined && isAwaited) await documents.deliver(manifest, bytes)
+      return
+    }
     if (bytes !== undefined) documents.offer(manifest, bytes)
     this.#hinted()
     if (bytes === undefined || head !== undefined) return

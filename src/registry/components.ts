@@ -5,7 +5,7 @@ import type { AbortOptions, IndexStore, Logger, Registry, RegistryChain } from '
 /** Content-addressed blocks: a local store, and the peers behind it. */
 export interface RegistryBlocks {
   put: (cid: CID, bytes: Uint8Array, options?: AbortOptions) => Promise<unknown>
-  /** From the local store or from peers. Must stop reading at `maxBytes` and reject; must reject when aborted. */
+  /** From the local store or from peers; rejects when aborted, and with `protocol` when the block exceeds `maxBytes`. */
   get: (cid: CID, options: { signal: AbortSignal; maxBytes: number }) => Promise<Uint8Array>
   /** In the local store. */
   has: (cid: CID, options?: AbortOptions) => Promise<boolean>

@@ -64,7 +64,7 @@ export function digestOf(bytes: Uint8Array): Hex {
 
 /** CIDv1 dag-json sha2-256 whose digest is `manifest`. */
 export function manifestToCid(manifest: Hex): CID {
-  return CID.createV1(DAG_JSON, Digest.create(SHA2_256, Buffer.from(manifest.slice(2), 'hex')))
+  return CID.createV1(DAG_JSON, Digest.create(SHA2_256, Uint8Array.from(Buffer.from(manifest.slice(2), 'hex'))))
 }
 
 /** The contract's `manifest` for a document CID; undefined when the CID cannot be one of a listing document. */

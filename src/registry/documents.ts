@@ -1,30 +1,24 @@
-import {
-  type Address,
-  DdmError,
-  type Hex,
-  type IndexStore,
-  type ListingDocument,
-  type ListingStatus,
-  type Logger
-} from '../interface/index.ts'
+import type { Address, Hex, IndexStore, ListingDocument, ListingStatus, Logger } from '../interface/index.ts'
 import type { RegistryBlocks, RegistryContentRouting } from './components.ts'
-import { MAX_DOCUMENT_BYTES } from './constants.ts'
 import { decodeDocument, digestOf, manifestToCid, postedPrice } from './document.ts'
+import { arrived, badSteps, reasonOf, storeSteps } from './document-steps.ts'
+import { DocumentFetcher } from './fetcher.ts'
+import { DocumentKeeper } from './keeper.ts'
 import type { ListingTable } from './listings.ts'
+import { RecentMap } from './rate.ts'
 import { Alarm, abortable, backoff, sleep } from './retry.ts'
 import type { Step } from './tables.ts'
 import type { Watchers } from './watch.ts'
 
+/** `settled` looks again after each turn of the loop, and this often, ms. */
+const SETTLED_POLL_MS = 100
+
 /** Listings looked at in one transaction: with their documents at most 2 MiB in memory. */
 const BATCH = 32
 
-/** Documents that are fetched at once, in all and of one account. */
-const FETCHES = 8
-const FETCHES_PER_ACCOUNT = 2
-
-const FETCH_TIMEOUT_MS = 10_000
+/** Pause after the index failed, doubled up to the second figure. */
 const RETRY_MS = 1_000
-const RETRY_MAX_MS = 10 * 60_000
+const RETRY_MAX_MS = 60_000
 
 /** Documents of announcements that wait for their event, newest last: at most 1 MiB. */
 const OFFERED = 256
@@ -74,9 +68,9 @@ type Outcome = { state: string; reason?: string; steps: Step[]; keep?: { manifes
 export class Documents {
   readonly #components: DocumentsComponents
   readonly #init: DocumentsInit
-  readonly #offered = new Map<Hex, Uint8Array>()
-  readonly #fetching = new Map<Hex, { seller: string; work: Promise<void> }>()
-  readonly #kept = new Set<Promise<void>>()
+  readonly #offered = new RecentMap<Uint8Array>(OFFERED)
+  readonly #fetcher: DocumentFetcher
+  readonly #keeper: DocumentKeeper
   readonly #stop = new AbortController()
   readonly #alarm = new Alarm()
   #turn = Promise.withResolvers<void>()
@@ -85,6 +79,8 @@ export class Documents {
   constructor(components: DocumentsComponents, init: DocumentsInit) {
     this.#components = components
     this.#init = init
+    this.#fetcher = new DocumentFetcher(components, () => this.wake())
+    this.#keeper = new DocumentKeeper(components)
   }
 
   start(): void {
@@ -94,7 +90,7 @@ export class Documents {
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#loop
-    await Promise.all([...Array.from(this.#fetching.values(), ({ work }) => work), ...this.#kept])
+    await Promise.all([this.#fetcher.stop(), this.#keeper.stop()])
     this.#turn.resolve()
   }
 
@@ -104,12 +100,13 @@ export class Documents {
 
   /** A document that came with an announcement: saves the fetch when its event arrives. */
   offer(manifest: Hex, bytes: Uint8Array): void {
-    this.#offered.delete(manifest)
     this.#offered.set(manifest, bytes)
-    for (const oldest of this.#offered.keys()) {
-      if (this.#offered.size <= OFFERED) break
-      this.#offered.delete(oldest)
-    }
+  }
+
+  /** A document that its listing waits for came another way than by fetching it. */
+  async deliver(manifest: Hex, bytes: Uint8Array): Promise<void> {
+    await this.#components.index.run(arrived(manifest, bytes))
+    this.wake()
   }
 
   /** Stores a checked document durably. */
@@ -120,6 +117,7 @@ export class Documents {
   /** Resolves when every listing was looked at and every document was asked for at least once, or after `maxMs`. */
   async settled(maxMs: number, signal?: AbortSignal): Promise<void> {
     const end = Date.now() + maxMs
+    this.#alarm.wake()
     for (;;) {
       signal?.throwIfAborted()
       const turn = this.#turn.promise
@@ -127,13 +125,10 @@ export class Documents {
         `select exists (select 1 from registry_todo) as todo,
           exists (select 1 from registry_missing join registry_head using (manifest) where attempts = 0) as untried`
       )
-      const left = end - Date.now()
-      if (this.#stop.signal.aborted || (Number(open?.todo) === 0 && (Number(open?.untried) === 0 || left <= 0))) return
-      this.#alarm.wake()
+      const isLate = Date.now() >= end
+      if (this.#stop.signal.aborted || (Number(open?.todo) === 0 && (Number(open?.untried) === 0 || isLate))) return
       const pause = new AbortController()
-      await abortable(Promise.race([turn, sleep(Math.max(left, 100), pause.signal)]), signal).finally(() =>
-        pause.abort()
-      )
+      await abortable(Promise.race([turn, sleep(SETTLED_POLL_MS, pause.signal)]), signal).finally(() => pause.abort())
     }
   }
 
@@ -145,7 +140,7 @@ export class Documents {
       let pause: number
       try {
         while (await this.#reconcile());
-        pause = await this.#fetchDue()
+        pause = await this.#fetcher.start()
         if (Date.now() - prunedAt > UNUSED_MS / 24) {
           await this.#prune()
           prunedAt = Date.now()
@@ -179,8 +174,10 @@ export class Documents {
     if (rows.length === 0) return false
     const steps: Step[] = []
     const keep: Array<{ manifest: Hex; bytes: Uint8Array }> = []
+    // Listings per account that this batch goes looking for: the table does not count them yet.
+    const wanted = new Map<string, number>()
     for (const row of rows) {
-      const outcome = await this.#decide(row)
+      const outcome = await this.#decide(row, wanted)
       steps.push(...outcome.steps, {
         // The head may have changed since it was read; then it has a new row in the work list.
         sql: 'update registry_head set state = ?, reason = ? where listing_id = ? and posted is ?',
@@ -197,11 +194,11 @@ export class Documents {
       rows.map(({ listing_id }) => listing_id),
       () => index.run(steps)
     )
-    for (const { manifest, bytes } of keep) this.#serve(manifest, bytes)
+    for (const { manifest, bytes } of keep) await this.#keeper.keep(manifest, bytes)
     return true
   }
 
-  async #decide(row: Candidate): Promise<Outcome> {
+  async #decide(row: Candidate, wanted: Map<string, number>): Promise<Outcome> {
     const { listings, logger } = this.#components
     const listingId = row.listing_id as Hex
     const hide = (state: string, reason?: string, more: Step[] = []): Outcome => ({
@@ -216,8 +213,10 @@ export class Documents {
     let bytes = row.bytes ?? undefined
     const found: Step[] = []
     if (bytes === undefined) {
+      const excess = await this.#excess(listingId, row.seller, wanted)
+      if (excess !== undefined) return hide('capped', excess)
       bytes = await this.#local(manifest)
-      if (bytes === undefined) return this.#miss(row, manifest, hide)
+      if (bytes === undefined) return this.#miss(row.status, manifest, hide)
     }
 
     let document: ListingDocument
@@ -286,30 +285,34 @@ export class Documents {
     if (offered !== undefined && digestOf(offered) === manifest) return offered
     const cid = manifestToCid(manifest)
     try {
-      if (!(await blocks.has(cid, { signal: this.#stop.signal }))) return undefined
-      const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)])
-      const bytes = await blocks.get(cid, { signal, maxBytes: MAX_DOCUMENT_BYTES })
-      return digestOf(bytes) === manifest ? bytes : undefined
+      return (await blocks.has(cid, { signal: this.#stop.signal })) ? await this.#fetcher.get(cid) : undefined
     } catch (error) {
       logger.debug('local block is unreadable', { cid: cid.toString(), error: String(error) })
       return undefined
     }
   }
 
-  async #miss(
-    row: Candidate,
-    manifest: Hex,
-    hide: (state: string, reason?: string, more?: Step[]) => Outcome
-  ): Promise<Outcome> {
-    if (row.status === 'retired') return hide('retired', 'it is retired and its document was not looked for')
+  /** Why one more listing of this account is one too many. */
+  async #excess(listingId: Hex, seller: string, wanted: Map<string, number>): Promise<string | undefined> {
     const [others] = await this.#components.index.all<{ count: number }>(
       `select count(*) as count from registry_head
         where seller = ? and listing_id <> ? and state in ('missing', 'confirmed', 'bad', 'mismatch')`,
-      [row.seller, row.listing_id]
+      [seller, listingId]
     )
-    if (row.seller !== this.#init.account && Number(others?.count) >= this.#init.maxListingsPerAccount) {
-      return hide('capped', `its account has ${others?.count} listings already, as many as this node keeps of one`)
+    const count = Number(others?.count) + (wanted.get(seller) ?? 0)
+    if (seller !== this.#init.account && count >= this.#init.maxListingsPerAccount) {
+      return `its account has ${count} listings already, as many as this node keeps of one`
     }
+    wanted.set(seller, (wanted.get(seller) ?? 0) + 1)
+    return undefined
+  }
+
+  async #miss(
+    status: string,
+    manifest: Hex,
+    hide: (state: string, reason?: string, more?: Step[]) => Outcome
+  ): Promise<Outcome> {
+    if (status === 'retired') return hide('retired', 'it is retired and its document was not looked for')
     const want = [{ sql: 'insert or ignore into registry_missing (manifest) values (?)', params: [manifest] }]
     // Searches do not show the older version any more; it is only removed, and watchers told so, when the new version's
     // document does not come at the first attempt. Mostly it comes, and they see an update.
@@ -318,82 +321,6 @@ export class Documents {
       [manifest]
     )
     return attempts.length > 0 ? hide('missing', undefined, want) : { state: 'missing', steps: want }
-  }
-
-  /** Starts the fetches that are due; resolves with the ms until the next one is. */
-  async #fetchDue(): Promise<number> {
-    const { index } = this.#components
-    const now = Date.now()
-    // The least tried first, and few of one account at a time: whoever posts a thousand dead documents waits for himself.
-    const due = await index.all<{ manifest: string; seller: string; attempts: number }>(
-      `select manifest, seller, attempts from (
-          select m.manifest, m.attempts, m.next_at, h.seller,
-            row_number() over (partition by h.seller order by m.attempts, m.next_at) as place
-          from registry_missing m join registry_head h on h.manifest = m.manifest where m.next_at <= ?)
-        where place <= ? order by attempts, next_at limit ?`,
-      [now, FETCHES_PER_ACCOUNT + FETCHES, FETCHES * 4]
-    )
-    for (const { manifest, seller, attempts } of due) {
-      if (this.#fetching.size >= FETCHES) break
-      const key = manifest as Hex
-      const ofSeller = Array.from(this.#fetching.values()).filter((other) => other.seller === seller).length
-      if (this.#fetching.has(key) || ofSeller >= FETCHES_PER_ACCOUNT) continue
-      const work = this.#fetch(key, Number(attempts)).finally(() => {
-        this.#fetching.delete(key)
-        this.#alarm.wake()
-      })
-      this.#fetching.set(key, { seller, work })
-    }
-    const [next] = await index.all<{ at: number | null }>(
-      'select min(next_at) as at from registry_missing where next_at > ?',
-      [now]
-    )
-    return next?.at == null ? RETRY_MAX_MS : Math.max(0, Number(next.at) - now)
-  }
-
-  async #fetch(manifest: Hex, attempts: number): Promise<void> {
-    const { blocks, index, logger } = this.#components
-    const cid = manifestToCid(manifest)
-    try {
-      let steps: Step[]
-      try {
-        const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)])
-        const bytes = await abortable(blocks.get(cid, { signal, maxBytes: MAX_DOCUMENT_BYTES }), signal)
-        if (digestOf(bytes) !== manifest)
-          throw new DdmError('protocol', `block ${cid} has the digest ${digestOf(bytes)}`)
-        steps = arrived(manifest, bytes)
-      } catch (error) {
-        if (this.#stop.signal.aborted) return
-        const nextAt = Date.now() + backoff(attempts, RETRY_MS, RETRY_MAX_MS)
-        logger.debug('listing document was not found', { cid: cid.toString(), attempts, error: String(error) })
-        steps = [
-          {
-            sql: 'update registry_missing set attempts = attempts + 1, next_at = ? where manifest = ?',
-            params: [nextAt, manifest]
-          },
-          ...(attempts === 0 ? [lookAgain(manifest)] : [])
-        ]
-      }
-      await index.run(steps)
-    } catch (error) {
-      if (!this.#stop.signal.aborted) logger.error('registry index failed', { error: String(error) })
-    }
-  }
-
-  /** Keeps a document where bitswap serves it from, and says so in the DHT. */
-  #serve(manifest: Hex, bytes: Uint8Array): void {
-    const { blocks, contentRouting, logger } = this.#components
-    const signal = this.#stop.signal
-    const cid = manifestToCid(manifest)
-    const work = (async () => {
-      try {
-        if (!(await blocks.has(cid, { signal }))) await blocks.put(cid, bytes, { signal })
-        await contentRouting.provide(cid, { signal: AbortSignal.any([signal, AbortSignal.timeout(60_000)]) })
-      } catch (error) {
-        if (!signal.aborted) logger.debug('document was not provided', { cid: cid.toString(), error: String(error) })
-      }
-    })().finally(() => this.#kept.delete(work))
-    this.#kept.add(work)
   }
 
   async #prune(): Promise<void> {
@@ -405,45 +332,4 @@ export class Documents {
       { sql: 'delete from registry_missing where manifest not in (select manifest from registry_head)' }
     ])
   }
-}
-
-function storeSteps(manifest: Hex, bytes: Uint8Array): Step[] {
-  return [
-    {
-      sql: 'insert or replace into registry_document values (?, ?, null, ?)',
-      params: [manifest, bytes, Date.now()]
-    },
-    { sql: 'delete from registry_missing where manifest = ?', params: [manifest] }
-  ]
-}
-
-function badSteps(manifest: Hex, reason: string): Step[] {
-  return [
-    {
-      sql: 'insert or replace into registry_document values (?, null, ?, ?)',
-      params: [manifest, reason.slice(0, 500), Date.now()]
-    },
-    { sql: 'delete from registry_missing where manifest = ?', params: [manifest] }
-  ]
-}
-
-/** A fetched document is stored as good or bad, once; its listings are looked at again. */
-function arrived(manifest: Hex, bytes: Uint8Array): Step[] {
-  let steps: Step[]
-  try {
-    decodeDocument(bytes)
-    steps = storeSteps(manifest, bytes)
-  } catch (error) {
-    steps = badSteps(manifest, reasonOf(error))
-  }
-  return [...steps, lookAgain(manifest)]
-}
-
-function lookAgain(manifest: Hex): Step {
-  const sql = 'insert or ignore into registry_todo select listing_id from registry_head where manifest = ?'
-  return { sql, params: [manifest] }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

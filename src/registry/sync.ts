@@ -149,7 +149,11 @@ export class ContractSync {
       cursor = parent
     }
     branch.reverse()
-    await this.#commit(cursor, branch, await this.#logsOf(branch, signal), head)
+    const logs = await this.#logsOf(branch, signal)
+    // Of a block that was orphaned meanwhile, an RPC may say that it has no logs.
+    if ((await chain.block(head.number, { signal }))?.hash !== head.hash)
+      throw new ChainMoved(`block ${head.hash} is gone`)
+    await this.#commit(cursor, branch, logs, head)
     return true
   }
 

@@ -1,5 +1,4 @@
 import { DdmError } from '../../interface/index.ts'
-import { errnoOf } from '../files.ts'
 
 /** libp2p lists each address that could not be listened on in its message: `  /ip4/…: listen EADDRINUSE: …`. */
 const LISTEN_FAILURE = /^\s*(\/\S+): .*\b(EADDRINUSE|EACCES|EADDRNOTAVAIL)\b(?:.*?(\S+:\d+)\s*$)?/m
@@ -26,11 +25,8 @@ export function startFailure(error: unknown): unknown {
   return new DdmError('config', `cannot listen on ${address}: ${WHY[code as keyof typeof WHY]}`, { cause: error })
 }
 
-export function storeFailure(path: string, error: unknown): DdmError {
-  const cause = (error as Error).cause ?? error
-  const code = errnoOf((cause as Error).cause) ?? errnoOf(cause)
-  if (code === 'LEVEL_LOCKED') {
-    return new DdmError('homeBusy', `another process has ${path} open; one home serves one process`, { cause: error })
-  }
-  return new DdmError('config', `cannot open ${path}: ${(cause as Error).message}`, { cause: error })
+/** The stores do not say why they cannot be opened; the usual reason is another process. */
+export function storeFailure(path: string, cause: unknown): DdmError {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return new DdmError('config', `cannot open ${path}: ${message}; is another process using it?`, { cause })
 }

@@ -5,7 +5,7 @@ import { dcutr } from '@libp2p/dcutr'
 import { gossipsub } from '@libp2p/gossipsub'
 import { identify, identifyPush } from '@libp2p/identify'
 import type { ComponentLogger, PrivateKey } from '@libp2p/interface'
-import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { kadDHT, passthroughMapper, type SingleKadDHT } from '@libp2p/kad-dht'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -60,8 +60,13 @@ export interface Libp2pInit {
   logger: ComponentLogger
 }
 
+type Service<T> = T extends (components: never) => infer S ? S : never
+
 /** The services that the rest of the node uses. */
-export type NetworkServices = ReturnType<typeof services>
+export type NetworkServices = Omit<
+  { [K in keyof ReturnType<typeof services>]: Service<ReturnType<typeof services>[K]> },
+  'dht'
+> & { dht: SingleKadDHT }
 
 /**
  * Configuration of libp2p. TLS comes before Noise because it moves twice the bytes per CPU second in Node. The DHT and the
@@ -73,7 +78,7 @@ export function libp2pOptions(init: Libp2pInit) {
   return {
     privateKey: init.identity,
     logger: init.logger,
-    nodeInfo: { name: 'ddm', userAgent: 'ddm/2' },
+    nodeInfo: { name: 'ddm', userAgent: 'ddm' },
     addresses: { listen: init.listen, announce: init.announce },
     transports: [tcp(), webSockets(), circuitRelayTransport()],
     connectionEncrypters: [tls(), noise()],
@@ -85,9 +90,7 @@ export function libp2pOptions(init: Libp2pInit) {
       maxIncomingPendingConnections: connections.maxPendingInbound ?? 32
     },
     peerDiscovery:
-      init.bootstrap.length === 0
-        ? []
-        : [bootstrap({ list: init.bootstrap, timeout: 0, tagName: BOOTSTRAP_TAG, tagTTL: Number.POSITIVE_INFINITY })],
+      init.bootstrap.length === 0 ? [] : [bootstrap({ list: init.bootstrap, timeout: 0, tagName: BOOTSTRAP_TAG })],
     services: services(init)
   }
 }
@@ -101,7 +104,7 @@ function services({ role, topics, relay }: Libp2pInit) {
       protocol: DHT_PROTOCOL,
       peerInfoMapper: passthroughMapper,
       clientMode: role === 'light',
-      initialQuerySelfInterval: 200
+      initialQuerySelfInterval: 50
     }),
     pubsub: gossipsub({
       globalSignaturePolicy: 'StrictSign',

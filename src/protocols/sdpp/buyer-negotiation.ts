@@ -63,7 +63,7 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
       ...(config === undefined ? {} : { config: { ...config, withdrawDelay: BigInt(config.withdrawDelay) } }),
       ...(channelAuth === undefined ? {} : { channelAuth }),
       ...(deposit === undefined ? {} : { deposit }),
-      from: wish.from,
+      from: wish.from.earliest === true ? { offset: offer.content.tail } : wish.from,
       ...(wish.quantity === undefined ? {} : { quantity: wish.quantity }),
       ...(wish.until === undefined ? {} : { until: wish.until }),
       ...(wish.duration === undefined ? {} : { duration: wish.duration }),

@@ -54,7 +54,8 @@ export function listedPayment(document: ListingDocument, entry: OfferPrice): Lis
 
 /** What a buyer asks of an ORDER. */
 export interface OrderWish {
-  from: { offset?: bigint; time?: bigint; live?: boolean }
+  /** `earliest`: the first offset that the offer names. */
+  from: { offset?: bigint; time?: bigint; live?: boolean; earliest?: boolean }
   quantity?: bigint
   until?: bigint
   duration?: bigint

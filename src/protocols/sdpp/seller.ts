@@ -11,6 +11,8 @@ export interface SellerInit {
   /** Streams of one peer at a time; more are refused. @default 16 */
   maxStreamsPerPeer?: number
   clock?: Clock
+  /** Called when a session is over, whatever the way. */
+  onSessionEnd?: (status: SellerSessionStatus) => void
 }
 
 /** Narrow view of libp2p: where protocols are registered. */
@@ -55,6 +57,7 @@ export function sdppSeller(init: SellerInit = {}): (components: SellerComponents
 class SellerService implements Seller {
   readonly #maxStreamsPerPeer: number
   readonly #clock: Clock
+  readonly #onSessionEnd: ((status: SellerSessionStatus) => void) | undefined
   readonly #components: SellerComponents
   readonly #sessions = new Map<SellerSession, string>()
   #onEmpty: (() => void) | undefined
@@ -62,6 +65,7 @@ class SellerService implements Seller {
   constructor(init: SellerInit, components: SellerComponents) {
     this.#maxStreamsPerPeer = init.maxStreamsPerPeer ?? 16
     this.#clock = init.clock ?? systemClock
+    this.#onSessionEnd = init.onSessionEnd
     this.#components = components
   }
 
@@ -99,6 +103,7 @@ class SellerService implements Seller {
       { signer, sessions, logger, clock: this.#clock, products: () => catalog.products() },
       () => {
         this.#sessions.delete(session)
+        this.#onSessionEnd?.(session.status)
         if (this.#sessions.size === 0) this.#onEmpty?.()
       }
     )

@@ -17,6 +17,7 @@ import {
   SharedBlocks,
   salt,
   startNode,
+  THIRD_PEER,
   until
 } from './market.ts'
 import { PubSubNetwork } from './pubsub.ts'
@@ -172,7 +173,7 @@ test('the validator rejects what is malformed or of another, and ignores what is
 })
 
 test('a flood of announcements stays bounded, in all and per peer', async () => {
-  await using node = await startNode({ maxAnnounced: 40 })
+  await using node = await startNode({ maxAnnounced: 40, peerId: THIRD_PEER })
   for (let n = 1; n <= 60; n++) await node.pubsub.receive(TOPIC, encodeAnnouncement(announcementOf(n)), PEER)
   for (let n = 61; n <= 120; n++) {
     const announcement = announcementOf(n, { seller: { peerId: OTHER_PEER } })

@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { CID } from 'multiformats/cid'
-import type { Address, Hex, ListingDocument, ListingDraft, Logger } from '../../../src/interface/index.ts'
+import {
+  type Address,
+  DdmError,
+  type Hex,
+  type ListingDocument,
+  type ListingDraft,
+  type Logger,
+  type RegistryChain
+} from '../../../src/interface/index.ts'
 import type { RegistryBlocks, RegistryComponents, RegistryInit } from '../../../src/registry/index.ts'
 import { createRegistry } from '../../../src/registry/index.ts'
 import { openIndex } from '../../../src/storage/index.ts'
@@ -9,6 +17,7 @@ import { MemoryPubSub, PubSubNetwork } from './pubsub.ts'
 
 export const PEER = '12D3KooWQ5q8dmB4o2RzUNyWWtoqsJvv1RZsFuv3g1aYnGBbUYhd'
 export const OTHER_PEER = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'
+export const THIRD_PEER = '12D3KooWCzchDu1MUKXWW2CfAQsg59rLGQtafjV24FsUDsiAZ3sq'
 export const ACCOUNT: Address = `0x${'a1'.repeat(20)}`
 export const OTHER_ACCOUNT: Address = `0x${'b2'.repeat(20)}`
 export const TOKEN: Address = `0x${'cc'.repeat(20)}`
@@ -66,16 +75,17 @@ export class SharedBlocks implements RegistryBlocks {
     return this.local.has(cid.toString())
   }
 
-  async get(cid: CID): Promise<Uint8Array> {
+  async get(cid: CID, { maxBytes }: { maxBytes: number }): Promise<Uint8Array> {
     this.gets++
     const bytes = this.world.get(cid.toString())
     if (bytes === undefined) throw new Error('nobody has the block')
+    if (bytes.length > maxBytes) throw new DdmError('protocol', `the block has ${bytes.length} bytes`)
     return bytes
   }
 }
 
-export interface NodeInit extends Partial<RegistryInit> {
-  chain?: MemoryChain
+export interface NodeInit<Chain extends RegistryChain = MemoryChain> extends Partial<RegistryInit> {
+  chain?: Chain
   blocks?: SharedBlocks
   network?: string
   gossip?: PubSubNetwork
@@ -85,8 +95,9 @@ export interface NodeInit extends Partial<RegistryInit> {
 }
 
 /** A registry on a real index, a chain in memory and blocks and gossip that tests hold in their hands. */
-export async function startNode(init: NodeInit = {}) {
-  const { chain = new MemoryChain({ account: ACCOUNT }), blocks = new SharedBlocks(), path = ':memory:' } = init
+export async function startNode<Chain extends RegistryChain = MemoryChain>(init: NodeInit<Chain> = {}) {
+  const chain = (init.chain ?? new MemoryChain({ account: ACCOUNT })) as Chain
+  const { blocks = new SharedBlocks(), path = ':memory:' } = init
   const { gossip = new PubSubNetwork(), peerId = PEER, network = 'test', logger = quiet } = init
   const index = await openIndex({ path })
   const pubsub = new MemoryPubSub(gossip, peerId)

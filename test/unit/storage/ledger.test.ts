@@ -193,7 +193,7 @@ test('spending sums exactly, by seller, session and time', async (t) => {
     fc.asyncProperty(row, async (one) => {
       rows.push(one)
       await spending.add(one)
-      const expected = (keep: (r: typeof one) => boolean): bigint =>
+      const expected = (keep: (r: (typeof rows)[number]) => boolean): bigint =>
         rows.filter(keep).reduce((sum, r) => sum + r.amount, 0n)
       assert.equal(
         await spending.sum({}),

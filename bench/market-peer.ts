@@ -1,0 +1,94 @@
+import type { DataSource } from '../src/interface/index.ts'
+import { createNode, type DdmNode } from '../src/index.ts'
+import { answer } from './child.ts'
+
+/** One node of the stream bench: `market-peer.ts HOME PROFILE`; sells or buys as it is told. */
+const [home = '', network = ''] = process.argv.slice(2)
+const node: DdmNode = await createNode({
+  home,
+  network,
+  insecureDevKeys: true,
+  config: {
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    logLevel: 'warn',
+    inboundPerSecond: 1000,
+    budgetPerSession: '1000000',
+    budgetPerSeller: '1000000',
+    budgetPerHour: '1000000',
+    budgetPerDay: '1000000',
+    budgetDeposit: '1000000'
+  }
+})
+
+function fixedSource(records: number, recordBytes: number): DataSource {
+  const bytes = new Uint8Array(recordBytes).fill(0x61)
+  return {
+    name: 'bench',
+    finite: true,
+    async *records() {
+      for (let i = 0; i < records; i++) yield { bytes }
+    }
+  }
+}
+
+interface Sell {
+  title: string
+  price: string
+  records: number
+  recordBytes: number
+  invoicing: 'strict' | 'adaptive'
+  credit: bigint
+}
+
+interface Buy {
+  listing: string
+  records: number
+  k: number
+  answering: 'every' | 'newest'
+  prepay: bigint
+}
+
+answer(
+  {
+    ready: async () => ({ peerId: node.peerId, addresses: node.addresses() }),
+    sell: async ({ title, price, records, recordBytes, invoicing, credit }: Sell) => {
+      const sale = await node.sell({
+        title,
+        price,
+        source: fixedSource(records, recordBytes),
+        invoicing,
+        credit,
+        k: { min: 1, default: 100, max: 1000 },
+        document: { schema: { encoding: 'bytes', maxRecordBytes: 1024 } }
+      })
+      await sale.fed
+      return { listing: sale.listing.id }
+    },
+    buy: async ({ listing, records, k, answering, prepay }: Buy) => {
+      await node.listings.synced()
+      const found = await node.listings.get(listing)
+      const startedAt = performance.now()
+      const purchase = node.buy(found, { records, k, answering, prepay, from: 0 })
+      let count = 0
+      let firstAt: number | undefined
+      for await (const batch of purchase.batches()) {
+        firstAt ??= performance.now()
+        count += batch.length
+      }
+      const lastAt = performance.now()
+      const outcome = await purchase.done
+      return {
+        records: count,
+        recordsPerSecond: count / ((lastAt - (firstAt ?? lastAt)) / 1000),
+        firstRecordMs: (firstAt ?? lastAt) - startedAt,
+        totalMs: performance.now() - startedAt,
+        due: outcome.due,
+        credited: outcome.credited,
+        invoices: purchase.status.invoices,
+        vouchers: purchase.status.payments
+      }
+    },
+    memory: async () => process.memoryUsage().rss
+  },
+  () => node.stop()
+)

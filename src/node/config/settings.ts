@@ -1,0 +1,109 @@
+import { LOG_LEVELS } from '../logger/levels.ts'
+import {
+  address,
+  amount,
+  bootstrapAddress,
+  duration,
+  flag,
+  integer,
+  list,
+  oneOf,
+  type Read,
+  text,
+  url
+} from './values.ts'
+
+/** One setting: its name in `config.json`; flag and variable follow from it (`maxConnections`, `--max-connections`, `DDM_MAX_CONNECTIONS`). */
+export interface Setting<T> {
+  read: Read<T>
+  /** As it would be written in the file; undefined: not set. */
+  default: unknown
+  description: string
+}
+
+function setting<T>(read: Read<T>, fallback: unknown, description: string): Setting<T> {
+  return { read, default: fallback, description }
+}
+
+/** A setting that may be absent. */
+function optional<T>(read: Read<T>, description: string): Setting<T | undefined> {
+  return { read, default: undefined, description }
+}
+
+/** Every setting of a node. Amounts are whole tokens as text; time spans carry a unit outside and are milliseconds in memory. */
+export const SETTINGS = {
+  role: setting(
+    oneOf('full', 'light', 'bootstrap'),
+    'full',
+    'full: answers DHT queries and keeps documents; light: only asks; bootstrap: full, and relays'
+  ),
+  listen: setting(
+    list(address),
+    ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws', '/p2p-circuit'],
+    'multiaddrs to listen on; port 0 takes a free one; /p2p-circuit asks a relay for an address'
+  ),
+  announce: setting(list(address), [], 'multiaddrs told to others instead: behind a port forwarding'),
+  bootstrap: setting(list(bootstrapAddress), [], 'bootstrap nodes besides those of the network profile'),
+  rpc: setting(list(url), [], 'URLs of the chain, used instead of those of the network profile'),
+  logLevel: setting(oneOf(...LOG_LEVELS), 'info', 'least severe messages that are logged'),
+  logFile: optional(text, 'file for the log, JSON lines; otherwise standard error'),
+  insecureDevKeys: setting(flag, false, 'creates key files without encryption: test networks only'),
+
+  credit: setting(amount, '0.01', 'seller: most that one session may owe at a time'),
+  prepay: setting(amount, '0.01', 'buyer: most that is paid before it was received'),
+  claimInterval: setting(duration('10s', '7d'), '10m', 'seller: vouchers are presented to the chain this often'),
+  claimAbove: setting(amount, '1', 'seller: vouchers are presented at once when more than this is unclaimed'),
+  withdrawDelay: setting(
+    duration('15m', '30d'),
+    '24h',
+    'seller: time between a payer asking its deposit back and getting it'
+  ),
+  maxWithdrawDelay: setting(
+    duration('15m', '30d'),
+    '7d',
+    "buyer: longest withdraw delay accepted from a seller's offer"
+  ),
+
+  budgetPerRecord: setting(amount, '0.1', 'buyer: highest price of one record'),
+  budgetPerSession: setting(amount, '10', 'buyer: most that one purchase may cost'),
+  budgetPerSeller: setting(amount, '50', 'buyer: most that one seller may get in a day'),
+  budgetPerHour: setting(amount, '20', 'buyer: most that may be spent in an hour'),
+  budgetPerDay: setting(amount, '50', 'buyer: most that may be spent in a day'),
+  budgetDeposit: setting(amount, '10', 'buyer: most that is deposited in one channel'),
+
+  maxConnections: optional(integer(1, 100_000), 'connections at once; 1000 on a bootstrap node, otherwise 300'),
+  inboundPerSecond: setting(
+    integer(1, 100_000),
+    5,
+    'inbound connections per second from one IP address; raise it for many nodes on one machine'
+  )
+} as const satisfies Record<string, Setting<unknown>>
+
+export type SettingName = keyof typeof SETTINGS
+
+/** The settings with their values. Amounts are whole tokens as text (`'0.05'`), time spans milliseconds. */
+export type NodeConfig = {
+  [K in SettingName]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never
+}
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[]
+
+/** `maxConnections` → `--max-connections`. */
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
+/** `maxConnections` → `DDM_MAX_CONNECTIONS`. */
+export function variableOf(name: string): string {
+  return `DDM_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}
+
+/** The settings as a Markdown table, for the guide and `--help`. */
+export function describeSettings(): string {
+  const rows = SETTING_NAMES.map((name) => {
+    const { default: fallback, description } = SETTINGS[name]
+    const shown = fallback === undefined ? '' : `\`${JSON.stringify(fallback)}\``
+    return `| \`${name}\` | \`${flagOf(name)}\` | \`${variableOf(name)}\` | ${shown} | ${description} |`
+  })
+  return ['| config.json | flag | variable | default | meaning |', '|---|---|---|---|---|', ...rows].join('\n')
+}

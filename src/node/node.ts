@@ -1,0 +1,387 @@
+import { readFile } from 'node:fs/promises'
+import {
+  assetId as assetIdOf,
+  type Chain,
+  connectChain,
+  defaultToken,
+  networkId as networkIdOf,
+  parseProfile,
+  readProfile
+} from '../chain/index.ts'
+import {
+  type AbortOptions,
+  type Address,
+  type ClaimResult,
+  DdmError,
+  type Hex,
+  type Listing,
+  type NetworkProfile,
+  type NetworkToken,
+  type Payee,
+  type Payer,
+  parseUnits,
+  type SearchQuery
+} from '../interface/index.ts'
+import {
+  type MenuEntry,
+  requestMenu,
+  SDPP_PROTOCOL,
+  type Seller,
+  sdppSeller,
+  systemClock
+} from '../protocols/sdpp/index.ts'
+import { createRegistry, type RegistryService } from '../registry/index.ts'
+import { createSigner, type StatementSigner } from '../statements/index.ts'
+import { type IndexDatabase, type Ledger, openIndex, openLedger } from '../storage/index.ts'
+import { Claims } from './claims.ts'
+import { loadConfig, type NodeConfig } from './config.ts'
+import { createHome, type HomeLock, type HomePaths, lockHome, readNetworkFile } from './home.ts'
+import { type Keys, loadKeys, passphraseFrom } from './keys.ts'
+import { createLogger, type NodeLogger } from './logger.ts'
+import { createNetwork, type Network } from './network.ts'
+import { type PurchaseComponents, RunningPurchase } from './purchase.ts'
+import { createRails } from './rails.ts'
+import { Receipts } from './receipts.ts'
+import { Sales } from './sales.ts'
+import type { BuyOptions, DdmNode, NodeInit, Purchase, Sale, SellOptions } from './types.ts'
+
+/** Funds that a node on a dev chain gives itself when it has less than a tenth of them. */
+const DEV_NATIVE = 10n ** 18n
+const DEV_TOKENS = '1000'
+
+/** Makes nodes stop in the reverse order of their start, also when a start fails half-way. */
+class Closers {
+  readonly #closers: Array<() => Promise<unknown> | unknown> = []
+
+  add(close: () => Promise<unknown> | unknown): void {
+    this.#closers.push(close)
+  }
+
+  async close(): Promise<void> {
+    const errors: unknown[] = []
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
+  }
+}
+
+interface Parts {
+  paths: HomePaths
+  config: NodeConfig
+  profile: NetworkProfile
+  keys: Keys
+  logger: NodeLogger
+  ledger: Ledger
+  index: IndexDatabase
+  network: Network
+  chain: Chain
+  signer: StatementSigner
+  payers: readonly Payer[]
+  payees: readonly Payee[]
+  registry: RegistryService
+}
+
+/**
+ * Starts a node: keys, ledger, peer-to-peer network, chain, registry, both roles of SDPP.
+ *
+ * @example
+ * ```ts
+ * const node = await createNode({ home: '.ddm/bot', network: 'network.json', insecureDevKeys: true })
+ * const [listing] = await node.listings.search('weather')
+ * for await (const record of node.buy(listing, { records: 10, max: '0.01' })) console.log(record.json())
+ * await node.stop()
+ * ```
+ *
+ * @throws DdmError `homeBusy`, `keyLocked`, `config`, `networkMismatch`, `unreachable`, `portInUse`
+ */
+export async function createNode(init: NodeInit, options: AbortOptions = {}): Promise<DdmNode> {
+  const closers = new Closers()
+  try {
+    return await startNode(init, closers, options)
+  } catch (error) {
+    await closers.close().catch(() => {})
+    throw error
+  }
+}
+
+/** The profile named by the caller, else the one that the home has joined. */
+export async function loadProfile(network: NodeInit['network'], paths: HomePaths): Promise<NetworkProfile> {
+  if (typeof network === 'string') return readProfile(network)
+  if (network !== undefined) return parseProfile(network)
+  return parseProfile(await readNetworkFile(paths))
+}
+
+async function startNode(init: NodeInit, closers: Closers, options: AbortOptions): Promise<DdmNode> {
+  const paths = await createHome(init.home)
+  const lock: HomeLock = await lockHome(paths)
+  closers.add(() => lock.release())
+  const { config } = await loadConfig({ file: paths.config, overrides: init.config ?? {} })
+  const logger = createNodeLogger(init, config, closers)
+  const profile = withOverrides(await loadProfile(init.network, paths), config)
+  const insecureDevKeys = init.insecureDevKeys ?? config.insecureDevKeys
+  const passphrase = init.passphrase ?? passphraseFrom()
+  const keys = await loadKeys(paths, { create: true, insecureDevKeys, passphrase })
+  for (const file of keys.unencrypted) logger.warn('key file is not encrypted', { file })
+
+  const { account, wallet } = walletOf(keys)
+  const [ledger, index, network, chain] = await all(closers, [
+    [openLedger({ path: paths.ledger, logger }), (opened) => opened.close()],
+    [openIndex({ path: paths.index }), (opened) => opened.close()],
+    [
+      createNetwork({
+        identity: keys.identity,
+        paths,
+        role: config.role,
+        logger,
+        listen: config.listen,
+        announce: config.announce,
+        bootstrap: [...profile.bootstrap, ...config.bootstrap],
+        connections: connectionLimits(config)
+      }),
+      (started) => started.stop()
+    ],
+    [connectChain({ profile, wallet, logger }, options), (connected) => connected.close()]
+  ])
+  if (profile.chain.dev === true) await fundOnDevChain(chain, account, profile, options)
+  const signer = createSigner(network.peerId.toString(), keys.identity.raw.subarray(0, 32))
+  const { payers, payees } = await createRails({ chain, ledger, keys, config, profile, logger })
+  const registry = createRegistry(
+    {
+      chain: chain.registry,
+      index,
+      blocks: network.blocks,
+      pubsub: network.libp2p.services.pubsub,
+      contentRouting: network.libp2p.contentRouting,
+      peerId: network.peerId,
+      logger
+    },
+    { network: profile.name, keepDocuments: config.role !== 'light' }
+  )
+  closers.add(() => registry.stop())
+  await registry.start()
+  await network.whenReady(options)
+  const parts = {
+    paths,
+    config,
+    profile,
+    keys,
+    logger,
+    ledger,
+    index,
+    network,
+    chain,
+    signer,
+    payers,
+    payees,
+    registry
+  }
+  const node = new RunningNode(parts, closers)
+  await node.start()
+  return node
+}
+
+/** Starts things side by side; those that started are closed even when another failed. */
+async function all<T extends unknown[]>(
+  closers: Closers,
+  starting: { [K in keyof T]: [Promise<T[K]>, (value: T[K]) => Promise<unknown>] }
+): Promise<T> {
+  const results = await Promise.allSettled(
+    starting.map(async ([start, close]) => {
+      const value = await start
+      closers.add(() => close(value))
+      return value
+    })
+  )
+  const failed = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
+  if (failed !== undefined) throw failed.reason
+  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as T
+}
+
+function createNodeLogger(init: NodeInit, config: NodeConfig, closers: Closers): NodeLogger {
+  const logger = createLogger({
+    level: config.logLevel,
+    ...(config.logFile === undefined ? {} : { file: config.logFile })
+  })
+  closers.add(() => logger.close())
+  return logger
+}
+
+function withOverrides(profile: NetworkProfile, { rpc }: NodeConfig): NetworkProfile {
+  return rpc.length === 0 ? profile : { ...profile, chain: { ...profile.chain, rpcUrls: rpc } }
+}
+
+function walletOf({ wallet }: Keys): { account: Address; wallet: { account: Address; privateKey: Hex } } {
+  const account = wallet.address
+  return { account, wallet: { account, privateKey: `0x${Buffer.from(wallet.privateKey).toString('hex')}` } }
+}
+
+export function connectionLimits({ maxConnections, inboundPerSecond }: NodeConfig): {
+  maxConnections?: number
+  inboundPerSecond: number
+} {
+  return { inboundPerSecond, ...(maxConnections === undefined ? {} : { maxConnections }) }
+}
+
+async function fundOnDevChain(
+  chain: Chain,
+  account: Address,
+  profile: NetworkProfile,
+  options: AbortOptions
+): Promise<void> {
+  const token = defaultToken(profile)
+  const tokens = parseUnits(DEV_TOKENS, token.decimals)
+  const [native, held] = await Promise.all([
+    chain.nativeBalance(account, options),
+    chain.tokenBalance(account, options)
+  ])
+  if (native >= DEV_NATIVE / 10n && held >= tokens / 10n) return
+  await chain.faucet?.(account, { native: DEV_NATIVE, token: tokens }, options)
+}
+
+class RunningNode implements DdmNode {
+  readonly #parts: Parts
+  readonly #closers: Closers
+  readonly #token: NetworkToken
+  readonly #sales: Sales
+  readonly #seller: Seller
+  readonly #claims: Claims
+  readonly #purchases = new Set<RunningPurchase>()
+  #stopped: Promise<void> | undefined
+  readonly receipts: Receipts
+
+  constructor(parts: Parts, closers: Closers) {
+    const { config, profile, registry, ledger, network, chain, payees, logger, signer } = parts
+    this.#parts = parts
+    this.#closers = closers
+    this.#token = defaultToken(profile)
+    const { decimals } = this.#token
+    this.#sales = new Sales({
+      registry,
+      blocks: ledger.blocks,
+      payees,
+      listingId: (salt) => chain.registry.listingId(this.account, salt),
+      peerId: this.peerId,
+      account: this.account,
+      networkId: networkIdOf(profile),
+      assetId: assetIdOf(profile),
+      token: this.#token,
+      credit: parseUnits(config.credit, decimals, 'credit'),
+      logger
+    })
+    this.#claims = new Claims({ payees, channels: ledger.channels, config, token: this.#token, logger })
+    this.#seller = sdppSeller({ onSessionEnd: () => this.#claims.onSessionEnd() })({
+      registrar: network,
+      signer,
+      catalog: this.#sales,
+      sessions: ledger.sessions,
+      logger: logger.child('seller')
+    })
+    this.receipts = new Receipts({ ledger, registry, blocks: network.blocks, profile })
+  }
+
+  get peerId(): string {
+    return this.#parts.network.peerId.toString()
+  }
+
+  get home(): string {
+    return this.#parts.paths.root
+  }
+
+  get profile(): NetworkProfile {
+    return this.#parts.profile
+  }
+
+  get account(): Address {
+    return this.#parts.keys.wallet.address
+  }
+
+  readonly addresses = (): string[] => this.#parts.network.addresses()
+
+  async start(): Promise<void> {
+    await this.#seller.start()
+    this.#claims.start()
+  }
+
+  readonly listings: DdmNode['listings'] = {
+    search: async (query, options) => this.#parts.registry.search(searchQuery(query), options),
+    get: (id, options) => this.#parts.registry.get(id, options),
+    watch: (query, options) => this.#parts.registry.watch(searchQuery(query), options),
+    setStatus: (id, status, options) => this.#parts.registry.setStatus(id, status, options),
+    synced: (options) => this.#parts.registry.synced(options)
+  }
+
+  async menu(peerId: string, options: AbortOptions = {}): Promise<MenuEntry[]> {
+    const { network, logger } = this.#parts
+    await network.resolvePeer(peerId, options)
+    const stream = await network.openStream(peerId, SDPP_PROTOCOL, options)
+    return requestMenu(stream, peerId, { clock: systemClock, logger: logger.child('menu') }, options)
+  }
+
+  buy(listing: string | Listing, options: BuyOptions = {}): Purchase {
+    const { network, signer, ledger, payers, logger, config, registry } = this.#parts
+    const { decimals } = this.#token
+    const components: PurchaseComponents = {
+      network,
+      signer,
+      sessions: ledger.sessions,
+      payers,
+      token: this.#token,
+      logger: logger.child('buyer'),
+      prepay: parseUnits(config.prepay, decimals, 'prepay'),
+      maximum: parseUnits(config.budgetPerSession, decimals, 'budgetPerSession'),
+      find: (id, findOptions) => registry.get(id, findOptions)
+    }
+    const purchase = new RunningPurchase(listing, options, components)
+    this.#purchases.add(purchase)
+    const forget = (): boolean => this.#purchases.delete(purchase)
+    purchase.done.then(forget, forget)
+    return purchase
+  }
+
+  sell(options: SellOptions): Promise<Sale> {
+    return this.#sales.sell(options)
+  }
+
+  readonly sessions: DdmNode['sessions'] = {
+    selling: () => this.#seller.sessions(),
+    list: (options) => this.#parts.ledger.sessions.list(undefined, options)
+  }
+
+  claim(options?: AbortOptions): Promise<ClaimResult> {
+    return this.#claims.claim(options)
+  }
+
+  readonly wallet: DdmNode['wallet'] = {
+    balance: async (options) => {
+      const { chain } = this.#parts
+      const [native, token] = await Promise.all([
+        chain.nativeBalance(this.account, options),
+        chain.tokenBalance(this.account, options)
+      ])
+      return { native, token, symbol: this.#token.symbol, decimals: this.#token.decimals }
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    for (const purchase of this.#purchases) purchase.stop()
+    await Promise.allSettled([...this.#purchases].map(({ done }) => done))
+    await this.#seller.stop()
+    await this.#sales.close()
+    await this.#claims.stop()
+    await this.#closers.close()
+  }
+}
+
+function searchQuery(query: string | SearchQuery | undefined): SearchQuery {
+  return typeof query === 'string' ? { text: query } : (query ?? {})
+}

@@ -1,0 +1,202 @@
+import type {
+  AbortOptions,
+  Address,
+  ClaimResult,
+  DataSource,
+  Hex,
+  Listing,
+  ListingDocument,
+  ListingEvent,
+  ListingStatus,
+  Logger,
+  NetworkProfile,
+  PriceUnit,
+  SearchQuery,
+  SessionRecord
+} from '../interface/index.ts'
+import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } from '../protocols/sdpp/index.ts'
+import type { NodeConfig } from './config.ts'
+
+/** What a node is made from. Everything but `home` has a default; `config` wins over `DDM_*` and `config.json`. */
+export interface NodeInit {
+  /** Folder that holds keys, ledger and index; one process at a time. */
+  home: string
+  /** Network profile, or the path of its file. @default `<home>/network.json` */
+  network?: NetworkProfile | string
+  /** Creates missing keys without encryption: development only. @default false */
+  insecureDevKeys?: boolean
+  /** Opens encrypted keys. @default `DDM_PASSPHRASE`, then a prompt on a terminal */
+  passphrase?: string
+  config?: Partial<NodeConfig>
+  logger?: Logger
+}
+
+/** One record as a buyer gets it. */
+export interface PurchasedRecord {
+  offset: bigint
+  bytes: Uint8Array
+  text: () => string
+  json: <T = unknown>() => T
+}
+
+export interface BuyOptions extends AbortOptions {
+  /** Stops after this many; without it a finite product is bought whole and a stream until stopped. */
+  records?: number | bigint
+  /** First offset. @default the first kept offset of a finite product, the newest record of a stream */
+  from?: number | bigint | 'live'
+  /** Most that the purchase may cost, in whole tokens (`'0.05'`) or atomic units (bigint). */
+  max?: string | bigint
+  /** Highest price per record (or KiB) accepted, in whole tokens (`'0.001'`). @default the listing's price */
+  maxPrice?: string
+  /** Records per invoice. @default the offer's */
+  k?: number
+  /** Amount that may be paid ahead of what was received, in whole tokens or atomic units. @default the node's `prepay` */
+  prepay?: string | bigint
+  /** Milliseconds after which the session ends. */
+  duration?: number
+  /** Answer each invoice, or only the newest while a payment is being stored. @default 'newest' */
+  answering?: 'every' | 'newest'
+}
+
+export interface PurchaseOutcome {
+  /** Session ID: CID of the order. */
+  session: string
+  listing: Hex
+  seller: string
+  records: bigint
+  /** Atomic units. */
+  due: bigint
+  paid: bigint
+  credited: bigint
+  /** Name of the CLOSE reason. */
+  reason: string
+  /** Milliseconds from the call to the first record, and to the receipt. */
+  firstRecordMs: number | undefined
+  totalMs: number
+}
+
+export interface PurchaseStatus extends BuyerSessionStatus {
+  /** How the seller's addresses were found. */
+  resolvedThrough: 'dht' | 'connected' | 'peerstore' | undefined
+  /** Records per second since the first one. */
+  rate: number
+}
+
+/**
+ * One purchase. Iterate it for the records; leaving the loop early settles the session.
+ *
+ * @example
+ * ```ts
+ * const purchase = node.buy(listing, { records: 100, max: '0.05' })
+ * for await (const record of purchase) console.log(record.json())
+ * const { due, paid } = await purchase.done
+ * ```
+ */
+export interface Purchase extends AsyncIterable<PurchasedRecord> {
+  /** Records by DATA frame; cheaper than one by one. */
+  batches: () => AsyncIterable<PurchasedRecord[]>
+  readonly status: PurchaseStatus
+  readonly done: Promise<PurchaseOutcome>
+  /** Ends the purchase in an orderly way; `done` resolves with the receipt. */
+  stop: () => void
+}
+
+export interface SellOptions extends AbortOptions {
+  title: string
+  description?: string
+  keywords?: string[]
+  /** Price in whole tokens per `per.count` units, e.g. `'0.0001'`; `'0'` sells for nothing. */
+  price: string
+  /** @default { unit: 'record', count: 1 } */
+  per?: { unit: PriceUnit; count: number }
+  source: DataSource
+  /** Distinguishes listings of one account; the same key publishes a new version. @default the title */
+  key?: string
+  /** Further parts of the listing document. */
+  document?: Partial<Omit<ListingDocument, 'v' | 'id' | 'title' | 'description' | 'payment' | 'seller' | 'issuedAt'>>
+  /** Records per invoice. @default 1 … 1000, 20 */
+  k?: { min: number; default: number; max: number }
+  /** Risk per session in whole tokens or atomic units. @default the node's `credit` */
+  credit?: string | bigint
+  /** @default 'adaptive' */
+  invoicing?: Invoicing
+  /** Whether records of an earlier run of the same product are kept. @default true for streams, false for finite sources */
+  keepLog?: boolean
+}
+
+/** A product on sale by this node. */
+export interface Sale {
+  readonly listing: Listing
+  /** Resolves when a finite source has been read whole; rejects when the source failed. */
+  readonly fed: Promise<void>
+  readonly log: { readonly head: bigint; readonly tail: bigint; readonly finished: boolean }
+  /** Takes the product off sale here; with `retire` also on the chain. */
+  stop: (options?: AbortOptions & { retire?: boolean }) => Promise<void>
+}
+
+export interface ReceiptSummary {
+  session: string
+  role: 'buyer' | 'seller'
+  listing: Hex
+  peer: string
+  records: bigint
+  due: bigint
+  paid: bigint
+  state: string
+  at: number
+}
+
+export interface VerifiedBundle {
+  session: string
+  listing: Hex
+  title: string
+  buyer: string
+  seller: string
+  records: bigint
+  /** Atomic units. */
+  due: bigint
+  credited: bigint
+  /** Account that paid; absent on the free rail. */
+  payer?: Address
+  statements: number
+}
+
+/** A running node: the public door of the SDK. */
+export interface DdmNode {
+  readonly peerId: string
+  readonly home: string
+  readonly profile: NetworkProfile
+  /** Wallet that posts listings and pays deposits, lower case. */
+  readonly account: Address
+  readonly addresses: () => string[]
+  readonly listings: {
+    search: (query?: string | SearchQuery, options?: AbortOptions) => Promise<Listing[]>
+    /** By ID, unique prefix (≥ 4 hex digits) or document CID. */
+    get: (id: string, options?: AbortOptions) => Promise<Listing>
+    watch: (query?: string | SearchQuery, options?: AbortOptions) => AsyncIterable<ListingEvent>
+    setStatus: (id: Hex, status: ListingStatus, options?: AbortOptions) => Promise<void>
+    /** Resolves when the index has reached the chain's head as of the call. */
+    synced: (options?: AbortOptions) => Promise<void>
+  }
+  /** What a peer sells, knowing only its ID. */
+  menu: (peerId: string, options?: AbortOptions) => Promise<MenuEntry[]>
+  buy: (listing: string | Listing, options?: BuyOptions) => Purchase
+  /** Publishes a listing and serves it until stopped. */
+  sell: (options: SellOptions) => Promise<Sale>
+  readonly sessions: {
+    selling: () => SellerSessionStatus[]
+    list: (options?: AbortOptions) => Promise<SessionRecord[]>
+  }
+  /** Presents the vouchers held to the chain and settles. */
+  claim: (options?: AbortOptions) => Promise<ClaimResult>
+  readonly receipts: {
+    list: (options?: AbortOptions) => Promise<ReceiptSummary[]>
+    /** Writes a bundle (CAR) that verifies alone, offline. Accepts a unique prefix of the session ID. */
+    export: (session: string, file: string, options?: AbortOptions) => Promise<VerifiedBundle>
+  }
+  readonly wallet: {
+    balance: (options?: AbortOptions) => Promise<{ native: bigint; token: bigint; symbol: string; decimals: number }>
+  }
+  /** Orderly: closes sessions, finishes invoices, frees the home. */
+  stop: () => Promise<void>
+}

@@ -1,0 +1,111 @@
+import type {
+  AbortOptions,
+  Address,
+  ChannelChain,
+  ClaimResult,
+  Hex,
+  Logger,
+  VoucherClaim
+} from '../../interface/index.ts'
+import type { PayeeLane } from './payee-lane.ts'
+
+/** More vouchers do not fit a transaction of a common block gas limit. */
+const MAX_BATCH = 200
+
+/** When vouchers are presented to the chain by themselves. */
+export interface ClaimPolicy {
+  /** Atomic units. */
+  above: bigint
+  /** Seconds since the oldest unclaimed voucher; a quarter of the withdraw delay leaves time for two more tries. */
+  olderThan: bigint
+}
+
+/** Pure: whether a channel should be claimed now. */
+export function shouldClaim(
+  channel: { unclaimed: bigint; ageSeconds: bigint; withdrawing: boolean },
+  policy: ClaimPolicy
+): boolean {
+  if (channel.unclaimed <= 0n) return false
+  return channel.withdrawing || channel.unclaimed > policy.above || channel.ageSeconds >= policy.olderThan
+}
+
+export interface ClaimComponents {
+  chain: ChannelChain
+  logger: Logger
+  lanes: () => Promise<PayeeLane[]>
+}
+
+/**
+ * Claims in batches and settles. Each batch is simulated first; a row that the chain would refuse is found by bisection
+ * and left out, so that one bad voucher does not hold up the others. Safe to repeat after a crash: the chain's own
+ * `totalClaimed` says what is left.
+ */
+export async function claimChannels(
+  { chain, logger, lanes }: ClaimComponents,
+  options: AbortOptions
+): Promise<ClaimResult> {
+  const result: ClaimResult = { claimed: 0n, transactions: [], rejected: [] }
+  const receivers = new Map<string, { receiver: Address; token: Address }>()
+  const rows: Row[] = []
+  for (const lane of await lanes()) {
+    const { config, channelId } = lane.channel
+    receivers.set(`${config.receiver} ${config.token}`, { receiver: config.receiver, token: config.token })
+    const row = await rowOf(lane, options)
+    if (row !== undefined) rows.push(row)
+    else logger.debug('nothing to claim', { channelId })
+  }
+  for (let at = 0; at < rows.length; at += MAX_BATCH) {
+    const good = await passing(chain, rows.slice(at, at + MAX_BATCH), result, options)
+    if (good.length === 0) continue
+    result.transactions.push(
+      await chain.claim(
+        good.map(({ claim }) => claim),
+        options
+      )
+    )
+    for (const { lane, claim, from } of good) {
+      result.claimed += claim.totalClaimed - from
+      lane.channel = { ...lane.channel, claimed: claim.totalClaimed }
+      await lane.store(options)
+    }
+  }
+  for (const { receiver, token } of receivers.values()) {
+    const settled = await chain.settle(receiver, token, options)
+    if (settled !== undefined) result.transactions.push(settled)
+  }
+  return result
+}
+
+interface Row {
+  lane: PayeeLane
+  claim: VoucherClaim
+  /** Claimed before. */
+  from: bigint
+}
+
+/** Claims what was paid for; what is only signed in advance stays the buyer's until it is used. */
+async function rowOf(lane: PayeeLane, options: AbortOptions): Promise<Row | undefined> {
+  const { voucher, config } = lane.channel
+  if (voucher === undefined || lane.total <= lane.channel.claimed) return undefined
+  const { totalClaimed } = await lane.refresh(options)
+  const total = lane.total < voucher.maxClaimableAmount ? lane.total : voucher.maxClaimableAmount
+  if (total <= totalClaimed) return undefined
+  return { lane, claim: { config, voucher, totalClaimed: total }, from: totalClaimed }
+}
+
+async function passing(chain: ChannelChain, rows: Row[], result: ClaimResult, options: AbortOptions): Promise<Row[]> {
+  const reason = await chain.simulateClaim(
+    rows.map(({ claim }) => claim),
+    options
+  )
+  if (reason === undefined) return rows
+  if (rows.length === 1) {
+    const [{ lane }] = rows as [Row]
+    result.rejected.push({ channelId: lane.channel.channelId as Hex, reason })
+    return []
+  }
+  const middle = Math.ceil(rows.length / 2)
+  const left = await passing(chain, rows.slice(0, middle), result, options)
+  const right = await passing(chain, rows.slice(middle), result, options)
+  return [...left, ...right]
+}

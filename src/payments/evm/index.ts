@@ -1,0 +1,6 @@
+export { type ClaimPolicy, shouldClaim } from './claim.ts'
+export { createEip712, Eip712, encodeCollectorData, type ReceiveAuthorization, type TypedDomain } from './eip712.ts'
+export { type EvmPayeeInit, evmPayee } from './payee.ts'
+export { type EvmPayerInit, type EvmSigner, evmPayer } from './payer.ts'
+export { malformedSignature, recoverSigner, signDigest } from './signature.ts'
+export { voucherProblem } from './voucher.ts'

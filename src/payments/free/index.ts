@@ -1,0 +1,42 @@
+import type { ListingPayment, Payee, PayeeSession, Payer, PayerSession, PaymentTerms } from '../../interface/index.ts'
+
+/** The rail of what costs nothing: no channel, no voucher, the same life of a session. */
+
+export function freePayer(): Payer {
+  const session: PayerSession = {
+    order: { rail: 'free' },
+    begin: async () => {},
+    accept: async () => {},
+    pay: async () => undefined,
+    end: async () => {}
+  }
+  return {
+    rail: 'free',
+    capabilities: () => [{ rail: 'free' }],
+    objection: ({ price }) => (price.amount === 0n ? undefined : `the free rail cannot pay ${price.amount}`),
+    open: async () => session
+  }
+}
+
+export function freePayee(): Payee {
+  const session: PayeeSession = {
+    account: undefined,
+    base: 0n,
+    proof: undefined,
+    available: () => 0n,
+    begin: async () => {},
+    verify: (sessionPaid, payload) =>
+      sessionPaid === 0n && payload === undefined ? undefined : `nothing is due, yet ${sessionPaid} was paid`,
+    credit: async () => {},
+    end: async () => undefined
+  }
+  return {
+    rail: 'free',
+    terms: ({ rail, price }: ListingPayment): PaymentTerms | undefined => {
+      if (rail !== 'free' || price.amount !== '0') return undefined
+      return { rail, price: { amount: 0n, count: BigInt(price.count), unit: price.unit } }
+    },
+    accept: async () => session,
+    claim: async () => ({ claimed: 0n, transactions: [], rejected: [] })
+  }
+}

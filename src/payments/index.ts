@@ -1,0 +1,3 @@
+export { type BudgetInit, type BudgetLimits, createBudget } from './budget.ts'
+export * from './evm/index.ts'
+export { freePayee, freePayer } from './free/index.ts'

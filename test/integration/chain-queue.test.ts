@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Hex } from '../../src/interface/index.ts'
+import { accountAt, bytes32, entry, eventually, startMarket } from './chain-fixture.ts'
+
+interface Pool {
+  pending: Record<string, Record<string, { hash: Hex; maxFeePerGas: Hex }>>
+}
+
+test('100 concurrent sends are all mined, with contiguous nonces', async (t) => {
+  const { connectAs, accounts, rpc } = await startMarket(t)
+  const { registry } = await connectAs(1)
+  const posted = await Promise.all(Array.from({ length: 100 }, (_, i) => registry.post(entry(i))))
+  const nonces = await Promise.all(
+    posted.map(async ({ hash }) => Number((await rpc<{ nonce: Hex }>('eth_getTransactionByHash', [hash])).nonce))
+  )
+  assert.deepEqual(
+    nonces,
+    Array.from({ length: 100 }, (_, i) => i)
+  )
+  assert.equal(Number(await rpc('eth_getTransactionCount', [accountAt(accounts, 1).address, 'latest'])), 100)
+})
+
+test('a refused send among good ones leaves no gap', async (t) => {
+  const { connectAs, accounts, rpc } = await startMarket(t)
+  const { registry } = await connectAs(1)
+  const results = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, i) =>
+      i % 3 === 1 ? registry.setStatus(bytes32(999), 'paused') : registry.post(entry(i))
+    )
+  )
+  const good = results.filter(({ status }) => status === 'fulfilled').length
+  assert.equal(good, 13)
+  assert.equal(Number(await rpc('eth_getTransactionCount', [accountAt(accounts, 1).address, 'pending'])), good)
+})
+
+test('a transaction that the node dropped is sent again', async (t) => {
+  const { connectAs, rpc } = await startMarket(t)
+  const { registry } = await connectAs(1)
+  await rpc('evm_setAutomine', [false])
+  const posts = [registry.post(entry(1)), registry.post(entry(2))]
+  const account = registry.account as string
+  const [first] = await eventually('two pending transactions', async () => {
+    const hashes = await pendingOf()
+    return hashes.length === 2 ? hashes : undefined
+  })
+  await rpc('anvil_dropTransaction', [first])
+  await eventually('the dropped one is back', async () =>
+    (await pendingOf()).includes(first as Hex) ? true : undefined
+  )
+  await rpc('evm_setAutomine', [true])
+  await rpc('anvil_mine', ['0x1'])
+  const [mined] = await Promise.all(posts)
+  assert.equal(mined?.hash, first)
+
+  async function pendingOf(): Promise<Hex[]> {
+    const { pending } = await rpc<Pool>('txpool_content')
+    const own = Object.entries(pending).find(([address]) => address.toLowerCase() === account)?.[1] ?? {}
+    return Object.keys(own)
+      .sort((a, b) => Number(a) - Number(b))
+      .map((nonce) => (own[nonce] as { hash: Hex }).hash)
+  }
+})
+
+test('a reorg before confirmation depth puts a transaction back, and it counts only when mined again', async (t) => {
+  const { connectAs, rpc } = await startMarket(t)
+  const { registry } = await connectAs(1, { confirmations: 2 })
+  let done = false
+  const post = registry.post(entry(1)).finally(() => {
+    done = true
+  })
+  const before = await eventually('the post in a block', async () => (await registry.logs(0n, 1000n))[0])
+  await rpc('anvil_mine', ['0x1'])
+  await rpc('anvil_reorg', [2, []])
+  await eventually('the post in another block', async () => {
+    const [log] = await registry.logs(0n, 1000n)
+    return log !== undefined && log.blockHash !== before.blockHash ? log : undefined
+  })
+  assert.equal(done, false)
+  await rpc('anvil_mine', ['0x2'])
+  const mined = await post
+  assert.notEqual(mined.blockHash, before.blockHash)
+  assert.equal((await registry.head()).number - mined.blockNumber >= 2n, true)
+})
+
+test('aborting takes an unsent transaction out of the queue and ends the wait for a sent one', async (t) => {
+  const { connectAs, rpc } = await startMarket(t)
+  const { registry, transactions } = await connectAs(1)
+  await assert.rejects(registry.post(entry(1), { signal: AbortSignal.abort() }), { code: 'aborted' })
+  await rpc('evm_setAutomine', [false])
+  const signal = AbortSignal.timeout(300)
+  await assert.rejects(registry.post(entry(2), { signal }), {
+    code: 'aborted',
+    message: /posting a listing was stopped/
+  })
+  await rpc('evm_setAutomine', [true])
+  await rpc('anvil_mine', ['0x1'])
+  await eventually('the queue is empty', () => (transactions?.size === 0 ? true : undefined))
+  assert.equal((await registry.logs(0n, 1000n)).length, 1)
+  assert.equal((await registry.post(entry(2))).version, 2)
+})
+
+test('a wallet without coins is told so', async (t) => {
+  const { connectAs, accounts, rpc } = await startMarket(t)
+  const { registry } = await connectAs(1)
+  const { address } = accountAt(accounts, 1)
+  await rpc('anvil_setBalance', [address, '0x0'])
+  await assert.rejects(registry.post(entry(1)), { code: 'funds', message: new RegExp(address) })
+  await rpc('anvil_setBalance', [address, '0xde0b6b3a7640000'])
+  assert.equal((await registry.post(entry(1))).version, 1)
+})
+
+test('two processes that use one wallet disturb each other, and both get through', async (t) => {
+  const { connectAs } = await startMarket(t)
+  const [one, two] = [await connectAs(1), await connectAs(1)]
+  const posts = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? one : two).registry.post(entry(i)))
+  assert.equal((await Promise.all(posts)).length, 20)
+})
+
+test('close ends every wait', async (t) => {
+  const { connectAs, rpc } = await startMarket(t)
+  const chain = await connectAs(1)
+  await rpc('evm_setAutomine', [false])
+  const posts = Promise.allSettled(Array.from({ length: 30 }, (_, i) => chain.registry.post(entry(i))))
+  await eventually('some are sent', () => ((chain.transactions?.size ?? 0) === 30 ? true : undefined))
+  await chain.close()
+  for (const result of await posts) {
+    assert.equal(result.status === 'rejected' && result.reason.code, 'aborted')
+  }
+})

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import fc from 'fast-check'
+import { DdmError } from '../../../src/interface/index.ts'
+import { humanLine } from '../../../src/node/logger/human.ts'
+import { createLogger, type LoggerInit, type NodeLogger } from '../../../src/node/logger.ts'
+import { printable } from '../../../src/node/printable.ts'
+import { tempDir } from '../../support/temp-dir.ts'
+
+function capture(init: LoggerInit = {}): { logger: NodeLogger; lines: string[]; last: () => Record<string, unknown> } {
+  const lines: string[] = []
+  const logger = createLogger({ ...init, stream: { write: (line: string) => void lines.push(line) } })
+  return { logger, lines, last: () => JSON.parse(lines.at(-1) ?? 'null') as Record<string, unknown> }
+}
+
+test('lines are JSON with level, component and fields', () => {
+  const { logger, last } = capture({ fields: { role: 'seller' } })
+  logger.child('registry').info('synced', { block: 12n, ok: true, none: undefined })
+  const { time, ...line } = last()
+  assert.equal(typeof time, 'number')
+  assert.deepEqual(line, { level: 'info', role: 'seller', component: 'registry', block: '12', ok: true, msg: 'synced' })
+})
+
+test('levels below the configured one are not written', () => {
+  const { logger, lines } = capture({ level: 'warn' })
+  logger.info('no')
+  logger.debug('no')
+  logger.warn('yes')
+  logger.components().forComponent('libp2p').error('no %s', 'x')
+  assert.equal(lines.length, 1)
+})
+
+test('key material does not reach the log', async () => {
+  const { logger, lines } = capture({ level: 'trace' })
+  const identity = await generateKeyPair('Ed25519')
+  const hex = Buffer.from(identity.raw).toString('hex')
+  logger.info('fields', {
+    privateKey: hex,
+    nested: { deep: [{ passphrase: 'hunter2', Secret: 'hunter2', private_key: hex }] },
+    raw: identity.raw,
+    key: identity,
+    error: new DdmError('keyLocked', 'cannot open', { cause: new Error('inner') })
+  })
+  logger.components().forComponent('x')('key %k bytes %b %o', identity, identity.raw, { privateKey: identity.raw })
+  const text = lines.join('')
+  for (const leak of [
+    hex,
+    'hunter2',
+    Buffer.from(identity.raw).toString('base64'),
+    identity.raw.slice(0, 8).join(',')
+  ]) {
+    assert.ok(!text.includes(leak), leak)
+  }
+  assert.match(text, /\[redacted\]/)
+  assert.match(text, /"code":"keyLocked"/)
+})
+
+test('a stranger cannot forge a line or move the cursor', () => {
+  const { logger, lines } = capture()
+  logger.info('bad\n{"level":"error"}\u001b[2J', { '\u001b]0;x\u0007': '\u202egnp.exe\u0000', list: ['\r\nx'] })
+  assert.equal(lines.length, 1)
+  const [line = ''] = lines
+  assert.ok(!/[\u001b\u202e]|\\n|\\r|\\u00/.test(line.trimEnd()), line)
+})
+
+test('printable leaves no control or direction character and keeps the rest', () => {
+  assert.equal(printable('Wetter in Köln, 東京 🌡'), 'Wetter in Köln, 東京 🌡')
+  assert.equal(printable('abcdef', 3), 'abc…')
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const safe = printable(text)
+      assert.ok(safe.isWellFormed())
+      assert.ok(!/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u.test(safe))
+    })
+  )
+})
+
+test('libp2p formats with its own letters, only at trace', async () => {
+  const peer = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+  const quiet = capture({ level: 'debug' })
+  const off = quiet.logger.components().forComponent('libp2p:x')
+  off('hello %p', peer)
+  off.error('hello %e', new Error('x'))
+  assert.equal(off.enabled, false)
+  assert.equal(quiet.lines.length, 0)
+
+  const { logger, last } = capture({ level: 'trace' })
+  const log = logger.components().forComponent('libp2p')
+  log.newScope('dial')('%p at %a: %d%% %s %e %z', peer, multiaddr('/ip4/127.0.0.1/tcp/1'), 5, 'x', new TypeError('no'))
+  assert.equal(last().component, 'libp2p:dial')
+  assert.equal(last().msg, `${peer} at /ip4/127.0.0.1/tcp/1: 5% x TypeError: no %z`)
+})
+
+test('a log file is private and appended to', async (t) => {
+  const file = join(await tempDir(t), 'ddm.log')
+  for (const message of ['one', 'two']) {
+    const logger = createLogger({ file })
+    logger.info(message)
+    logger.close()
+  }
+  assert.equal((await stat(file)).mode & 0o777, 0o600)
+  assert.equal((await readFile(file, 'utf8')).trim().split('\n').length, 2)
+  assert.throws(() => createLogger({ file: join(file, 'below') }), { code: 'config' })
+})
+
+test('a terminal gets text', () => {
+  const line = humanLine('{"level":"warn","time":0,"component":"node","peer":"12D3","why":"a b","n":1,"msg":"slow"}\n')
+  assert.match(line, /^\d\d:\d\d:\d\d .*warn.* node: slow peer=12D3 why="a b" n=1\n$/)
+})
