@@ -4,7 +4,7 @@ import { mnemonicToAccount } from 'viem/accounts'
 import type { AbortOptions, Address, Logger, NetworkProfile } from '../interface/index.ts'
 import { DdmError } from '../interface/index.ts'
 import { testTokenAbi } from './abi.ts'
-import { aborted, refusal, revertOf, shortText } from './errors.ts'
+import { aborted, errorText, refusal, revertOf, shortText } from './errors.ts'
 import { defaultToken } from './profile.ts'
 import { createRpc, type Rpc } from './rpc.ts'
 
@@ -65,24 +65,34 @@ export async function fund(
 }
 
 async function sendUnlocked(rpc: Rpc, transaction: Record<string, unknown>, options?: AbortOptions): Promise<void> {
-  let hash: Hex
+  let hash: Hex | undefined
+  for (;;) {
+    hash ??= await trySend(rpc, transaction, options)
+    const receipt = hash && (await rpc.request<{ status: Hex } | null>('eth_getTransactionReceipt', [hash], options))
+    if (receipt?.status === '0x1') return
+    if (receipt) throw new DdmError('chain', `funding a dev account: transaction ${hash} reverted`)
+    // Another process's transaction may have taken its place.
+    if (hash && (await rpc.request<unknown>('eth_getTransactionByHash', [hash], options)) === null) hash = undefined
+    await sleep(RECEIPT_POLL_MS * (1 + Math.random()), undefined, options).catch((error: unknown) => {
+      throw aborted('funding a dev account', error)
+    })
+  }
+}
+
+/** undefined when the node gave the nonce to two requests of the same moment: then it is asked again. */
+async function trySend(
+  rpc: Rpc,
+  transaction: Record<string, unknown>,
+  options?: AbortOptions
+): Promise<Hex | undefined> {
   try {
-    hash = await rpc.request<Hex>('eth_sendTransaction', [transaction], options)
+    return await rpc.request<Hex>('eth_sendTransaction', [transaction], options)
   } catch (error) {
     if (error instanceof DdmError) throw error
     const revert = revertOf(error)
     if (revert !== undefined) throw refusal('funding a dev account', revert, {}, error)
+    if (/nonce|underpriced|already imported/i.test(errorText(error))) return undefined
     throw new DdmError('chain', `funding a dev account: the node refused: ${shortText(error)}`, { cause: error })
-  }
-  for (;;) {
-    const receipt = await rpc.request<{ status: Hex } | null>('eth_getTransactionReceipt', [hash], options)
-    if (receipt !== null) {
-      if (receipt.status === '0x1') return
-      throw new DdmError('chain', `funding a dev account: transaction ${hash} reverted`)
-    }
-    await sleep(RECEIPT_POLL_MS, undefined, options).catch((error: unknown) => {
-      throw aborted('funding a dev account', error)
-    })
   }
 }
 

@@ -50,9 +50,11 @@ export function errorText(error: unknown): string {
 
 /** The short form of an error for a message: without the request body and version that viem adds. */
 export function shortText(error: unknown): string {
-  const root = causes(error).at(-1)
-  if (root instanceof BaseError) return root.details || root.shortMessage
-  return root instanceof Error ? root.message : String(root)
+  const chain = causes(error)
+  const inner = chain.findLast((cause) => cause instanceof BaseError)
+  if (inner !== undefined) return inner.details || inner.shortMessage
+  const root = chain.findLast((cause) => cause instanceof Error)
+  return root?.message ?? String(error)
 }
 
 function revertData(error: unknown): Hex | undefined {

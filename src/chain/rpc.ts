@@ -117,12 +117,7 @@ export function createRpc(init: RpcInit): Rpc {
   }
 
   /** Retried here and not by viem, so that each try after a failure checks the chain first. */
-  async function persist<T>(
-    endpoint: Endpoint,
-    method: string,
-    params: unknown[],
-    options?: AbortOptions
-  ): Promise<T> {
+  async function persist<T>(endpoint: Endpoint, method: string, params: unknown[], options?: AbortOptions): Promise<T> {
     for (let tries = 0; ; tries++) {
       try {
         return await attempt<T>(endpoint, method, params, options)

@@ -50,7 +50,7 @@ export async function feed(
   const stop = AbortSignal.any(signal === undefined ? [failed.signal] : [failed.signal, signal])
   const transform: RecordTransform = (records) => transforms.reduce((input, change) => change(input), records)
   try {
-    const records = await pipe(source.records({ signal: stop }), transform, appendTo(log, failed))
+    const records = await pipe(source.records({ signal: stop }), transform, appendTo(log, failed, stop))
     if (finish) await log.finish()
     return { records }
   } catch (error) {
@@ -59,7 +59,11 @@ export async function feed(
   }
 }
 
-function appendTo(log: ProductLog, failed: AbortController): (records: AsyncIterable<SourceRecord>) => Promise<number> {
+function appendTo(
+  log: ProductLog,
+  failed: AbortController,
+  stop: AbortSignal
+): (records: AsyncIterable<SourceRecord>) => Promise<number> {
   return async (records) => {
     let count = 0
     let pending = 0
@@ -82,7 +86,7 @@ function appendTo(log: ProductLog, failed: AbortController): (records: AsyncIter
     }
     try {
       for await (const { bytes } of records) {
-        failed.signal.throwIfAborted()
+        stop.throwIfAborted()
         void append(bytes)
         count += 1
         await until(() => pending < MAX_PENDING && pendingBytes < MAX_PENDING_BYTES)

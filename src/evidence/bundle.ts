@@ -17,7 +17,7 @@ import {
   statementLink,
   u64
 } from '../statements/index.ts'
-import { broken } from './failure.ts'
+import { broken, same } from './failure.ts'
 
 /**
  * The file: a CARv1 whose one root is a DAG-CBOR block that names everything else. The blocks behind it are the
@@ -81,8 +81,8 @@ export function decodeBundle(file: Uint8Array): BundleContent {
   const value = readRoot(root)
   const expected = [...value.statements.map((statement) => statement.link), value.listing]
   for (const [index, cid] of expected.entries()) {
-    const found = rest[index]?.cid
-    if (found === undefined || !cid.equals(found)) throw broken(`block ${index + 1}`, `${cid}`, found?.toString())
+    const found = rest[index]?.cid.toString()
+    same(`block ${index + 1}`, cid.toString(), found)
   }
   if (rest.length > expected.length) throw broken('blocks', expected.length + 1, blocks.length)
   return {
@@ -103,8 +103,8 @@ export function decodeBundle(file: Uint8Array): BundleContent {
 }
 
 function readRoot({ cid, bytes: payload }: CarBlock): ReturnType<(typeof bundleShape)['decode']> {
-  const link = statementLink(payload)
-  if (!cid.equals(link)) throw broken('bundle block', link.toString(), cid.toString())
+  const expected = statementLink(payload)
+  same('bundle block', expected.toString(), cid.toString())
   try {
     const value = bundleShape.decode(decodeCanonical(payload), 'bundle')
     if (value.v !== BUNDLE_VERSION)
@@ -137,7 +137,7 @@ function decodeCar(file: Uint8Array): CarBlock[] {
   }
   const root = roots[0]
   if (roots.length !== 1 || root === undefined) throw broken('roots', 1, roots.length)
-  if (blocks[0] === undefined || !root.equals(blocks[0].cid)) throw broken('root', `${root}`, blocks[0]?.cid.toString())
+  same('root', root.toString(), blocks[0]?.cid.toString())
   for (const { cid, bytes: payload } of blocks) checkHash(cid, payload)
   // Whatever a reader tolerates (long varints, another order of keys) would be a second file for the same evidence.
   if (!equalBytes(encodeCar(blocks), file)) throw broken('file', 'the one encoding of its blocks', 'another encoding')
@@ -149,5 +149,5 @@ function checkHash(cid: CID, payload: Uint8Array): void {
     throw broken(`block ${cid}`, 'CIDv1 with sha2-256', `version ${cid.version}, hash ${cid.multihash.code}`)
   }
   const actual = CID.createV1(cid.code, Digest.create(SHA2_256, sha256(payload)))
-  if (!actual.equals(cid)) throw broken(`block ${cid}`, cid.toString(), actual.toString())
+  same(`block ${cid}`, cid.toString(), actual.toString())
 }

@@ -221,9 +221,9 @@ class RunningNetwork implements Network {
       return stream
     } catch (error) {
       if ((error as Error).name === 'UnsupportedProtocolError') {
-        throw new DdmError('refused', `peer ${peerId} does not speak ${protocol}`, { cause: error })
+        throw new DdmError('refused', `peer ${peerId.toString()} does not speak ${protocol}`, { cause: error })
       }
-      throw endOfWait(signal, `peer ${peerId}`, error, 'unreachable')
+      throw endOfWait(signal, `peer ${peerId.toString()}`, error, 'unreachable')
     }
   }
 

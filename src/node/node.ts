@@ -1,18 +1,14 @@
-import { readFile } from 'node:fs/promises'
 import {
   assetId as assetIdOf,
   type Chain,
   connectChain,
   defaultToken,
-  networkId as networkIdOf,
-  parseProfile,
-  readProfile
+  networkId as networkIdOf
 } from '../chain/index.ts'
 import {
   type AbortOptions,
   type Address,
   type ClaimResult,
-  DdmError,
   type Hex,
   type Listing,
   type NetworkProfile,
@@ -34,8 +30,9 @@ import { createRegistry, type RegistryService } from '../registry/index.ts'
 import { createSigner, type StatementSigner } from '../statements/index.ts'
 import { type IndexDatabase, type Ledger, openIndex, openLedger } from '../storage/index.ts'
 import { Claims } from './claims.ts'
+import { Closers } from './closers.ts'
 import { loadConfig, type NodeConfig } from './config.ts'
-import { createHome, type HomeLock, type HomePaths, lockHome, readNetworkFile } from './home.ts'
+import { createHome, type HomeLock, type HomePaths, lockHome } from './home.ts'
 import { type Keys, loadKeys, passphraseFrom } from './keys.ts'
 import { createLogger, type NodeLogger } from './logger.ts'
 import { createNetwork, type Network } from './network.ts'
@@ -43,32 +40,12 @@ import { type PurchaseComponents, RunningPurchase } from './purchase.ts'
 import { createRails } from './rails.ts'
 import { Receipts } from './receipts.ts'
 import { Sales } from './sales.ts'
+import { connectionLimits, loadProfile, withOverrides } from './settings.ts'
 import type { BuyOptions, DdmNode, NodeInit, Purchase, Sale, SellOptions } from './types.ts'
 
 /** Funds that a node on a dev chain gives itself when it has less than a tenth of them. */
 const DEV_NATIVE = 10n ** 18n
 const DEV_TOKENS = '1000'
-
-/** Makes nodes stop in the reverse order of their start, also when a start fails half-way. */
-class Closers {
-  readonly #closers: Array<() => Promise<unknown> | unknown> = []
-
-  add(close: () => Promise<unknown> | unknown): void {
-    this.#closers.push(close)
-  }
-
-  async close(): Promise<void> {
-    const errors: unknown[] = []
-    for (const close of this.#closers.splice(0).reverse()) {
-      try {
-        await close()
-      } catch (error) {
-        errors.push(error)
-      }
-    }
-    if (errors.length > 0) throw errors[0]
-  }
-}
 
 interface Parts {
   paths: HomePaths
@@ -109,19 +86,12 @@ export async function createNode(init: NodeInit, options: AbortOptions = {}): Pr
   }
 }
 
-/** The profile named by the caller, else the one that the home has joined. */
-export async function loadProfile(network: NodeInit['network'], paths: HomePaths): Promise<NetworkProfile> {
-  if (typeof network === 'string') return readProfile(network)
-  if (network !== undefined) return parseProfile(network)
-  return parseProfile(await readNetworkFile(paths))
-}
-
 async function startNode(init: NodeInit, closers: Closers, options: AbortOptions): Promise<DdmNode> {
   const paths = await createHome(init.home)
   const lock: HomeLock = await lockHome(paths)
   closers.add(() => lock.release())
   const { config } = await loadConfig({ file: paths.config, overrides: init.config ?? {} })
-  const logger = createNodeLogger(init, config, closers)
+  const logger = createNodeLogger(config, closers)
   const profile = withOverrides(await loadProfile(init.network, paths), config)
   const insecureDevKeys = init.insecureDevKeys ?? config.insecureDevKeys
   const passphrase = init.passphrase ?? passphraseFrom()
@@ -202,7 +172,7 @@ async function all<T extends unknown[]>(
   return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as T
 }
 
-function createNodeLogger(init: NodeInit, config: NodeConfig, closers: Closers): NodeLogger {
+function createNodeLogger(config: NodeConfig, closers: Closers): NodeLogger {
   const logger = createLogger({
     level: config.logLevel,
     ...(config.logFile === undefined ? {} : { file: config.logFile })
@@ -211,20 +181,9 @@ function createNodeLogger(init: NodeInit, config: NodeConfig, closers: Closers):
   return logger
 }
 
-function withOverrides(profile: NetworkProfile, { rpc }: NodeConfig): NetworkProfile {
-  return rpc.length === 0 ? profile : { ...profile, chain: { ...profile.chain, rpcUrls: rpc } }
-}
-
 function walletOf({ wallet }: Keys): { account: Address; wallet: { account: Address; privateKey: Hex } } {
   const account = wallet.address
   return { account, wallet: { account, privateKey: `0x${Buffer.from(wallet.privateKey).toString('hex')}` } }
-}
-
-export function connectionLimits({ maxConnections, inboundPerSecond }: NodeConfig): {
-  maxConnections?: number
-  inboundPerSecond: number
-} {
-  return { inboundPerSecond, ...(maxConnections === undefined ? {} : { maxConnections }) }
 }
 
 async function fundOnDevChain(
@@ -281,7 +240,7 @@ class RunningNode implements DdmNode {
       sessions: ledger.sessions,
       logger: logger.child('seller')
     })
-    this.receipts = new Receipts({ ledger, registry, blocks: network.blocks, profile })
+    this.receipts = new Receipts({ ledger, blocks: network.blocks })
   }
 
   get peerId(): string {

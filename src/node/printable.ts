@@ -3,11 +3,10 @@
  * sequences start with them), and the characters that reorder or hide text.
  * @source Unicode TR 36 §2, CVE-2021-42574 (bidirectional controls), ECMA-48 §5.2 (C1)
  */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: removing control characters is the point
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
+const UNPRINTABLE = /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu
 
-/** Lone surrogates would become replacement characters somewhere downstream, unpredictably. */
-export const MAX_PRINTABLE = 2_000
+/** Longest text shown, in UTF-16 units. */
+const MAX_PRINTABLE = 2_000
 
 /**
  * Makes a stranger's text safe to show: one line, no control or direction characters, at most `limit` characters.
@@ -19,5 +18,6 @@ export const MAX_PRINTABLE = 2_000
  */
 export function printable(text: string, limit = MAX_PRINTABLE): string {
   const short = text.length > limit ? `${text.slice(0, limit)}…` : text
+  // Lone surrogates would become replacement characters somewhere downstream, unpredictably.
   return short.replace(UNPRINTABLE, ' ').toWellFormed()
 }

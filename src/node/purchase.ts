@@ -89,8 +89,7 @@ export class RunningPurchase implements Purchase {
     }
     const status = this.#open?.status ?? nothing
     const seconds = this.#firstRecordAt === undefined ? 0 : (performance.now() - this.#firstRecordAt) / 1000
-    const resolvedThrough = this.#source === 'connection' ? 'connected' : this.#source
-    return { ...status, resolvedThrough, rate: seconds > 0 ? Number(status.received) / seconds : 0 }
+    return { ...status, resolvedThrough: this.#source, rate: seconds > 0 ? Number(status.received) / seconds : 0 }
   }
 
   stop(): void {
@@ -127,7 +126,7 @@ export class RunningPurchase implements Purchase {
     const per = listing.document.payment[0]?.price ?? { unit: 'record' as const, count: 1 }
     const limit = maxPrice === undefined ? undefined : priceFromText(maxPrice, { unit: per.unit, count: 1 }, token)
     this.#checkListedPrice(listing, limit)
-    const { source } = await network.resolvePeer(listing.peerId, { signal })
+    const { source } = await network.resolvePeer(listing.peerId, { signal, refresh: true })
     this.#source = source
     const stream = await network.openStream(listing.peerId, SDPP_PROTOCOL, { signal })
     const session = new BuyerSession(

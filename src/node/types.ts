@@ -1,3 +1,4 @@
+import type { VerifiedBundle } from '../evidence/index.ts'
 import type {
   AbortOptions,
   Address,
@@ -77,7 +78,7 @@ export interface PurchaseOutcome {
 
 export interface PurchaseStatus extends BuyerSessionStatus {
   /** How the seller's addresses were found. */
-  resolvedThrough: 'dht' | 'connected' | 'peerstore' | undefined
+  resolvedThrough: 'dht' | 'connection' | 'peerstore' | undefined
   /** Records per second since the first one. */
   rate: number
 }
@@ -144,21 +145,6 @@ export interface ReceiptSummary {
   paid: bigint
   state: string
   at: number
-}
-
-export interface VerifiedBundle {
-  session: string
-  listing: Hex
-  title: string
-  buyer: string
-  seller: string
-  records: bigint
-  /** Atomic units. */
-  due: bigint
-  credited: bigint
-  /** Account that paid; absent on the free rail. */
-  payer?: Address
-  statements: number
 }
 
 /** A running node: the public door of the SDK. */

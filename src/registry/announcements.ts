@@ -6,8 +6,9 @@ import { ANNOUNCE_INTERVAL_MS, announcementTopic, MAX_ANNOUNCEMENT_BYTES } from 
 import { cidToManifest, decodeDocument, manifestToCid, postedPrice } from './document.ts'
 import type { Documents } from './documents.ts'
 import { CONFIRMED, LISTING_TABLES, type ListingTable } from './listings.ts'
-import { RecentMap, TokenBucket } from './rate.ts'
+import { RecentMap } from './recent-map.ts'
 import { Alarm, sleep } from './retry.ts'
+import { TokenBucket } from './token-bucket.ts'
 import type { Watchers } from './watch.ts'
 
 /** What one signer may announce: a seller with hundreds of listings fits, a flood does not. */

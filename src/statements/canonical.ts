@@ -1,11 +1,16 @@
 import { decode, encode } from '@ipld/dag-cbor'
+import { CID } from 'multiformats/cid'
 import { FieldError } from './field.ts'
 
-function refuseFloats(value: unknown): void {
-  if (typeof value === 'number' && !Number.isInteger(value)) throw new FieldError('payload', 'contains a float')
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
-  if (Array.isArray(value)) value.forEach(refuseFloats)
-  else if ((value as { asCID?: unknown }).asCID === undefined) Object.values(value).forEach(refuseFloats)
+/** Deeper nesting is refused: how much of it a decoder survives would depend on its stack. */
+const MAX_DEPTH = 32
+
+/** Integers beyond 2⁵³ come as bigint, so a number that is not a safe integer was a float. */
+function refuseFloatsAndDepth(value: unknown, depth: number): void {
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new FieldError('payload', 'contains a float')
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || CID.asCID(value) !== null) return
+  if (depth === MAX_DEPTH) throw new FieldError('payload', `is nested deeper than ${MAX_DEPTH}`)
+  for (const entry of Object.values(value)) refuseFloatsAndDepth(entry, depth + 1)
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -18,7 +23,7 @@ export function encodeCanonical(value: unknown): Uint8Array {
   return encode(value)
 }
 
-/** Decodes DAG-CBOR that re-encodes to itself and holds no float; throws `FieldError` for everything else. */
+/** Decodes DAG-CBOR that re-encodes to itself, holds no float and is not nested deeper than 32; throws `FieldError` for everything else. */
 export function decodeCanonical(bytes: Uint8Array): unknown {
   let value: unknown
   let again: Uint8Array
@@ -32,6 +37,6 @@ export function decodeCanonical(bytes: Uint8Array): unknown {
     )
   }
   if (!equalBytes(bytes, again)) throw new FieldError('payload', 'is not canonical DAG-CBOR')
-  refuseFloats(value)
+  refuseFloatsAndDepth(value, 0)
   return value
 }

@@ -131,7 +131,8 @@ class WorkerConnection implements Connection {
   }
 
   private refused(failure: Failure): DdmError {
-    this.logger?.warn('storage request failed', { database: this.name, error: failure.message })
+    // May quote a stranger's search words, so not above debug.
+    this.logger?.debug('storage request failed', { database: this.name, error: failure.message })
     return toError(failure)
   }
 

@@ -67,8 +67,12 @@ export function migrate(
     if (index < found) continue
     db.exec('BEGIN IMMEDIATE')
     try {
-      db.exec(sql)
-      db.exec(`PRAGMA user_version = ${index + 1}; COMMIT`)
+      // Another process may have been here since.
+      if (schemaVersion(db) === index) {
+        db.exec(sql)
+        db.exec(`PRAGMA user_version = ${index + 1}`)
+      }
+      db.exec('COMMIT')
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK')
       throw error

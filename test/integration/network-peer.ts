@@ -58,7 +58,7 @@ function methods(network: Network) {
     subscribe: async (topic: string) => network.libp2p.services.pubsub.subscribe(topic),
     received: async () => received,
     connections: async () =>
-      network.libp2p.getConnections().map(({ remotePeer, encryption }) => `${remotePeer} ${encryption}`),
+      network.libp2p.getConnections().map(({ remotePeer, encryption }) => `${remotePeer.toString()} ${encryption}`),
     stop: async () => network.stop()
   }
 }
@@ -67,22 +67,26 @@ function failure(error: unknown): { code: string; message: string } {
   return { code: error instanceof DdmError ? error.code : 'internal', message: (error as Error).message }
 }
 
-/** After `stop` nothing but the channel to the parent is left: the process must then end by itself. */
-process.once('message', async (init: PeerInit) => {
+async function serve({ id, method, args }: PeerCall, known: ReturnType<typeof methods>): Promise<void> {
+  try {
+    process.send?.({ id, result: await known[method](args[0] ?? '') })
+  } catch (error) {
+    process.send?.({ id, error: failure(error) })
+  }
+  // After `stop` nothing but the channel to the parent is left: without it the process must end by itself.
+  if (method === 'stop') process.disconnect()
+}
+
+async function run(init: PeerInit): Promise<void> {
   try {
     const network = await start(init)
     const known = methods(network)
-    process.on('message', async ({ id, method, args }: PeerCall) => {
-      try {
-        process.send?.({ id, result: await known[method](args[0] ?? '') })
-      } catch (error) {
-        process.send?.({ id, error: failure(error) })
-      }
-      if (method === 'stop') process.disconnect()
-    })
+    process.on('message', (call: PeerCall) => void serve(call, known))
     process.send?.({ peerId: network.peerId.toString(), addresses: network.addresses() })
   } catch (error) {
     process.send?.({ error: failure(error) })
     process.disconnect()
   }
-})
+}
+
+process.once('message', (init: PeerInit) => void run(init))

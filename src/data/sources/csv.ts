@@ -1,14 +1,7 @@
 import { createReadStream } from 'node:fs'
-import { pipeline } from 'node:stream'
-import { CsvError, type InfoRecord, parse } from 'csv-parse'
-import {
-  type AbortOptions,
-  type DataSource,
-  DdmError,
-  MAX_RECORD_BYTES,
-  type SourceRecord
-} from '../../interface/index.ts'
+import type { AbortOptions, DataSource, DdmError, SourceRecord } from '../../interface/index.ts'
 import { abortedBy } from '../abort.ts'
+import { type CsvRow, CsvRows } from './csv-rows.ts'
 import { badLine, fileError, type ProblemOptions, problems } from './problems.ts'
 
 export interface CsvOptions extends ProblemOptions {
@@ -20,6 +13,8 @@ export interface CsvOptions extends ProblemOptions {
 const NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/
 const MAX_DIGITS = 15
 
+const NEWLINE = 0x0a
+
 /**
  * A CSV file: the first row names the columns, every other row is one record, a JSON object with a key per column. Cells
  * that look like a number become one, empty cells become null, all others are text.
@@ -29,7 +24,8 @@ const MAX_DIGITS = 15
  * csv('weather.csv') // date,wind ⏎ 2010-01-01,3.8  →  {"date":"2010-01-01","wind":3.8}
  * ```
  *
- * @throws DdmError `badRecord` naming file and line, as `weather.csv:17: …`.
+ * @throws DdmError `badRecord` naming file and line, as `weather.csv:17: …`. A quote that is opened and never closed
+ * cannot be skipped when it has taken in more than its own line.
  */
 export function csv(path: string, options: CsvOptions = {}): DataSource {
   return { name: path, finite: true, records: (abort) => read(path, options, abort) }
@@ -37,63 +33,80 @@ export function csv(path: string, options: CsvOptions = {}): DataSource {
 
 async function* read(path: string, options: CsvOptions, { signal }: AbortOptions = {}): AsyncIterable<SourceRecord> {
   const problem = problems(options)
-  // Kept by the parser, which is ahead of the loop below.
-  let lastLine = 0
-  const parser = parse({
-    bom: true,
-    delimiter: options.delimiter ?? ',',
-    info: true,
-    on_record: (record, info) => {
-      lastLine = info.lines
-      return record
-    },
-    // Rows of a wrong length are told apart below, with the header's length.
-    relax_column_count: true,
-    skip_empty_lines: true,
-    // An unclosed quote must not read the rest of the file into memory.
-    max_record_size: MAX_RECORD_BYTES,
-    skip_records_with_error: options.onError === 'skip',
-    on_skip: (error) => {
-      // Without a header, or inside a quote that never ends, there is nothing to go on with.
-      if (error === undefined) return undefined
-      if (lastLine === 0 || ENDLESS.has(error.code)) parser.destroy(error)
-      else problem(badRow(path, error, lastLine))
-      return undefined
-    }
-  })
-  const file = createReadStream(path, signal === undefined ? {} : { signal })
-  // The loop below hears of errors from the parser.
-  pipeline(file, parser, () => {})
   let keys: string[] | undefined
   try {
-    for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: InfoRecord }>) {
-      if (keys === undefined) keys = header(path, record)
-      else if (record.length === keys.length) yield { bytes: toJson(keys, record) }
-      else problem(badLine(path, info.lines, `the row has ${record.length} cells, the header has ${keys.length}`))
+    for await (const row of rowsOf(path, options.delimiter ?? ',', signal)) {
+      if ('error' in row) {
+        // Without a header there is nothing to go on with.
+        if (keys === undefined) throw row.error
+        problem(row.error)
+      } else if (keys === undefined) {
+        keys = header(path, row.cells)
+      } else if (row.cells.length === keys.length) {
+        yield { bytes: toJson(keys, row.cells) }
+      } else {
+        problem(badLine(path, row.line, `the row has ${row.cells.length} cells, the header has ${keys.length}`))
+      }
     }
   } catch (error) {
-    if (signal?.aborted === true) throw abortedBy(signal)
-    throw error instanceof CsvError ? badRow(path, error, lastLine) : fileError(path, error)
-  } finally {
-    parser.destroy()
+    throw signal?.aborted === true ? abortedBy(signal) : fileError(path, error)
   }
   if (keys === undefined) throw badLine(path, 1, 'the file is empty; its first row must name the columns')
 }
 
-/** Found only where the parser gave up, far behind the row that is at fault. */
-const ENDLESS: ReadonlySet<string> = new Set(['CSV_MAX_RECORD_SIZE', 'CSV_QUOTE_NOT_CLOSED'])
-
-function badRow(path: string, error: CsvError, lastLine: number): DdmError {
-  if (!ENDLESS.has(error.code)) return badLine(path, Number(error.lines), error.message, error)
-  return badLine(path, lastLine + 1, `the row has an opening quote that is never closed, or is too long`, error)
+/** All rows of a file; after a row that cannot be parsed, those from the next line on. */
+async function* rowsOf(
+  path: string,
+  delimiter: string,
+  signal: AbortSignal | undefined
+): AsyncGenerator<CsvRow | { error: DdmError }> {
+  /** Line ends seen. */
+  let lines = 0
+  /** The line at which the parser gave up: nothing up to its end is parsed. */
+  let bad = 0
+  let parser = new CsvRows(path, delimiter, lines)
+  for await (const chunk of createReadStream(path, signal === undefined ? {} : { signal }) as AsyncIterable<Buffer>) {
+    let rest = chunk
+    while (rest.length > 0) {
+      if (lines < bad) {
+        const end = rest.indexOf(NEWLINE)
+        if (end === -1) break
+        rest = rest.subarray(end + 1)
+        lines += 1
+        parser = new CsvRows(path, delimiter, lines)
+        continue
+      }
+      const failure = await parser.write(rest)
+      yield* parser.take()
+      if (failure === undefined) {
+        lines += countLines(rest)
+        break
+      }
+      if (failure.endless) throw failure.error
+      yield failure
+      bad = failure.line
+      if (lines >= bad) parser = new CsvRows(path, delimiter, lines)
+    }
+  }
+  if (lines < bad) return
+  const failure = await parser.end()
+  yield* parser.take()
+  if (failure?.endless === true) throw failure.error
+  if (failure !== undefined) yield failure
 }
 
+function countLines(bytes: Buffer): number {
+  let count = 0
+  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count += 1
+  return count
+}
+
+/** The keys as they stand in each record: `"name":`. */
 function header(path: string, names: string[]): string[] {
   const seen = new Set<string>()
   for (const name of names) {
-    const why = name === '' ? 'has a column without a name' : seen.has(name) ? `names the column "${name}" twice` : ''
-    if (why !== '')
-      throw new DdmError('badRecord', `${path}:1: the header ${why}`, { details: { file: path, line: 1 } })
+    if (name === '') throw badLine(path, 1, 'the header has a column without a name')
+    if (seen.has(name)) throw badLine(path, 1, `the header names the column "${name}" twice`)
     seen.add(name)
   }
   return names.map((name) => `${JSON.stringify(name)}:`)

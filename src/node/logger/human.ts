@@ -12,9 +12,9 @@ export function humanLine(line: string): string {
   const clock = new Date(Number(time)).toTimeString().slice(0, 8)
   const color = COLORS[String(level)]
   const label = color === undefined ? String(level) : `\u001b[${color}m${String(level)}\u001b[0m`
-  const room = component === undefined ? '' : `${String(component)}: `
+  const room = component === undefined ? '' : `${textOf(component)}: `
   const rest = Object.entries(fields).map(([name, value]) => ` ${name}=${textOf(value)}`)
-  return `${clock} ${label} ${room}${String(msg ?? '')}${rest.join('')}\n`
+  return `${clock} ${label} ${room}${typeof msg === 'string' ? msg : ''}${rest.join('')}\n`
 }
 
 function textOf(value: unknown): string {

@@ -35,7 +35,7 @@ function loggableObject(value: object, depth: number): unknown {
   if (value instanceof Map || value instanceof Set) return `<${value.size} entries>`
   const prototype = Object.getPrototypeOf(value) as object | null
   if (prototype !== Object.prototype && prototype !== null) {
-    const text = String(value)
+    const text = (value as { toString: () => string }).toString()
     return text.startsWith('[object ') ? text.slice(1, -1) : printable(text)
   }
   const out: Record<string, unknown> = {}

@@ -34,7 +34,8 @@ export function heliaBlocks(helia: Helia): Blocks {
     async put(cid, bytes, options) {
       requireSha256(cid)
       const digest = createHash('sha256').update(bytes).digest()
-      if (!digest.equals(cid.multihash.digest)) throw new DdmError('internal', `the block is not that of ${cid}`)
+      if (!digest.equals(cid.multihash.digest))
+        throw new DdmError('internal', `the block is not that of ${cid.toString()}`)
       await helia.blockstore.put(cid, bytes, options)
     },
 
@@ -50,11 +51,11 @@ export function heliaBlocks(helia: Helia): Blocks {
           if (length <= maxBytes) chunks.push(chunk)
         }
       } catch (error) {
-        throw endOfWait(bounded, `block ${cid}`, error)
+        throw endOfWait(bounded, `block ${cid.toString()}`, error)
       }
       if (length > maxBytes) {
         await blockstore.delete(cid)
-        throw new DdmError('protocol', `block ${cid} has ${length} bytes, more than ${maxBytes}`, {
+        throw new DdmError('protocol', `block ${cid.toString()} has ${length} bytes, more than ${maxBytes}`, {
           details: { bytes: length, maxBytes }
         })
       }
@@ -69,6 +70,6 @@ export function heliaBlocks(helia: Helia): Blocks {
 /** The identity hash would let a stranger's CID carry its own "block", and other hashes are not needed here. */
 function requireSha256(cid: CID): void {
   if (cid.multihash.code !== SHA2_256 || cid.multihash.digest.length !== 32) {
-    throw new DdmError('protocol', `CID ${cid} does not use sha2-256`)
+    throw new DdmError('protocol', `CID ${cid.toString()} does not use sha2-256`)
   }
 }

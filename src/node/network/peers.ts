@@ -41,12 +41,15 @@ export class Peers {
       if (multiaddrs.length > 0) return { peerId, addresses: multiaddrs.map(String), source: 'dht' }
     } catch (error) {
       this.logger.debug('the DHT does not know the peer', { peer: peerId, error })
-      if (bounded.aborted) throw endOfWait(bounded, `peer ${peerId}`, error)
+      if (bounded.aborted) throw endOfWait(bounded, `peer ${peerId.toString()}`, error)
     }
     if (connected !== undefined) return connectedPeer(connected)
     const addresses = await this.remembered(peerId)
     if (addresses.length > 0) return { peerId, addresses, source: 'peerstore' }
-    throw new DdmError('notFound', `no node of this network knows an address of peer ${peerId}; is it running?`)
+    throw new DdmError(
+      'notFound',
+      `no node of this network knows an address of peer ${peerId.toString()}; is it running?`
+    )
   }
 
   async dial(peer: PeerId | string, options: ResolveOptions = {}): Promise<DialedPeer> {
@@ -57,7 +60,12 @@ export class Peers {
     try {
       return { ...resolved, connection: await this.libp2p.dial(resolved.peerId, { signal }) }
     } catch (error) {
-      throw endOfWait(signal, `peer ${resolved.peerId} at ${resolved.addresses.join(', ')}`, error, 'unreachable')
+      throw endOfWait(
+        signal,
+        `peer ${resolved.peerId.toString()} at ${resolved.addresses.join(', ')}`,
+        error,
+        'unreachable'
+      )
     }
   }
 
@@ -72,7 +80,8 @@ export class Peers {
       return { peerId, addresses, source: 'peerstore', connection }
     } catch (error) {
       this.logger.debug('the remembered addresses do not answer', { peer: peerId, addresses, error })
-      if (signal.aborted) throw endOfWait(signal, `peer ${peerId} at ${addresses.join(', ')}`, error, 'unreachable')
+      if (signal.aborted)
+        throw endOfWait(signal, `peer ${peerId.toString()} at ${addresses.join(', ')}`, error, 'unreachable')
       return undefined
     }
   }
@@ -94,7 +103,7 @@ export class Peers {
     } catch (error) {
       throw new DdmError('usage', `${JSON.stringify(peer)} is not a peer ID`, { cause: error })
     }
-    if (peerId.equals(this.libp2p.peerId)) throw new DdmError('usage', `${peerId} is this node itself`)
+    if (peerId.equals(this.libp2p.peerId)) throw new DdmError('usage', `${peerId.toString()} is this node itself`)
     return peerId
   }
 }

@@ -70,6 +70,9 @@ export interface BuyerSessionStatus {
   credited: bigint
   /** paid − due: what the buyer would lose now if the seller vanished. */
   risk: bigint
+  /** Invoices received and payments sent. */
+  invoices: number
+  payments: number
 }
 
 export interface BuyerOutcome extends BuyerSessionStatus {
@@ -108,6 +111,8 @@ export class BuyerSession {
   #rail: Promise<void> = Promise.resolve()
   #receipt: CheckedStatement<'receipt'> | undefined
   #localError: unknown
+  #invoices = 0
+  #payments = 0
   #finished = false
 
   constructor(stream: WireStream, seller: string, request: BuyRequest, components: BuyerComponents) {
@@ -147,7 +152,18 @@ export class BuyerSession {
   get status(): BuyerSessionStatus {
     const { phase, received, handled, due, paid, credited } = this.#state
     const risk = paid > due ? paid - due : 0n
-    return { id: this.#order?.session.toString(), phase, received: received.n, handled, due, paid, credited, risk }
+    return {
+      id: this.#order?.session.toString(),
+      phase,
+      received: received.n,
+      handled,
+      due,
+      paid,
+      credited,
+      risk,
+      invoices: this.#invoices,
+      payments: this.#payments
+    }
   }
 
   get terms(): SessionTerms | undefined {
@@ -286,6 +302,7 @@ export class BuyerSession {
   #onInvoice(statement: CheckedStatement<'invoice'>): void {
     const { n, bytes, due, credited } = this.#checkIssuer(statement)
     this.#step({ type: 'invoice', n, bytes, due, credited, rootMatches: this.#rootMatches(statement.content.root) })
+    this.#invoices++
     if (this.#state.phase !== 'failed') this.#active?.lastInvoice.set(statement)
   }
 
@@ -346,6 +363,7 @@ export class BuyerSession {
       .then((payload) => {
         if (this.#wire.ended) return
         this.#wire.send(encodePlain('PAYMENT', { n, sessionPaid, ...(payload === undefined ? {} : { payload }) }))
+        this.#payments++
         this.#step({ type: 'paid', sessionPaid })
       })
       .catch((error: unknown) => this.#fail(error))

@@ -2,16 +2,19 @@
 export interface Clock {
   /** Monotonic milliseconds. */
   now: () => number
-  /** Calls back once; returns the function that cancels it. */
+  /** Calls back once, for delays beyond 2³¹ ms possibly early; returns the function that cancels it. */
   after: (milliseconds: number, callback: () => void) => () => void
   /** Unix milliseconds, only for the informational `at` of statements. */
   wallTime: () => number
 }
 
+/** Longest delay of setTimeout; a longer one would fire at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(milliseconds, callback) {
-    const timer = setTimeout(callback, milliseconds)
+    const timer = setTimeout(callback, Math.min(milliseconds, MAX_TIMEOUT_MS))
     return () => clearTimeout(timer)
   },
   wallTime: () => Date.now()

@@ -1,5 +1,6 @@
 import {
   due,
+  type FreeRange,
   type ListingDocument,
   type ListingPayment,
   type PaymentTerms,
@@ -79,12 +80,22 @@ export function checkOffer(
   if (offer.listing.toString() !== expected.listingCid) {
     throw new SdppError(STATUS.unexpected, `the offer is for listing ${offer.listing}, not ${expected.listingCid}`)
   }
+  if (offer.listingId !== document.id) {
+    throw new SdppError(STATUS.unexpected, `the offer names listing ${offer.listingId}, not ${document.id}`)
+  }
+  const listed = document.freeRange
+  const sameFree = listed === undefined ? offer.free === undefined : isSameRange(offer.free, listed)
+  if (!sameFree) throw new SdppError(STATUS.termsOutsideOffer, 'the offer has another free range than the listing')
   if (offer.k.min < 1n || offer.k.default < offer.k.min || offer.k.max < offer.k.default) {
     throw new SdppError(
       STATUS.malformed,
       `the offer's k ${offer.k.min}/${offer.k.default}/${offer.k.max} is not ordered`
     )
   }
+}
+
+function isSameRange(free: FreeRange | undefined, listed: { from: number; to: number }): boolean {
+  return free !== undefined && free.from === BigInt(listed.from) && free.to === BigInt(listed.to)
 }
 
 /** Buyer: the listing's price is the most that an offer may ask. */
@@ -177,13 +188,19 @@ export function checkAccept(
   if (order.from.offset !== undefined && accept.start !== order.from.offset) {
     refuse(`starts at ${accept.start}, ordered was ${order.from.offset}`)
   }
+  if (order.from.live === true && accept.start < offer.head) {
+    refuse(`starts at ${accept.start}, before the live end at ${offer.head}`)
+  }
   const end = endOf(order, accept.start)
   if (accept.until !== end) refuse(`ends at ${accept.until ?? 'no offset'}, ordered was ${end ?? 'no offset'}`)
 }
 
-/** Offset after the last record of an order; undefined when it runs until stopped. */
+const MAX_OFFSET = (1n << 64n) - 1n
+
+/** Offset after the last record of an order, at most 2⁶⁴ − 1; undefined when it runs until stopped. */
 export function endOf(order: Pick<Statement<'order'>, 'quantity' | 'until'>, start: bigint): bigint | undefined {
-  const byQuantity = order.quantity === undefined ? undefined : start + order.quantity
+  let byQuantity = order.quantity === undefined ? undefined : start + order.quantity
+  if (byQuantity !== undefined && byQuantity > MAX_OFFSET) byQuantity = MAX_OFFSET
   if (byQuantity === undefined || order.until === undefined) return byQuantity ?? order.until
   return byQuantity < order.until ? byQuantity : order.until
 }

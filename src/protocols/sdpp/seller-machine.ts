@@ -1,6 +1,7 @@
 import { due, NO_PROGRESS, type Progress } from '../../interface/index.ts'
 import { advance, fitting, nextInvoiceAt, type Records, type SessionTerms } from './account.ts'
 import {
+  ACCEPT_TIMEOUT_MS,
   HELLO_TIMEOUT_MS,
   INVOICE_DELAY_MS,
   MAX_IN_FLIGHT_BYTES,
@@ -26,6 +27,10 @@ export interface SellerState {
   readonly available: bigint | undefined
   readonly invoiced: { n: bigint; due: bigint }
   readonly uninvoicedSince: number | undefined
+  /** The oldest invoice that asks for money and is unanswered: newer ones do not restart its timer. */
+  readonly awaiting: { due: bigint; since: number } | undefined
+  /** The payment timer was paused for a deposit; that is granted once. */
+  readonly pausedOnce: boolean
   /** Slices on their way: position after each and its bytes. Neighbours share an entry up to 32 KiB. */
   readonly inFlight: ReadonlyArray<{ n: bigint; bytes: number }>
   readonly blocked: 'no' | 'window' | 'flow'
@@ -40,11 +45,11 @@ export type SellerEvent =
   | { type: 'offered' }
   | { type: 'ordered' }
   | { type: 'accepted'; terms: SessionTerms; available: bigint | undefined }
-  | { type: 'refused'; code: StatusCode; text: string }
+  | { type: 'refused' }
   /** The block that holds the next offset; `records.first` ≤ next. */
   | { type: 'block'; records: Records }
   | { type: 'ended' }
-  | { type: 'payment'; sessionPaid: bigint }
+  | { type: 'toppingUp' }
   | { type: 'credited'; sessionPaid: bigint }
   | { type: 'position'; n: bigint }
   | { type: 'close'; reason: number }
@@ -56,10 +61,8 @@ export type SellerEffect =
   | { type: 'data'; from: number; to: number; endOfBlock: boolean; progress: Progress }
   | { type: 'close'; reason: number }
   | { type: 'invoice'; n: bigint; bytes: bigint; due: bigint; credited: bigint }
-  | { type: 'credit' }
   | { type: 'receipt'; n: bigint; bytes: bigint; due: bigint; credited: bigint; reason: number }
   | { type: 'pump' }
-  | { type: 'status'; code: StatusCode; text: string }
   | { type: 'finish' }
   | { type: 'fail'; code: StatusCode; text: string }
 
@@ -76,6 +79,8 @@ export function sellerStart(now: number, invoicing: Invoicing): SellerState {
     available: undefined,
     invoiced: { n: 0n, due: 0n },
     uninvoicedSince: undefined,
+    awaiting: undefined,
+    pausedOnce: false,
     inFlight: [],
     blocked: 'no',
     reason: undefined,
@@ -119,7 +124,8 @@ function maySkip(state: SellerState, terms: SessionTerms, dueNow: bigint): boole
 
 function invoice(state: SellerState, now: number): [SellerState, SellerEffect] {
   const { sent, credited } = state
-  const next = { ...state, invoiced: { n: sent.n, due: state.due }, uninvoicedSince: undefined }
+  const awaiting = state.awaiting ?? (state.due > credited ? { due: state.due, since: now } : undefined)
+  const next = { ...state, invoiced: { n: sent.n, due: state.due }, uninvoicedSince: undefined, awaiting }
   return [
     { ...next, deadline: streamingDeadline(next, now) },
     { type: 'invoice', n: sent.n, bytes: sent.bytes, due: state.due, credited }
@@ -128,8 +134,12 @@ function invoice(state: SellerState, now: number): [SellerState, SellerEffect] {
 
 /** Uninvoiced records never start a payment timer; an invoice that asks for money does. */
 function streamingDeadline(state: SellerState, now: number): number | undefined {
-  if (state.uninvoicedSince !== undefined) return state.uninvoicedSince + INVOICE_DELAY_MS
-  return state.invoiced.due > state.credited || state.blocked === 'window' ? now + PAYMENT_TIMEOUT_MS : undefined
+  const { uninvoicedSince, awaiting, blocked } = state
+  const since = awaiting?.since ?? (blocked === 'window' ? now : undefined)
+  const payment = since === undefined ? Number.POSITIVE_INFINITY : since + PAYMENT_TIMEOUT_MS
+  const invoiced = uninvoicedSince === undefined ? Number.POSITIVE_INFINITY : uninvoicedSince + INVOICE_DELAY_MS
+  const deadline = Math.min(payment, invoiced)
+  return deadline === Number.POSITIVE_INFINITY ? undefined : deadline
 }
 
 /** Sends the largest slice that fits window and flow, and the invoice that it makes due. */
@@ -210,7 +220,7 @@ function onWindowFull(
     const [invoiced, effect] = invoice(blocked, now)
     return [invoiced, [effect]]
   }
-  return [{ ...blocked, deadline: state.deadline ?? now + PAYMENT_TIMEOUT_MS }, []]
+  return [{ ...blocked, deadline: streamingDeadline(blocked, now) }, []]
 }
 
 /** CLOSE, then the final invoice at the last position; the receipt follows when it is paid or the time is over. */
@@ -234,13 +244,14 @@ function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] 
   if (state.deadline === undefined || now < state.deadline) return [state, []]
   switch (state.phase) {
     case 'streaming': {
-      if (state.uninvoicedSince !== undefined) {
-        const [next, effect] = invoice(state, now)
-        return [next, [effect]]
+      const { awaiting, uninvoicedSince } = state
+      if (awaiting !== undefined && now >= awaiting.since + PAYMENT_TIMEOUT_MS) {
+        const owed = awaiting.due - state.credited
+        return fail(state, STATUS.paymentTimeout, `no payment of ${owed} within ${PAYMENT_TIMEOUT_MS / 1000} s`)
       }
-      if (state.invoiced.due <= state.credited) return endStreaming(state, CLOSE_REASON.notPaid, now)
-      const owed = state.invoiced.due - state.credited
-      return fail(state, STATUS.paymentTimeout, `no payment of ${owed} within ${PAYMENT_TIMEOUT_MS / 1000} s`)
+      if (uninvoicedSince === undefined) return endStreaming(state, CLOSE_REASON.notPaid, now)
+      const [next, effect] = invoice(state, now)
+      return [next, [effect]]
     }
     case 'settling':
       return giveReceipt(state, now)
@@ -253,10 +264,28 @@ function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] 
 
 function onCredited(state: SellerState, sessionPaid: bigint, now: number): [SellerState, SellerEffect[]] {
   if (sessionPaid <= state.credited) return [state, []]
-  const next: SellerState = { ...state, credited: sessionPaid, blocked: state.blocked === 'flow' ? 'flow' : 'no' }
+  const { invoiced } = state
+  const asked = invoiced.due > sessionPaid ? { due: invoiced.due, since: now } : undefined
+  const next: SellerState = {
+    ...state,
+    credited: sessionPaid,
+    awaiting: state.awaiting !== undefined && sessionPaid < state.awaiting.due ? state.awaiting : asked,
+    blocked: state.blocked === 'flow' ? 'flow' : 'no'
+  }
   if (next.phase === 'settling' && next.credited >= next.due) return giveReceipt(next, now)
   if (next.phase !== 'streaming') return [next, []]
   return [{ ...next, deadline: streamingDeadline(next, now) }, [{ type: 'pump' }]]
+}
+
+/** The buyer waits for a deposit to be mined: the payment timer gets that long, once. */
+function onToppingUp(state: SellerState, now: number): [SellerState, SellerEffect[]] {
+  const { awaiting } = state
+  if (awaiting === undefined || state.pausedOnce) return [state, []]
+  const paused = { ...state, pausedOnce: true }
+  if (state.phase === 'settling') return [{ ...paused, deadline: now + ACCEPT_TIMEOUT_MS }, []]
+  const since = now + ACCEPT_TIMEOUT_MS - PAYMENT_TIMEOUT_MS
+  const waiting: SellerState = { ...paused, awaiting: { ...awaiting, since } }
+  return state.phase === 'streaming' ? [{ ...waiting, deadline: streamingDeadline(waiting, now) }, []] : [state, []]
 }
 
 /**
@@ -273,8 +302,7 @@ export function sellerStep(state: SellerState, event: SellerEvent, now: number):
       : [{ ...move(state, 'aborted'), deadline: undefined }, []]
   }
   if (event.type === 'refused') {
-    const closed: SellerState = { ...move(state, 'refused'), deadline: undefined }
-    return [closed, [{ type: 'status', code: event.code, text: event.text }, { type: 'finish' }]]
+    return [{ ...move(state, 'refused'), deadline: undefined }, []]
   }
   switch (event.type) {
     case 'menuServed':
@@ -296,8 +324,8 @@ export function sellerStep(state: SellerState, event: SellerEvent, now: number):
       const complete = state.terms.end !== undefined && state.terms.start + state.sent.n >= state.terms.end
       return endStreaming(state, complete ? CLOSE_REASON.complete : CLOSE_REASON.sourceEnded, now)
     }
-    case 'payment':
-      return [state, [{ type: 'credit' }]]
+    case 'toppingUp':
+      return onToppingUp(state, now)
     case 'credited':
       return onCredited(state, event.sessionPaid, now)
     case 'position': {

@@ -45,7 +45,6 @@ export class SellerNegotiation {
   readonly #components: SellerNegotiationComponents
   #offer: { statement: CheckedStatement<'offer'>; product: Product; payees: Payee[]; madeAt: number } | undefined
   #menuPages = 0
-  #busy = false
 
   constructor(components: SellerNegotiationComponents) {
     this.#components = components
@@ -53,7 +52,7 @@ export class SellerNegotiation {
 
   /** Answers once; an offer is valid on its own stream only. */
   async hello(hello: Plain<'HELLO'>): Promise<Answer> {
-    if (this.#busy || this.#offer !== undefined) throw new SdppError(STATUS.unexpected, 'a second HELLO')
+    if (this.#offer !== undefined) throw new SdppError(STATUS.unexpected, 'a second HELLO')
     if (!hello.versions.includes(SDPP_VERSION)) {
       throw new SdppError(
         STATUS.versionUnsupported,

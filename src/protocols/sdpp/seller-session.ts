@@ -29,7 +29,8 @@ import {
   sellerStep
 } from './seller-machine.ts'
 import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
-import { asSdppError, SdppError, STATUS } from './status.ts'
+import { asSdppError, CLOSE_REASON, SdppError, STATUS } from './status.ts'
+import { SELLER_TRANSITIONS } from './transitions.ts'
 import { Wire, type WireStream } from './wire.ts'
 
 export interface SellerSessionComponents {
@@ -71,6 +72,9 @@ export class SellerSession {
   #pumping = false
   #pumpAgain = false
   #receiptLink: string | undefined
+  /** Settles when the vouchers that came are stored: also what arrives just before the end of the stream counts. */
+  #crediting: Promise<unknown> = Promise.resolve()
+  #credited = 0n
   #finished = false
 
   constructor(stream: WireStream, buyer: string, components: SellerSessionComponents, onDone: () => void) {
@@ -137,7 +141,11 @@ export class SellerSession {
       case 'ORDER':
         this.#step({ type: 'ordered' })
         this.#run(
-          () => this.#negotiation.order(message.statement, this.#abort.signal),
+          async () => {
+            const order = await this.#negotiation.order(message.statement, this.#abort.signal)
+            if (this.#wire.ended) await order.rail.end(0n, 0n)
+            return order
+          },
           (order) => this.#accept(order)
         )
         return
@@ -155,6 +163,7 @@ export class SellerSession {
         return this.#onAcknowledged(message.statement)
       case 'STATUS': {
         const { code, text } = message.content
+        if (code === BigInt(STATUS.toppingUp)) return this.#step({ type: 'toppingUp' })
         if (code < 200n) return
         throw new SdppError(Number(code) as never, text, { side: 'remote' })
       }
@@ -194,8 +203,10 @@ export class SellerSession {
     const stop = product.log.onAppend(() => this.#pump())
     this.#abort.signal.addEventListener('abort', stop, { once: true })
     if (order.duration !== undefined) {
-      const cancel = this.#components.clock.after(Number(order.duration), () => this.#step({ type: 'ended' }))
-      this.#abort.signal.addEventListener('abort', cancel, { once: true })
+      const { clock } = this.#components
+      const timer = new DeadlineTimer(clock, () => this.#step({ type: 'close', reason: CLOSE_REASON.complete }))
+      timer.set(clock.now() + Number(order.duration))
+      this.#abort.signal.addEventListener('abort', () => timer.stop(), { once: true })
     }
     this.#step({ type: 'accepted', terms, available: rail.account === undefined ? undefined : rail.available() })
     logger.info('session accepted', { session: session.toString(), listing: product.listing.id, k: terms.k.toString() })
@@ -204,14 +215,22 @@ export class SellerSession {
   #onPayment(payment: Extract<Message, { name: 'PAYMENT' }>['content']): void {
     if (this.#state.phase === 'receipted') return
     const { rail, terms } = this.#accepted as ActiveOrder
-    const { sessionPaid, payload } = payment
+    const { n, sessionPaid, payload } = payment
+    if (n > this.#state.sent.n) {
+      throw new SdppError(STATUS.unexpected, `PAYMENT for ${n} is beyond ${this.#state.sent.n} sent`)
+    }
     if (sessionPaid > terms.maximum) {
       throw new SdppError(STATUS.paymentInvalid, `${sessionPaid} paid is above the order's maximum ${terms.maximum}`)
     }
     const problem = rail.verify(sessionPaid, payload)
     if (problem !== undefined) throw new SdppError(STATUS.paymentInvalid, problem)
+    // No signal: a good voucher that came is kept, whatever happens to the stream.
+    const stored = rail.credit(sessionPaid, payload).then(() => {
+      if (sessionPaid > this.#credited) this.#credited = sessionPaid
+    })
+    this.#crediting = Promise.allSettled([this.#crediting, stored])
     this.#run(
-      () => rail.credit(sessionPaid, payload, { signal: this.#abort.signal }),
+      () => stored,
       () => this.#step({ type: 'credited', sessionPaid })
     )
   }
@@ -254,12 +273,8 @@ export class SellerSession {
         return this.#pump()
       case 'fail':
         return this.#fail(new SdppError(effect.code, effect.text))
-      case 'status':
-        return this.#fail(new SdppError(effect.code, effect.text))
       case 'finish':
         return this.#wire.close()
-      case 'credit':
-        return
     }
   }
 
@@ -385,12 +400,13 @@ export class SellerSession {
   #onEnd(error: SdppError | undefined): void {
     if (this.#finished) return
     const { phase } = this.#state
-    const orderly = error === undefined || phase === 'closed' || phase === 'receipted'
-    this.#step({ type: 'aborted' })
+    const orderly = error === undefined || phase === 'closed' || phase === 'receipted' || phase === 'listening'
+    const refused = error?.isRefusal === true && Object.hasOwn(SELLER_TRANSITIONS[phase], 'refused')
+    this.#step({ type: refused ? 'refused' : 'aborted' })
     this.#finished = true
     this.#timer.stop()
     this.#abort.abort()
-    if (!orderly) this.#components.logger.warn('session failed', { code: error.code, side: error.side, phase })
+    if (!orderly && !refused) this.#components.logger.warn('session failed', { code: error.code, side: error.side, phase })
     this.#release(phase).finally(this.#onDone)
   }
 
@@ -398,6 +414,8 @@ export class SellerSession {
   async #release(phase: string): Promise<void> {
     const accepted = this.#accepted
     try {
+      await Promise.all([this.#crediting, accepted?.lastInvoice.flush()])
+      if (this.#credited > this.#state.credited) this.#state = { ...this.#state, credited: this.#credited }
       if (accepted !== undefined && phase !== 'closed' && phase !== 'receipted' && this.#receiptLink === undefined) {
         await accepted.rail.end(this.#state.due, this.#state.credited)
       }

@@ -89,9 +89,11 @@ const CODE_OF_ERROR: Partial<Record<ErrorCode, StatusCode>> = {
   refused: STATUS.channelUnfunded,
   funds: STATUS.channelUnfunded,
   budget: STATUS.budget,
+  priceAboveLimit: STATUS.budget,
   paymentInvalid: STATUS.paymentInvalid,
   unreachable: STATUS.busy,
-  chain: STATUS.channelUnfunded
+  chain: STATUS.channelUnfunded,
+  aborted: STATUS.shuttingDown
 }
 
 /** What the other side may know of a local error: a coded status, never a stack. */

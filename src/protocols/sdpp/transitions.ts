@@ -29,7 +29,7 @@ export type BuyerPhase = keyof typeof BUYER_TRANSITIONS
 
 /** Frames that a seller takes in each state; anything else is `unexpected`. */
 export const SELLER_EXPECTS: Readonly<Record<SellerPhase, readonly FrameName[]>> = {
-  listening: ['HELLO', 'RESUME', 'PING'],
+  listening: ['HELLO', 'RESUME', 'CLOSE', 'STATUS', 'PING'],
   offered: ['ORDER', 'CLOSE', 'STATUS', 'PING'],
   verifying: ['CLOSE', 'STATUS', 'PING'],
   streaming: ['PAYMENT', 'POSITION', 'CLOSE', 'STATUS', 'PING'],

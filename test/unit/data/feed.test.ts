@@ -89,7 +89,10 @@ test('a source is read no faster than the log stores', async () => {
 test('a log that fails ends a source that is quiet', async () => {
   const quiet = async function* (options?: { signal?: AbortSignal }): AsyncIterable<SourceRecord> {
     yield { bytes: Buffer.from('1') }
-    await new Promise((_, reject) => options?.signal?.addEventListener('abort', () => reject(new Error('ended'))))
+    await new Promise((_, reject) => {
+      if (options?.signal?.aborted) reject(new Error('ended'))
+      options?.signal?.addEventListener('abort', () => reject(new Error('ended')))
+    })
   }
   const log = logWith(async () => {
     throw new DdmError('config', 'the disk is full')

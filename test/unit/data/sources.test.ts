@@ -85,6 +85,30 @@ test('csv: bad rows are skipped and counted', async (t) => {
   assert.deepEqual(skipped.map(([, place]) => place).sort(), [`${path}:3`, `${path}:4`, `${path}:5`])
 })
 
+test('csv: however the bytes are cut, good rows around bad ones all come out', async (t) => {
+  const bad = ['"x"y,1', 'x"y,1', '1,2,3', '1']
+  // A file is cut at 64 KiB, here near row 6,665: each run moves the rows there by one byte.
+  const isBad = (n: number): boolean => n > 6_640 && n < 6_690 && n % 5 === 0
+  for (let shift = 0; shift < 10; shift++) {
+    const numbers = Array.from({ length: 7_000 }, (_, n) => n)
+    const rows = numbers.map((n) => (isBad(n) ? bad[(n / 5) % 4] : `"a${n}",2`))
+    const path = await fileOf(t, ['a,b', `${'x'.repeat(shift + 1)},2`, ...rows].join('\n'))
+    const lines: number[] = []
+    const onSkip = (_: number, error: DdmError): void => {
+      lines.push(Number(error.details.line))
+    }
+    const texts = await textsOf(csv(path, { onError: 'skip', onSkip }))
+    assert.deepEqual(
+      texts.slice(1),
+      numbers.filter((n) => !isBad(n)).map((n) => `{"a":"a${n}","b":2}`)
+    )
+    assert.deepEqual(
+      lines,
+      numbers.filter(isBad).map((n) => n + 3)
+    )
+  }
+})
+
 test('csv: a quote that never closes cannot be skipped, for all that follows would be lost', async (t) => {
   const path = await fileOf(t, 'a,b\n1,2\n3,"y\n4,5\n')
   await assert.rejects(textsOf(csv(path, { onError: 'skip' })), { code: 'badRecord', message: /:3: .*never closed/ })

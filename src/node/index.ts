@@ -1,0 +1,31 @@
+export {
+  type DeployInit,
+  defaultToken,
+  deployContracts,
+  devAccounts,
+  formatProfile,
+  type LocalChain,
+  type LocalChainInit,
+  parseProfile,
+  readProfile,
+  startLocalChain,
+  writeProfile
+} from '../chain/index.ts'
+export {
+  fileSink,
+  jsonLinesSink,
+  type OnError,
+  parseSource,
+  type SourceOptions,
+  TELEMETRY_SCHEMA
+} from '../data/index.ts'
+export type { VerifiedBundle } from '../evidence/index.ts'
+export { type BootstrapNode, createBootstrap } from './bootstrap.ts'
+export { describeSettings, flagOf, type NodeConfig, SETTINGS, type SettingName } from './config.ts'
+export { createHome, type HomePaths, homePaths, readNetworkFile, resolveHome, writeNetworkFile } from './home.ts'
+export { createLogger, type LogLevel, type NodeLogger } from './logger.ts'
+export { priceFromText, tokenText } from './money.ts'
+export { createNode } from './node.ts'
+export { printable } from './printable.ts'
+export { verifyReceipt } from './receipts.ts'
+export type * from './types.ts'

@@ -1,0 +1,57 @@
+import { assetId, type Chain, defaultToken, networkId } from '../chain/index.ts'
+import { type Logger, type NetworkProfile, type Payee, type Payer, parseUnits } from '../interface/index.ts'
+import { createBudget, createEip712, evmPayee, evmPayer, freePayee, freePayer } from '../payments/index.ts'
+import type { Ledger } from '../storage/index.ts'
+import type { NodeConfig } from './config.ts'
+import type { Keys } from './keys.ts'
+
+export interface RailsInit {
+  chain: Chain
+  ledger: Ledger
+  keys: Keys
+  config: NodeConfig
+  profile: NetworkProfile
+  logger: Logger
+}
+
+/** Both roles on every rail of this node; the budget stands in front of the payer. */
+export async function createRails(init: RailsInit): Promise<{ payers: readonly Payer[]; payees: readonly Payee[] }> {
+  const { chain, ledger, keys, config, profile, logger } = init
+  const { channels } = chain
+  if (channels === undefined) return { payers: [freePayer()], payees: [freePayee()] }
+  const { decimals } = defaultToken(profile)
+  const units = (name: keyof NodeConfig): bigint => parseUnits(String(config[name]), decimals, name)
+  const budget = createBudget({
+    spending: ledger.spending,
+    limits: {
+      perRecord: units('budgetPerRecord'),
+      perSession: units('budgetPerSession'),
+      perSeller: units('budgetPerSeller'),
+      perHour: units('budgetPerHour'),
+      perDay: units('budgetPerDay')
+    }
+  })
+  const common = {
+    chain: channels,
+    channels: ledger.channels,
+    eip712: await createEip712(),
+    networkId: networkId(profile),
+    assetId: assetId(profile),
+    logger
+  }
+  const payer = evmPayer({
+    ...common,
+    budget,
+    wallet: keys.wallet,
+    voucherSigner: keys.voucherSigner,
+    maxWithdrawDelay: config.maxWithdrawDelay / 1000,
+    maxDeposit: units('budgetDeposit')
+  })
+  const payee = evmPayee({
+    ...common,
+    payTo: keys.wallet.address,
+    receiverAuthorizer: keys.receiverAuthorizer.address,
+    withdrawDelay: config.withdrawDelay / 1000
+  })
+  return { payers: [payer, freePayer()], payees: [payee, freePayee()] }
+}

@@ -1,0 +1,23 @@
+import { parseProfile, readProfile } from '../chain/index.ts'
+import type { NetworkProfile } from '../interface/index.ts'
+import type { NodeConfig } from './config.ts'
+import { type HomePaths, readNetworkFile } from './home.ts'
+import type { NodeInit } from './types.ts'
+
+/** The profile named by the caller, else the one that the home has joined. */
+export async function loadProfile(network: NodeInit['network'], paths: HomePaths): Promise<NetworkProfile> {
+  if (typeof network === 'string') return readProfile(network)
+  return parseProfile(network ?? (await readNetworkFile(paths)))
+}
+
+/** The user's own RPC URLs take the place of the profile's; chain ID, genesis and contracts stay the profile's. */
+export function withOverrides(profile: NetworkProfile, { rpc }: Pick<NodeConfig, 'rpc'>): NetworkProfile {
+  return rpc.length === 0 ? profile : { ...profile, chain: { ...profile.chain, rpcUrls: rpc } }
+}
+
+export function connectionLimits({ maxConnections, inboundPerSecond }: NodeConfig): {
+  maxConnections?: number
+  inboundPerSecond: number
+} {
+  return { inboundPerSecond, ...(maxConnections === undefined ? {} : { maxConnections }) }
+}

@@ -1,0 +1,230 @@
+import { createHash } from 'node:crypto'
+import { encode } from '@ipld/dag-json'
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
+import { hashTypedData, recoverTypedDataAddress } from 'viem'
+import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
+import { exportBundle, type VoucherVerifier } from '../../../src/evidence/index.ts'
+import type {
+  Address,
+  ChannelConfig,
+  Hex,
+  ListingDocument,
+  SignedStatement,
+  TranscriptPart
+} from '../../../src/interface/index.ts'
+import {
+  type StatementFields,
+  type StatementKind,
+  type StatementSigner,
+  sha256,
+  signStatement,
+  transcriptStart,
+  transcriptStep
+} from '../../../src/statements/index.ts'
+import { makeSigner } from '../../support/sdpp.ts'
+
+/** Everything of one sale: 600 records in three blocks at 100 per record, one voucher before, one for this session. */
+
+export const ESCROW: Address = `0x${'e5'.repeat(20)}`
+const TOKEN: Address = `0x${'70'.repeat(20)}`
+const PAY_TO: Address = `0x${'b0'.repeat(20)}`
+const CHAIN_ID = 31337
+export const BASE = 5_000n
+
+const TYPES = {
+  ChannelConfig: [
+    { name: 'payer', type: 'address' },
+    { name: 'payerAuthorizer', type: 'address' },
+    { name: 'receiver', type: 'address' },
+    { name: 'receiverAuthorizer', type: 'address' },
+    { name: 'token', type: 'address' },
+    { name: 'withdrawDelay', type: 'uint40' },
+    { name: 'salt', type: 'bytes32' }
+  ],
+  Voucher: [
+    { name: 'channelId', type: 'bytes32' },
+    { name: 'maxClaimableAmount', type: 'uint128' }
+  ]
+} as const
+
+function domain(chainId: number, escrow: Address) {
+  return { name: 'x402 Batch Settlement', version: '1', chainId, verifyingContract: escrow }
+}
+
+function channelIdOf(config: ChannelConfig, chainId: number, escrow: Address): Hex {
+  return hashTypedData({ domain: domain(chainId, escrow), types: TYPES, primaryType: 'ChannelConfig', message: config })
+}
+
+/** What the evm rail does, by viem. */
+export const verifyVoucher: VoucherVerifier = async ({ config, voucher, chainId, escrow }) => {
+  const { signature, ...message } = voucher
+  const signer = await recoverTypedDataAddress({
+    domain: domain(chainId, escrow),
+    types: TYPES,
+    primaryType: 'Voucher',
+    message,
+    signature
+  }).catch(() => undefined)
+  return { channelId: channelIdOf(config, chainId, escrow), signer: signer?.toLowerCase() as Address | undefined }
+}
+
+export interface People {
+  seller: StatementSigner
+  buyer: StatementSigner
+  stranger: StatementSigner
+  voucherSigner: PrivateKeyAccount
+}
+
+export async function makePeople(): Promise<People> {
+  const [seller, buyer, stranger] = await Promise.all([makeSigner(), makeSigner(), makeSigner()])
+  return { seller, buyer, stranger, voucherSigner: privateKeyToAccount(generatePrivateKey()) }
+}
+
+type Fields<K extends StatementKind> = Partial<StatementFields<K>>
+
+/** What a cheat changes; everything after it is made, linked and signed as if it were right. */
+export interface Lie {
+  document?: Partial<ListingDocument>
+  payment?: Partial<ListingDocument['payment'][number]>
+  offer?: Fields<'offer'>
+  price?: Partial<StatementFields<'offer'>['prices'][number]>
+  order?: Fields<'order'>
+  config?: Partial<ChannelConfig>
+  accept?: Fields<'accept'>
+  invoice?: Fields<'invoice'>
+  receipt?: Fields<'receipt'>
+  ack?: Fields<'receipt-ack'>
+  signedBy?: { [K in StatementKind]?: StatementSigner }
+  voucher?: { channelId?: Hex; signer?: PrivateKeyAccount; amount?: bigint }
+  accepted?: { amount?: bigint }
+  parts?: (parts: TranscriptPart[]) => TranscriptPart[]
+  statements?: (statements: SignedStatement[]) => SignedStatement[]
+  /** Other bytes than those that the offer links. */
+  listing?: { cid?: string; bytes?: Uint8Array }
+  session?: string
+}
+
+export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Array> {
+  const { seller, buyer, voucherSigner } = people
+  const asset = `eip155:${CHAIN_ID}/erc20:${TOKEN}`
+  const document: ListingDocument = {
+    v: 1,
+    id: `0x${'ab'.repeat(32)}`,
+    title: 'Records of a test',
+    description: 'Records of a test',
+    seller: { peerId: seller.peerId },
+    schema: { encoding: 'json' },
+    payment: [
+      {
+        rail: 'evm',
+        network: `eip155:${CHAIN_ID}`,
+        asset,
+        payTo: PAY_TO,
+        price: { amount: '100', count: 1, unit: 'record' },
+        ...lie.payment
+      }
+    ],
+    issuedAt: '2026-01-01T00:00:00Z',
+    ...lie.document
+  }
+  const listingBytes = encode(document)
+  const listing = CID.createV1(0x0129, Digest.create(0x12, createHash('sha256').update(listingBytes).digest()))
+  const sign = <K extends StatementKind>(kind: K, signer: StatementSigner, fields: StatementFields<K>) =>
+    signStatement(lie.signedBy?.[kind] ?? signer, kind, fields, 1_790_000_000_000)
+
+  const offer = sign('offer', seller, {
+    listing,
+    listingId: document.id,
+    version: 1n,
+    buyer: buyer.peerId,
+    nonce: new Uint8Array(16),
+    prices: [
+      {
+        rail: 'evm',
+        network: `eip155:${CHAIN_ID}`,
+        asset,
+        payTo: PAY_TO,
+        receiverAuthorizer: `0x${'a1'.repeat(20)}`,
+        escrow: ESCROW,
+        withdrawDelay: 86_400n,
+        amount: 100n,
+        count: 1n,
+        unit: 'record',
+        credit: 10_000n,
+        ...lie.price
+      }
+    ],
+    k: { min: 1n, default: 20n, max: 1000n },
+    epoch: 7n,
+    tail: 0n,
+    head: 1_000n,
+    finished: true,
+    maxRecordBytes: 1024n,
+    resumeTtl: 86_400n,
+    ttl: 120n,
+    ...lie.offer
+  })
+  const config: ChannelConfig = {
+    payer: `0x${'c1'.repeat(20)}`,
+    payerAuthorizer: voucherSigner.address.toLowerCase() as Address,
+    receiver: PAY_TO,
+    receiverAuthorizer: `0x${'a1'.repeat(20)}`,
+    token: TOKEN,
+    withdrawDelay: 86_400,
+    salt: `0x${'05'.repeat(32)}`,
+    ...lie.config
+  }
+  const order = sign('order', buyer, {
+    offer: offer.link,
+    nonce: new Uint8Array(16).fill(1),
+    price: 0n,
+    rail: 'evm',
+    config: { ...config, withdrawDelay: BigInt(config.withdrawDelay) },
+    from: { offset: 40n },
+    quantity: 600n,
+    k: 20n,
+    prepay: 2_000n,
+    maximum: 1_000_000n,
+    ...lie.order
+  })
+  const vouch = async (amount: bigint, channelId = channelIdOf(config, CHAIN_ID, ESCROW), signer = voucherSigner) => {
+    const message = { channelId, maxClaimableAmount: amount }
+    const typed = { domain: domain(CHAIN_ID, ESCROW), types: TYPES, primaryType: 'Voucher' as const, message }
+    return { ...message, signature: await signer.signTypedData(typed) }
+  }
+  const session = order.link
+  const accept = sign('accept', seller, {
+    session,
+    start: 40n,
+    epoch: 7n,
+    until: 640n,
+    k: 20n,
+    credit: 10_000n,
+    ahead: 0n,
+    base: BASE,
+    proof: await vouch(lie.accepted?.amount ?? BASE),
+    ...lie.accept
+  })
+
+  const right = [
+    { first: 40n, count: 216 },
+    { first: 256n, count: 256 },
+    { first: 512n, count: 128 }
+  ].map((part, index): TranscriptPart => ({ ...part, digest: sha256(Uint8Array.of(index)) }))
+  const parts = lie.parts?.(right) ?? right
+  const root = right.reduce(transcriptStep, transcriptStart(session.bytes))
+  const money = { n: 600n, bytes: 4_800n, due: 60_000n, credited: 60_000n }
+  const invoice = sign('invoice', seller, { session, ...money, credited: 58_000n, root, ...lie.invoice })
+  const { channelId, signer, amount } = lie.voucher ?? {}
+  const proof = await vouch(amount ?? BASE + 60_000n, channelId, signer)
+  const receipt = sign('receipt', seller, { session, ...money, unused: 0n, root, reason: 0n, proof, ...lie.receipt })
+  const ack = sign('receipt-ack', buyer, { session, receipt: receipt.link, ...lie.ack })
+  const statements: SignedStatement[] = [offer, order, accept, invoice, receipt, ack]
+  return exportBundle({
+    session: { id: lie.session ?? order.cid, role: 'buyer', state: 'closed' },
+    statements: lie.statements?.(statements) ?? statements,
+    parts,
+    listing: { cid: lie.listing?.cid ?? listing.toString(), bytes: lie.listing?.bytes ?? listingBytes }
+  })
+}

@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import { encode } from '@ipld/dag-json'
+import fc from 'fast-check'
+import { CID } from 'multiformats/cid'
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import { exportBundle, verifyBundle } from '../../../src/evidence/index.ts'
+import { DdmError, type SignedStatement } from '../../../src/interface/index.ts'
+import { BASE, ESCROW, type Lie, makeBundle, makePeople, type People, verifyVoucher } from './bundle.ts'
+
+let people: People
+before(async () => {
+  people = await makePeople()
+})
+
+test('a good bundle verifies from its bytes alone', async () => {
+  const shown = await verifyBundle(await makeBundle(people), { verifyVoucher })
+  assert.equal(shown.records, 600n)
+  assert.equal(shown.due, 60_000n)
+  assert.equal(shown.credited, 60_000n)
+  assert.equal(shown.buyer, people.buyer.peerId)
+  assert.equal(shown.seller, people.seller.peerId)
+  assert.equal(shown.title, 'Records of a test')
+  assert.equal(shown.escrow, ESCROW)
+  assert.equal(shown.network, 'eip155:31337')
+  assert.equal(shown.acknowledged, true)
+  assert.equal(shown.statements, 6)
+})
+
+test('free records, a price per KiB, money left over and a missing acknowledgement are no fault', async () => {
+  const free = { freeRange: { from: 0, to: 140 } }
+  const shown = await verifyBundle(
+    await makeBundle(people, {
+      document: free,
+      offer: { free: { from: 0n, to: 140n } },
+      invoice: { due: 50_000n },
+      receipt: { due: 50_000n, unused: 10_000n },
+      statements: (statements) => statements.filter(({ kind }) => kind !== 'receipt-ack')
+    }),
+    { verifyVoucher }
+  )
+  assert.deepEqual([shown.due, shown.unused, shown.acknowledged], [50_000n, 10_000n, false])
+  const price = { amount: '100', count: 3, unit: 'KiB' } as const
+  const perKib = await verifyBundle(
+    await makeBundle(people, {
+      payment: { price },
+      price: { count: 3n, unit: 'KiB' },
+      invoice: { due: 157n, credited: 0n },
+      receipt: { due: 157n, credited: 157n }
+    }),
+    { verifyVoucher }
+  )
+  assert.equal(perKib.due, 157n) // ceil(4800 × 100 / 3072)
+})
+
+test('a session on the free rail verifies without a voucher', async () => {
+  const price = { amount: '0', count: 1, unit: 'record' } as const
+  const free: Lie = {
+    document: { payment: [{ rail: 'free', price }] },
+    offer: { prices: [{ rail: 'free', amount: 0n, count: 1n, unit: 'record', credit: 0n }] },
+    order: { rail: 'free', config: undefined },
+    accept: { base: undefined, proof: undefined, credit: 0n },
+    invoice: { due: 0n, credited: 0n },
+    receipt: { due: 0n, credited: 0n, proof: undefined }
+  } as unknown as Lie
+  const shown = await verifyBundle(await makeBundle(people, free), {
+    verifyVoucher: () => assert.fail('there is no voucher to verify')
+  })
+  assert.deepEqual([shown.due, shown.payer], [0n, undefined])
+})
+
+const stranger = privateKeyToAccount(generatePrivateKey())
+const other = `0x${'0f'.repeat(20)}` as const
+
+/** One lie each, told with the right keys wherever the liar has them, and the link that must be named. */
+const LIES: Record<string, [link: RegExp, lie: () => Lie]> = {
+  'another document than the offer links': [
+    /^block \S+: /,
+    () => ({ listing: { bytes: encode({ title: 'Something dearer' }) } })
+  ],
+  'a document that is no listing': [/^listing: /, () => ({ document: { payment: 'later' } as never })],
+  'a session that is not the order': [
+    /^bundle → session: /,
+    () => ({ session: 'bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy' })
+  ],
+  'an offer signed by somebody the listing does not name': [
+    /^offer → signer: /,
+    () => ({ signedBy: { offer: people.stranger } })
+  ],
+  'an accept signed by a stranger': [/^accept → signer: /, () => ({ signedBy: { accept: people.stranger } })],
+  'an invoice signed by the buyer': [/^invoice → signer: /, () => ({ signedBy: { invoice: people.buyer } })],
+  'a receipt signed by the buyer': [/^receipt → signer: /, () => ({ signedBy: { receipt: people.buyer } })],
+  'an order signed by a stranger': [/^order → signer: /, () => ({ signedBy: { order: people.stranger } })],
+  'an acknowledgement signed by the seller': [
+    /^receipt-ack → signer: /,
+    () => ({ signedBy: { 'receipt-ack': people.seller } })
+  ],
+  'an offer of another listing ID': [/^offer → listing ID: /, () => ({ offer: { listingId: `0x${'cd'.repeat(32)}` } })],
+  'an acknowledgement of another receipt': [
+    /^receipt-ack → receipt: /,
+    () => ({
+      statements: (all) => all,
+      ack: { receipt: linkOf('bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy') }
+    })
+  ],
+  'a receipt of another session': [
+    /^receipt → session: /,
+    () => ({ receipt: { session: linkOf('bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy') } })
+  ],
+  'an order of another offer': [
+    /^order → offer: /,
+    () => ({ order: { offer: linkOf('bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy') } })
+  ],
+  'an ordered price that was not offered': [/^order → price: /, () => ({ order: { price: 1n } })],
+  'a price above the listing': [
+    /^offer → price: .*at most the listing's 100 per 1/,
+    () => ({ price: { amount: 101n } })
+  ],
+  'a payee whom the listing does not name': [
+    /^offer → payTo: /,
+    () => ({ price: { payTo: other }, config: { receiver: other } })
+  ],
+  'free records that the listing does not name': [
+    /^offer → free from: /,
+    () => ({ offer: { free: { from: 0n, to: 9n } } })
+  ],
+  'a channel that pays somebody else': [/^order → config\.receiver: /, () => ({ config: { receiver: other } })],
+  'a channel of another token': [/^order → config\.token: /, () => ({ config: { token: other } })],
+  'a channel of another authorizer': [
+    /^order → config\.receiverAuthorizer: /,
+    () => ({ config: { receiverAuthorizer: other } })
+  ],
+  'a shorter withdraw delay': [/^order → config\.withdrawDelay: /, () => ({ config: { withdrawDelay: 900 } })],
+  'another start': [/^accept → start: expected 40, found 41/, () => ({ accept: { start: 41n } })],
+  'more prepayment than ordered': [/^accept → ahead: /, () => ({ accept: { ahead: 2_001n } })],
+  'another log epoch': [/^accept → epoch: /, () => ({ accept: { epoch: 8n } })],
+  'a wrong sum': [/^receipt → due: expected 60000, found 60001/, () => ({ receipt: { due: 60_001n } })],
+  'a wrong sum on the invoice': [/^invoice → due: /, () => ({ invoice: { due: 61_000n } })],
+  'more than the buyer allowed': [
+    /^receipt → due: expected at most 1000, found 60000/,
+    () => ({ order: { maximum: 1_000n } })
+  ],
+  'records beyond the order': [/^receipt → n: /, () => ({ order: { quantity: 500n }, accept: { until: 540n } })],
+  'an unused amount out of nowhere': [/^receipt → unused: expected 0, found 7/, () => ({ receipt: { unused: 7n } })],
+  'less credited than an earlier invoice said': [/^invoice → credited: /, () => ({ invoice: { credited: 60_001n } })],
+  'another root': [/^(invoice|receipt) → root: /, () => ({ receipt: { root: new Uint8Array(32) } })],
+  'another root on both': [
+    /^receipt → root: /,
+    () => ({ receipt: { root: new Uint8Array(32) }, invoice: { root: new Uint8Array(32) } })
+  ],
+  'a part that is missing': [/^parts → records: expected 600, found 472/, () => ({ parts: (all) => all.slice(0, 2) })],
+  'a gap between parts': [/^part 1 → first: /, () => ({ parts: ([a, , c]) => [a, c] as never })],
+  'another digest of a part': [
+    /^receipt → root: /,
+    () => ({ parts: (all) => all.map((part) => ({ ...part, digest: new Uint8Array(32) })) })
+  ],
+  'a voucher of another channel': [
+    /^receipt → proof → channel: /,
+    () => ({ voucher: { channelId: `0x${'99'.repeat(32)}` } })
+  ],
+  'a voucher that somebody else signed': [/^receipt → proof → signer: /, () => ({ voucher: { signer: stranger } })],
+  'a voucher of too little': [
+    /^receipt → proof → amount: expected at least 65000, found 64999/,
+    () => ({ voucher: { amount: BASE + 59_999n } })
+  ],
+  'a base that no voucher covers': [/^accept → proof → amount: /, () => ({ accepted: { amount: BASE - 1n } })],
+  'a base without proof': [/^accept → base: /, () => ({ accept: { proof: undefined } as never })],
+  'credit without a voucher': [/^receipt → proof: /, () => ({ receipt: { proof: undefined } as never })],
+  'an order without a channel': [/^order → config: /, () => ({ order: { config: undefined } as never })],
+  'a signature of other bytes': [
+    /^receipt → signature: /,
+    () => ({ statements: (all) => all.map((one) => (one.kind === 'receipt' ? withSignatureOf(one, all[0]) : one)) })
+  ]
+}
+
+function linkOf(text: string): never {
+  return CID.parse(text) as never
+}
+
+function withSignatureOf(statement: SignedStatement, source: SignedStatement | undefined): SignedStatement {
+  return { ...statement, signature: source?.signature ?? new Uint8Array(64) }
+}
+
+for (const [name, [link, lie]] of Object.entries(LIES)) {
+  test(`refused, and the first wrong link named: ${name}`, async () => {
+    const file = await makeBundle(people, lie())
+    await assert.rejects(verifyBundle(file, { verifyVoucher }), (error) => {
+      assert.ok(error instanceof DdmError, String(error))
+      assert.equal(error.code, 'evidence')
+      assert.match(error.message, link)
+      return true
+    })
+  })
+}
+
+test('a file with any byte flipped, cut off or added is refused', async () => {
+  const file = await makeBundle(people)
+  const refused = async (bytes: Uint8Array): Promise<void> => {
+    await assert.rejects(verifyBundle(bytes, { verifyVoucher }), (error) => (error as DdmError).code === 'evidence')
+  }
+  const flips = fc.asyncProperty(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), async (at, mask) => {
+    const changed = Uint8Array.from(file)
+    changed[at] = (changed[at] as number) ^ mask
+    await refused(changed)
+  })
+  await fc.assert(flips, { numRuns: 1_000 })
+  await fc.assert(
+    fc.asyncProperty(fc.nat(file.length - 1), (length) => refused(file.slice(0, length))),
+    { numRuns: 100 }
+  )
+  await refused(Uint8Array.from([...file, 0]))
+  await refused(Uint8Array.from([...file, ...file]))
+})
+
+test('a session without a receipt cannot be exported, and the message says what is missing', () => {
+  assert.throws(
+    () =>
+      exportBundle({
+        session: { id: 'bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy', role: 'buyer', state: 'failed' },
+        statements: [],
+        parts: [],
+        listing: { cid: 'bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy', bytes: new Uint8Array() }
+      }),
+    (error) => error instanceof DdmError && error.code === 'evidence' && /no receipt/.test(error.message)
+  )
+})
