@@ -38,14 +38,22 @@ export function startPeer(file: string, arguments_: string[] = []): Peer {
 }
 
 /** The child's side: answers each message with what `handlers[message.type]` returns; ends when the parent goes. */
-export function answer(handlers: Record<string, (message: never) => Promise<unknown>>, onEnd: () => Promise<void>): void {
+export function answer(
+  handlers: Record<string, (message: never) => Promise<unknown>>,
+  onEnd: () => Promise<void>
+): void {
   process.on('message', (message: { type: string }) => {
     const handler = handlers[message.type]
     const work = handler === undefined ? Promise.reject(new Error(`no ${message.type}`)) : handler(message as never)
-    work.then(
-      (result): Answer => ({ result }),
-      (error: unknown): Answer => ({ error: (error as Error).stack ?? String(error) })
-    ).then((reply) => process.send?.(reply), () => {})
+    work
+      .then(
+        (result): Answer => ({ result }),
+        (error: unknown): Answer => ({ error: (error as Error).stack ?? String(error) })
+      )
+      .then(
+        (reply) => process.send?.(reply),
+        () => {}
+      )
   })
   process.on('disconnect', () => {
     onEnd().finally(() => process.exit(0))

@@ -1,5 +1,5 @@
-import type { DataSource } from '../src/interface/index.ts'
 import { createNode, type DdmNode } from '../src/index.ts'
+import type { DataSource } from '../src/interface/index.ts'
 import { answer } from './child.ts'
 
 /** One node of the stream bench: `market-peer.ts HOME PROFILE`; sells or buys as it is told. */

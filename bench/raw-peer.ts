@@ -71,7 +71,9 @@ answer(
           got += data.byteLength
           if (got >= total) resolve()
         })
-        stream.addEventListener('close', (event) => reject(event.error ?? new Error(`closed after ${got} of ${total} bytes`)))
+        stream.addEventListener('close', (event) =>
+          reject(event.error ?? new Error(`closed after ${got} of ${total} bytes`))
+        )
       })
       const seconds = (performance.now() - started) / 1000
       await stream.close()
