@@ -10,7 +10,7 @@ const node: DdmNode = await createNode({
   insecureDevKeys: true,
   config: {
     listen: ['/ip4/127.0.0.1/tcp/0'],
-    logLevel: 'warn',
+    logLevel: 'error',
     inboundPerSecond: 1000,
     budgetPerSession: '1000000',
     budgetPerSeller: '1000000',

@@ -1,15 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  createBootstrap,
-  deployContracts,
-  devAccounts,
-  type LocalChain,
-  startLocalChain,
-  writeProfile
-} from '../src/node/index.ts'
-import { type Peer, startPeer } from './child.ts'
+import { startPeer } from './child.ts'
+import { startMarket } from './market.ts'
 
 /** Two processes on loopback: records per second of a paid session beside a raw libp2p stream in the same run. */
 const RECORD_BYTES = 200
@@ -48,6 +41,7 @@ export async function run(arguments_: string[]): Promise<void> {
     const longest = Math.max(...RUNS.map(({ records }) => records))
     if (!json) process.stdout.write(header())
     for (const { mode, invoicing, answering } of MODES) {
+      if (process.env.BENCH_MODE !== undefined && process.env.BENCH_MODE !== mode) continue
       const credit = UNIT * WINDOW_RECORDS
       const sell = {
         type: 'sell',
@@ -87,37 +81,6 @@ export async function run(arguments_: string[]): Promise<void> {
   } finally {
     for (const close of closers.reverse()) await close()
   }
-}
-
-async function startMarket(
-  directory: string,
-  closers: Array<() => Promise<unknown>>
-): Promise<{ seller: Peer; buyer: Peer }> {
-  const chain: LocalChain = await startLocalChain()
-  closers.push(() => chain.close())
-  const [deployer] = await devAccounts(1)
-  if (deployer === undefined) throw new Error('no dev account')
-  const logger = { debug: () => {}, info: () => {}, warn: console.warn, error: console.error }
-  const { rpcUrl } = chain
-  const profile = await deployContracts({ rpcUrl, privateKey: deployer.privateKey, name: 'bench', dev: true, logger })
-  const config = { listen: ['/ip4/127.0.0.1/tcp/0'], logLevel: 'warn' as const, inboundPerSecond: 1000 }
-  const bootstrap = await createBootstrap({
-    home: join(directory, 'bootstrap'),
-    network: profile,
-    insecureDevKeys: true,
-    config
-  })
-  closers.push(() => bootstrap.stop())
-  const file = join(directory, 'network.json')
-  await writeProfile(file, { ...profile, bootstrap: bootstrap.addresses() })
-  const peers = ['seller', 'buyer'].map((role) => startPeer('./market-peer.ts', [join(directory, role), file]))
-  const [seller, buyer] = peers as [Peer, Peer]
-  closers.push(
-    () => buyer.stop(),
-    () => seller.stop()
-  )
-  await Promise.all(peers.map((peer) => peer.ask({ type: 'ready' })))
-  return { seller, buyer }
 }
 
 /** Measures the raw stream between two processes of its own. */

@@ -78,11 +78,12 @@ export function describeRevert(data: Hex, fallback = 'reverted without a reason'
     try {
       const { errorName, args, abiItem } = decodeErrorResult({ abi: ERRORS, data })
       const inputs: readonly { name?: string | undefined }[] = abiItem.type === 'error' ? abiItem.inputs : []
-      const named = ((args ?? []) as readonly unknown[]).map((value, i) => [inputs[i]?.name ?? String(i), value])
+      const values: readonly unknown[] = args ?? []
+      const named = values.map((value, i) => [inputs[i]?.name ?? String(i), String(value)] as const)
       return {
         name: errorName,
         text: `${errorName}(${named.map(([name, value]) => `${name} ${value}`).join(', ')})`,
-        details: Object.fromEntries(named.map(([name, value]) => [name, String(value)]))
+        details: Object.fromEntries(named)
       }
     } catch {
       return { name: undefined, text: `${fallback} (unknown error data ${data.slice(0, 74)})`, details: {} }

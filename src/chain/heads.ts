@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChainBlock, Hex, Logger } from '../interface/index.ts'
 import { shortText } from './errors.ts'
 import type { Rpc } from './rpc.ts'
@@ -40,16 +39,16 @@ export function createHeadWatcher(rpc: Rpc, interval: number, logger: Logger): H
   let last: ChainBlock | undefined
 
   async function run(signal: AbortSignal): Promise<void> {
-    let nudge = new AbortController()
+    let wake = (): void => {}
+    const look = (): void => wake()
     let unsubscribe: (() => void) | undefined
-    let failures = 0
-    const look = (): void => nudge.abort()
     const closed = (): void => {
       unsubscribe = undefined
-      look()
+      wake()
     }
+    let failures = 0
+    signal.addEventListener('abort', look, { once: true })
     while (!signal.aborted) {
-      nudge = new AbortController()
       try {
         const head = toBlock(await rpc.request<RawBlock>('eth_getBlockByNumber', ['latest', false], { signal }))
         unsubscribe ??= await rpc.subscribeHeads(look, closed)
@@ -66,8 +65,14 @@ export function createHeadWatcher(rpc: Rpc, interval: number, logger: Logger): H
         if (failures++ === 0) logger.warn('cannot see the head of the chain; trying on', { reason: shortText(error) })
       }
       const wait = failures > 0 ? Math.min(interval * 2 ** failures, MAX_BACKOFF_MS) : interval
-      const pause = unsubscribe === undefined ? wait : wait * SUBSCRIBED_POLL_FACTOR
-      await sleep(pause, undefined, { signal: AbortSignal.any([signal, nudge.signal]) }).catch(() => {})
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, unsubscribe === undefined ? wait : wait * SUBSCRIBED_POLL_FACTOR)
+        wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+        if (signal.aborted) wake()
+      })
     }
     unsubscribe?.()
   }

@@ -145,7 +145,9 @@ async function listening(child: ChildProcess, host: string, init: LocalChainInit
     }
     child.stdout?.on('data', read)
     child.stderr?.on('data', read)
-    child.once('error', reject)
+    child.once('error', (cause) => {
+      reject(new DdmError('config', `anvil cannot be started: ${cause.message}`, { cause }))
+    })
     child.once('exit', (code) => reject(startFailure(code, output, host, init)))
   })
   const stopped = once(signal, 'abort').then((): never => {

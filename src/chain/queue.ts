@@ -236,12 +236,13 @@ class NonceQueue implements TransactionQueue {
         return
       }
       this.#flights.delete(nonce)
+      if (outcome === 'tooCheap') this.#fees = undefined
       if (attempt === SEND_ATTEMPTS) {
-        throw new DdmError(
-          'chain',
-          `${job.request.label}: nonce ${nonce} of ${this.account} is taken again and again; ` +
-            'does another process send from this wallet?'
-        )
+        const problem =
+          outcome === 'tooCheap'
+            ? 'the base fee rises faster than the offers'
+            : `nonce ${nonce} of ${this.account} is taken again and again; does another process send from this wallet?`
+        throw new DdmError('chain', `${job.request.label}: ${problem}`)
       }
       await sleep(Math.random() * MAX_JITTER_MS, undefined, { signal: this.#stop.signal })
     }
@@ -304,9 +305,9 @@ class NonceQueue implements TransactionQueue {
 
   /**
    * `sent` when the node took it or may have taken it: without a clear no, only watching the nonce tells.
-   * `taken` when the nonce belongs to another transaction.
+   * `taken` when the nonce belongs to another transaction, `tooCheap` when the base fee rose past the offer.
    */
-  async #submit(flight: Flight): Promise<'sent' | 'taken'> {
+  async #submit(flight: Flight): Promise<'sent' | 'taken' | 'tooCheap'> {
     flight.seenAt = Date.now()
     try {
       await this.#rpc<Hex>('eth_sendRawTransaction', [flight.raw])
@@ -315,6 +316,7 @@ class NonceQueue implements TransactionQueue {
       if (error instanceof DdmError && error.code !== 'networkMismatch') return 'sent'
       const text = errorText(error)
       if (/already (known|imported|exists)|known transaction/i.test(text)) return 'sent'
+      if (/base ?fee|fee cap/i.test(text)) return 'tooCheap'
       if (/nonce (is )?too low|nonce.*(already|used)|underpriced/i.test(text)) {
         return (await this.#isKnown(flight)) ? 'sent' : 'taken'
       }
@@ -355,7 +357,10 @@ class NonceQueue implements TransactionQueue {
       if (flight.nonce < mined) {
         await this.#follow(flight, head)
       } else {
-        await this.#push(flight, oldest)
+        await this.#push(flight, oldest).catch((error: unknown) => {
+          const { label } = flight.job.request
+          this.#init.logger.debug('cannot send a transaction again', { label, reason: shortText(error) })
+        })
         oldest = false
       }
     }
@@ -421,7 +426,8 @@ class NonceQueue implements TransactionQueue {
     if (Date.now() - flight.seenAt < timing.resend) return
     if (!(await this.#isKnown(flight))) {
       logger.warn('sending a dropped transaction again', { label: flight.job.request.label, nonce: flight.nonce })
-      await this.#submit(flight)
+      // Nodes drop what the base fee has left behind, and take it back only at a higher price.
+      if ((await this.#submit(flight)) === 'tooCheap') await this.#bump(flight)
       return
     }
     flight.seenAt = Date.now()
@@ -430,6 +436,7 @@ class NonceQueue implements TransactionQueue {
 
   async #bump(flight: Flight): Promise<void> {
     const { nonce, gas, job } = flight
+    this.#fees = undefined
     const market = await this.#currentFees()
     const raise = (old: bigint, now: bigint): bigint => {
       const least = (old * BUMP_PERCENT) / 100n + 1n

@@ -179,6 +179,7 @@ export function createRpc(init: RpcInit): Rpc {
 /** Ends the wait, not the work. */
 async function abortable(work: Promise<void>, signal?: AbortSignal): Promise<void> {
   if (signal === undefined) return await work
+  signal.throwIfAborted()
   const stop = new AbortController()
   try {
     const stopped = once(signal, 'abort', { signal: stop.signal }).then(() => signal.throwIfAborted())

@@ -105,7 +105,7 @@ export async function createNetwork(init: NetworkInit): Promise<Network> {
   const bootstrap = parseBootstrap(init.bootstrap ?? [], self.toString())
   const stores = await openStores(init.paths)
   try {
-    const helia = createHelia(init, { listen, bootstrap }, stores)
+    const helia = createHelia(init, listen, stores)
     await helia.start()
     return new RunningNetwork(helia, stores, bootstrap, init.logger.child('network'))
   } catch (error) {
@@ -135,11 +135,7 @@ async function openStores(paths: Pick<HomePaths, 'peers' | 'blocks'>): Promise<S
   return { peers, blocks, close }
 }
 
-function createHelia(
-  init: NetworkInit,
-  addresses: { listen: string[]; bootstrap: string[] },
-  stores: Stores
-): HeliaWithLibp2p<NetworkServices> {
+function createHelia(init: NetworkInit, listen: string[], stores: Stores): HeliaWithLibp2p<NetworkServices> {
   const logger = init.logger.components()
   const helia = createHeliaLight({
     datastore: stores.peers,
@@ -150,7 +146,7 @@ function createHelia(
   const options = libp2pOptions({
     identity: init.identity,
     role: init.role,
-    ...addresses,
+    listen,
     announce: init.announce ?? [],
     topics: init.topics,
     connections: init.connections ?? {},

@@ -61,6 +61,8 @@ export const STATEMENT_SHAPES = {
     version: u64,
     buyer: peerId,
     nonce: bytes(16),
+    /** Seller's randomness: no two offers have the same CID, so an order fits one stream only. It protects the seller. */
+    salt: optional(bytes(16)),
     prices: list(offerPrice, 8),
     k: map({ min: u64, default: u64, max: u64 }),
     epoch: u64,

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createTransactionQueue } from '../../src/chain/queue.ts'
+import { createRpc } from '../../src/chain/rpc.ts'
+import { signerOf } from '../../src/chain/wallet.ts'
 import type { Hex } from '../../src/interface/index.ts'
-import { accountAt, bytes32, entry, eventually, startMarket } from './chain-fixture.ts'
+import { accountAt, bytes32, entry, eventually, silent, startMarket } from './chain-fixture.ts'
 
 interface Pool {
   pending: Record<string, Record<string, { hash: Hex; maxFeePerGas: Hex }>>
@@ -60,6 +63,44 @@ test('a transaction that the node dropped is sent again', async (t) => {
       .sort((a, b) => Number(a) - Number(b))
       .map((nonce) => (own[nonce] as { hash: Hex }).hash)
   }
+})
+
+test('a transaction that is offered too little is offered more', async (t) => {
+  const { local, accounts, rpc } = await startMarket(t)
+  const client = createRpc({ urls: [local.rpcUrl], logger: silent })
+  const signer = signerOf(accountAt(accounts, 1).privateKey)
+  const timing = { poll: 20, resend: 50, bump: 200 }
+  const queue = createTransactionQueue({
+    rpc: client,
+    chainId: 31337,
+    signer,
+    confirmations: 0,
+    timing,
+    logger: silent
+  })
+  t.after(() => queue.close())
+  const send = (value: bigint) => queue.send({ label: 'paying', to: entry(1).token, data: '0x', value })
+  await send(1n)
+  await rpc('evm_setAutomine', [false])
+  const payments = [send(2n), send(3n)]
+  await eventually('both are in the pool', async () => {
+    return (await rpc<{ pending: Hex }>('txpool_status')).pending === '0x2' ? true : undefined
+  })
+  // The base fee rises past what was offered: both wait until the first, then the second is raised.
+  for (let i = 0; i < 2; i++) {
+    await rpc('anvil_setNextBlockBaseFeePerGas', ['0x174876e800'])
+    await rpc('anvil_mine', ['0x1'])
+  }
+  const mining = setInterval(() => void rpc('anvil_mine', ['0x1']).catch(() => {}), 100)
+  t.after(() => clearInterval(mining))
+  const mined = await Promise.all(payments)
+  assert.deepEqual(
+    mined.map(({ hash }) => hash.length),
+    [66, 66]
+  )
+  const { maxFeePerGas } = await rpc<{ maxFeePerGas: Hex }>('eth_getTransactionByHash', [mined[0]?.hash])
+  assert.ok(BigInt(maxFeePerGas) > 10n ** 10n, `raised to ${BigInt(maxFeePerGas)}`)
+  assert.equal(await rpc('eth_getBalance', [entry(1).token, 'latest']), '0x6', 'each was paid once')
 })
 
 test('a reorg before confirmation depth puts a transaction back, and it counts only when mined again', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
@@ -108,19 +108,23 @@ test('ranges that the node refuses are halved until it answers', async (t) => {
   const { connectAs, local, rpc } = await startMarket(t)
   // A real node that serves three blocks at once, as public ones serve some thousand.
   const asked: bigint[] = []
-  const limited = createServer(async (request, response) => {
-    const body = (await text(request)) as string
+  async function answer(request: IncomingMessage): Promise<string> {
+    const body = await text(request)
     const { id, method, params } = JSON.parse(body)
     const range = method === 'eth_getLogs' ? BigInt(params[0].toBlock) - BigInt(params[0].fromBlock) + 1n : 1n
     if (method === 'eth_getLogs') asked.push(range)
-    response.setHeader('content-type', 'application/json')
     if (range > 3n) {
-      const error = { code: -32602, message: 'query exceeds max block range 3' }
-      response.end(JSON.stringify({ jsonrpc: '2.0', id, error }))
-      return
+      return JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32602, message: 'query exceeds max block range 3' } })
     }
     const headers = { 'content-type': 'application/json' }
-    response.end(await (await fetch(local.rpcUrl, { method: 'POST', headers, body })).text())
+    return await (await fetch(local.rpcUrl, { method: 'POST', headers, body })).text()
+  }
+  const limited = createServer((request, response) => {
+    response.setHeader('content-type', 'application/json')
+    answer(request).then(
+      (body) => response.end(body),
+      (error: Error) => response.destroy(error)
+    )
   }).listen(0, '127.0.0.1')
   await once(limited, 'listening')
   t.after(() => {

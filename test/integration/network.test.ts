@@ -165,6 +165,15 @@ describe('network', { concurrency: 4 }, () => {
     await node.whenReady()
   })
 
+  test('every node that starts joins, also when it connects the moment it is up', async (t) => {
+    const bootstrap = await spawnPeer(t, { role: 'bootstrap' })
+    for (let i = 0; i < 8; i++) {
+      const node = await startNetwork(t, { role: i % 2 === 0 ? 'full' : 'light', bootstrap: bootstrap.addresses })
+      await node.whenReady({ signal: AbortSignal.timeout(5_000) })
+      await node.stop()
+    }
+  })
+
   test('an occupied port is portInUse naming the address, and nothing stays behind', async (t) => {
     const first = await startNetwork(t)
     const taken = tcpOf({ addresses: first.addresses() })

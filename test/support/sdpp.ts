@@ -17,7 +17,7 @@ import type {
   PaymentPayload,
   ProductLog
 } from '../../src/interface/index.ts'
-import { BuyerSession, type BuyRequest, type Product, systemClock } from '../../src/protocols/sdpp/index.ts'
+import { BuyerSession, type BuyRequest, type Clock, type Product, systemClock } from '../../src/protocols/sdpp/index.ts'
 import { SellerSession } from '../../src/protocols/sdpp/seller-session.ts'
 import { createSigner, type StatementSigner, statementLink } from '../../src/statements/index.ts'
 import { type Ledger, openLedger } from '../../src/storage/index.ts'
@@ -34,7 +34,7 @@ export async function makeSigner(): Promise<StatementSigner> {
 
 const CHANNEL: Hex = `0x${'11'.repeat(32)}`
 
-function voucher(amount: bigint): PaymentPayload {
+export function voucher(amount: bigint): PaymentPayload {
   return { channelId: CHANNEL, maxClaimableAmount: amount, signature: `0x${'22'.repeat(65)}` }
 }
 
@@ -173,47 +173,96 @@ export async function openStreams(): Promise<[Stream, Stream]> {
 export function serve(
   pair: Pair,
   stream: Stream,
-  buyer = pair.buyerSigner.peerId
+  options: { buyer?: string; clock?: Clock; products?: readonly Product[] } = {}
 ): { session: SellerSession; done: Promise<void> } {
   const done = Promise.withResolvers<void>()
   const session = new SellerSession(
     stream,
-    buyer,
+    options.buyer ?? pair.buyerSigner.peerId,
     {
       signer: pair.sellerSigner,
       sessions: pair.sellerLedger.sessions,
       logger: silent,
-      clock: systemClock,
-      products: () => [pair.product]
+      clock: options.clock ?? systemClock,
+      products: () => options.products ?? [pair.product]
     },
     () => done.resolve()
   )
   return { session, done: done.promise }
 }
 
+export type Request = Partial<BuyRequest> & { wish: BuyRequest['wish'] }
+
+export function makeBuyer(
+  pair: Pair,
+  stream: Stream,
+  request: Request,
+  options: { payer?: Payer; clock?: Clock; signer?: StatementSigner } = {}
+): BuyerSession {
+  return new BuyerSession(
+    stream,
+    pair.sellerSigner.peerId,
+    { listing: pair.listing, ...request },
+    {
+      signer: options.signer ?? pair.buyerSigner,
+      sessions: pair.buyerLedger.sessions,
+      payers: [options.payer ?? countingPayer()],
+      clock: options.clock ?? systemClock,
+      logger: silent
+    }
+  )
+}
+
 export async function buyFrom(
   pair: Pair,
-  request: Partial<BuyRequest> & { wish: BuyRequest['wish'] },
+  request: Request,
   payer: Payer = countingPayer()
 ): Promise<{ buyer: BuyerSession; sellerDone: Promise<void>; seller: SellerSession }> {
   const [outbound, inbound] = await openStreams()
   const { session, done } = serve(pair, inbound)
-  const buyer = new BuyerSession(
-    outbound,
-    pair.sellerSigner.peerId,
-    { listing: pair.listing, ...request },
-    {
-      signer: pair.buyerSigner,
-      sessions: pair.buyerLedger.sessions,
-      payers: [payer],
-      clock: systemClock,
-      logger: silent
-    }
-  )
+  const buyer = makeBuyer(pair, outbound, request, { payer })
   await buyer.open()
   return { buyer, sellerDone: done, seller: session }
 }
 
 export function jsonRecords(count: number, from = 0): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => new TextEncoder().encode(JSON.stringify({ i: i + from })))
+}
+
+/** A clock that stands still until it is told to move; timers fire in order. */
+export class ManualClock implements Clock {
+  #now = 1_000
+  #timers: Array<{ at: number; callback: () => void }> = []
+
+  now = (): number => this.#now
+  wallTime = (): number => 1_767_225_600_000 + this.#now
+
+  after = (milliseconds: number, callback: () => void): (() => void) => {
+    const timer = { at: this.#now + milliseconds, callback }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer)
+    }
+  }
+
+  advance(milliseconds: number): void {
+    const end = this.#now + milliseconds
+    for (;;) {
+      const next = this.#timers.toSorted((a, b) => a.at - b.at)[0]
+      if (next === undefined || next.at > end) break
+      this.#timers = this.#timers.filter((other) => other !== next)
+      this.#now = Math.max(this.#now, next.at)
+      next.callback()
+    }
+    this.#now = end
+  }
+}
+
+/** Waits, in real time, until something is so; fails after two seconds with what was waited for. */
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  const end = performance.now() + 2_000
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`waited in vain until ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
 }

@@ -1,7 +1,7 @@
 import type { Libp2p } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { DdmError, type Logger } from '../../interface/index.ts'
-import { BOOTSTRAP_RETRY_MS } from './constants.ts'
+import { BOOTSTRAP_RETRY_MS, BOOTSTRAP_TAG, BOOTSTRAP_TAG_VALUE } from './constants.ts'
 
 /** Peer ID at the end of a multiaddr; undefined when it has none. */
 export function peerIdOf(address: Multiaddr): string | undefined {
@@ -36,14 +36,17 @@ export function isBootstrapped(libp2p: Libp2p, bootstrap: string[]): boolean {
 }
 
 /**
- * Dials the bootstrap nodes until one is connected, for as long as the node runs: libp2p's own discovery tries once, and its
- * keep-alive gives up after some minutes. Returns the function that ends it.
+ * Dials the bootstrap nodes now, and again while none is connected, for as long as the node runs. Returns the function that
+ * ends it.
+ *
+ * Not `@libp2p/bootstrap`: that dials while the node still starts, and a peer that identifies before the DHT has registered
+ * for it never enters the routing table; and it tries once.
  */
 export function keepBootstrapped(libp2p: Libp2p, bootstrap: string[], logger: Logger): () => void {
   if (bootstrap.length === 0) return () => {}
   const stopped = new AbortController()
   let delay = BOOTSTRAP_RETRY_MS.first
-  let timer: NodeJS.Timeout
+  let timer: NodeJS.Timeout | undefined
 
   const dial = async (): Promise<void> => {
     if (isBootstrapped(libp2p, bootstrap)) {
@@ -51,18 +54,26 @@ export function keepBootstrapped(libp2p: Libp2p, bootstrap: string[], logger: Lo
       return
     }
     const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(BOOTSTRAP_RETRY_MS.maximum)])
-    const dials = bootstrap.map(async (entry) => libp2p.dial(multiaddr(entry), { signal }))
+    const dials = bootstrap.map((entry) => dialBootstrap(libp2p, multiaddr(entry), signal))
     await Promise.any(dials).catch((error: unknown) => {
       if (!stopped.signal.aborted) logger.debug('no bootstrap node answers', { error, retryMs: delay })
+      delay = Math.min(delay * 2, BOOTSTRAP_RETRY_MS.maximum)
     })
-    delay = Math.min(delay * 2, BOOTSTRAP_RETRY_MS.maximum)
   }
-  const next = (): void => {
-    timer = setTimeout(() => void dial().finally(() => !stopped.signal.aborted && next()), delay)
+  const run = (): void => {
+    void dial().finally(() => {
+      if (!stopped.signal.aborted) timer = setTimeout(run, delay)
+    })
   }
-  next()
+  run()
   return () => {
     stopped.abort()
     clearTimeout(timer)
   }
+}
+
+/** Tagged, so that libp2p keeps the connection when it has too many, and opens it again when it was lost. */
+async function dialBootstrap(libp2p: Libp2p, address: Multiaddr, signal: AbortSignal): Promise<void> {
+  const { remotePeer } = await libp2p.dial(address, { signal })
+  await libp2p.peerStore.merge(remotePeer, { tags: { [BOOTSTRAP_TAG]: { value: BOOTSTRAP_TAG_VALUE } } }, { signal })
 }

@@ -30,6 +30,9 @@ export const RELAY_DEFAULTS = { maxReservations: 256, dataLimit: 256n * 1024n * 
 /** A tag that starts with libp2p's KEEP_ALIVE: lost connections to bootstrap nodes are opened again. */
 export const BOOTSTRAP_TAG = 'keep-alive-ddm-bootstrap'
 
+/** Rank among tagged peers, 0–100, as @libp2p/bootstrap gives it. */
+export const BOOTSTRAP_TAG_VALUE = 50
+
 /** While no bootstrap node is connected they are dialled again after this time, doubled up to the maximum, ms. */
 export const BOOTSTRAP_RETRY_MS = { first: 1_000, maximum: 30_000 }
 

@@ -1,5 +1,4 @@
 import { autoNAT } from '@libp2p/autonat'
-import { bootstrap } from '@libp2p/bootstrap'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { dcutr } from '@libp2p/dcutr'
 import { gossipsub } from '@libp2p/gossipsub'
@@ -12,14 +11,7 @@ import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
-import {
-  BOOTSTRAP_TAG,
-  DHT_PROTOCOL,
-  GOSSIP_RPC_LIMITS,
-  MAX_GOSSIP_RPC,
-  MAX_STREAM_WINDOW,
-  RELAY_DEFAULTS
-} from './constants.ts'
+import { DHT_PROTOCOL, GOSSIP_RPC_LIMITS, MAX_GOSSIP_RPC, MAX_STREAM_WINDOW, RELAY_DEFAULTS } from './constants.ts'
 
 /** `bootstrap` and `full` nodes answer DHT queries and keep documents; a `light` one only asks. */
 export type NodeRole = 'bootstrap' | 'full' | 'light'
@@ -51,8 +43,6 @@ export interface Libp2pInit {
   listen: string[]
   /** Addresses told to others in place of what this machine sees: behind a port forwarding or a load balancer. */
   announce: string[]
-  /** Multiaddrs with /p2p/ of bootstrap nodes, without this node itself. */
-  bootstrap: string[]
   /** Gossip topics that this node takes part in; subscriptions to any other are ignored. */
   topics: string[] | undefined
   connections: ConnectionLimits
@@ -89,8 +79,6 @@ export function libp2pOptions(init: Libp2pInit) {
       inboundConnectionThreshold: connections.inboundPerSecond ?? 5,
       maxIncomingPendingConnections: connections.maxPendingInbound ?? 32
     },
-    peerDiscovery:
-      init.bootstrap.length === 0 ? [] : [bootstrap({ list: init.bootstrap, timeout: 0, tagName: BOOTSTRAP_TAG })],
     services: services(init)
   }
 }

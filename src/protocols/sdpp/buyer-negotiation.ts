@@ -91,9 +91,14 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     openedAt: clock.wallTime(),
     updatedAt: clock.wallTime()
   }
-  await sessions.put(record, { signal })
-  await sessions.keep(id, 'buyer', [offer, statement], { signal })
-  await rail.begin(id, { signal })
+  try {
+    await sessions.put(record, { signal })
+    await sessions.keep(id, 'buyer', [offer, statement], { signal })
+    await rail.begin(id, { signal })
+  } catch (error) {
+    await rail.end(0n)
+    throw error
+  }
   return { session: statement.link, statement, offer, entry, payer: rail, record }
 }
 

@@ -39,7 +39,8 @@ import { type Batch, DeliveryQueue } from './delivery-queue.ts'
 import { Latest } from './latest.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
 import { checkAccept, type OrderWish, sessionTerms } from './negotiation.ts'
-import { asSdppError, CLOSE_REASON, SdppError, STATUS } from './status.ts'
+import { asSdppError, CLOSE_REASON, SdppError, STATUS, statusName } from './status.ts'
+import { BUYER_TRANSITIONS } from './transitions.ts'
 import { Wire, type WireStream } from './wire.ts'
 
 export interface BuyerComponents {
@@ -109,6 +110,8 @@ export class BuyerSession {
   #openBlock: bigint | undefined
   /** Settles when the rail has taken ACCEPT: payments wait for it, data does not. */
   #rail: Promise<void> = Promise.resolve()
+  /** Settles when the payments asked for so far are signed and stored, or failed. */
+  #paying: Promise<unknown> = Promise.resolve()
   #receipt: CheckedStatement<'receipt'> | undefined
   #localError: unknown
   #invoices = 0
@@ -243,15 +246,14 @@ export class BuyerSession {
       sessions,
       clock,
       signal
-    }).then(
-      (order) => {
-        if (this.#wire.ended) return
+    })
+      .then((order) => {
+        if (this.#wire.ended) return order.payer.end(0n)
         this.#order = order
         this.#step({ type: 'orderSent' })
         this.#wire.send(encodeSigned('ORDER', order.statement))
-      },
-      (error: unknown) => this.#fail(error)
-    )
+      })
+      .catch((error: unknown) => this.#fail(error))
   }
 
   #onAccept(accept: CheckedStatement<'accept'>): void {
@@ -358,15 +360,17 @@ export class BuyerSession {
   /** The rail stores the new amount before it hands out the voucher; only then does the PAYMENT leave. */
   #pay(n: bigint, sessionPaid: bigint): void {
     const { payer } = this.#order as PlacedOrder
-    this.#rail
-      .then(() => payer.pay(sessionPaid, { signal: this.#abort.signal }))
-      .then((payload) => {
+    const payment = this.#rail
+      .then(async () => {
+        if (this.#wire.ended || this.#state.phase === 'closed') return
+        const payload = await payer.pay(sessionPaid, { signal: this.#abort.signal })
         if (this.#wire.ended) return
         this.#wire.send(encodePlain('PAYMENT', { n, sessionPaid, ...(payload === undefined ? {} : { payload }) }))
         this.#payments++
         this.#step({ type: 'paid', sessionPaid })
       })
       .catch((error: unknown) => this.#fail(error))
+    this.#paying = Promise.all([this.#paying, payment])
   }
 
   async #finish(): Promise<void> {
@@ -375,7 +379,7 @@ export class BuyerSession {
     const receipt = this.#receipt as CheckedStatement<'receipt'>
     const fields = { session: order.session, receipt: receipt.link }
     const acknowledgement = signStatement(signer, 'receipt-ack', fields, clock.wallTime())
-    await this.#active?.lastInvoice.flush()
+    await Promise.all([this.#paying, this.#rail, this.#active?.lastInvoice.flush()])
     await order.payer.end(receipt.content.due)
     await this.#store([receipt, acknowledgement])
     this.#wire.send(encodeSigned('RECEIPT_ACK', acknowledgement))
@@ -389,10 +393,13 @@ export class BuyerSession {
   }
 
   async #store(statements: SignedStatement[]): Promise<void> {
-    const active = this.#active
-    if (active === undefined) return
     const { sessions, clock } = this.#components
     const { phase, handled, due, paid } = this.#state
+    const active = this.#active
+    if (active === undefined) {
+      if (this.#order === undefined) return
+      return sessions.put({ ...this.#order.record, state: phase, updatedAt: clock.wallTime() })
+    }
     const { transcript, record } = active
     const parts = transcript.openPart === undefined ? transcript.parts : [...transcript.parts, transcript.openPart]
     const root = transcript.root()
@@ -403,16 +410,22 @@ export class BuyerSession {
     ])
   }
 
-  /** A local error reaches the caller as it is, the other side as a coded status. */
+  /** A local error reaches the caller as it is; the other side learns its code, nothing of wallet or budget. */
   #fail(error: unknown): void {
     this.#localError ??= error
-    this.#wire.fail(asSdppError(error))
+    const { code } = asSdppError(error)
+    const said =
+      error instanceof SdppError ? error : new SdppError(code, statusName(code) ?? 'internal', { cause: error })
+    if (this.#wire.ended) this.#onEnd(said)
+    else this.#wire.fail(said)
   }
 
   #onEnd(error: SdppError | undefined): void {
-    if (this.#finished) return
-    const phase = this.#state.phase
-    this.#step({ type: 'aborted' })
+    const { phase } = this.#state
+    // A receipt that came is kept, whatever happens to the stream meanwhile.
+    if (this.#finished || (phase === 'closed' && this.#localError === undefined)) return
+    const refused = error?.isRefusal === true && Object.hasOwn(BUYER_TRANSITIONS[phase], 'refused')
+    this.#step({ type: refused ? 'refused' : 'aborted' })
     this.#finished = true
     this.#timer.stop()
     this.#abort.abort()
@@ -428,6 +441,7 @@ export class BuyerSession {
 
   async #release(): Promise<void> {
     try {
+      await Promise.all([this.#paying, this.#rail.catch(() => {}), this.#active?.lastInvoice.flush()])
       await this.#order?.payer.end(this.#state.due)
       await this.#store([])
     } catch (error) {

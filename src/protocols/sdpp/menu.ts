@@ -22,6 +22,7 @@ export async function requestMenu(
   options: AbortOptions = {}
 ): Promise<MenuEntry[]> {
   const { clock, logger } = components
+  options.signal?.throwIfAborted()
   const entries: MenuEntry[] = []
   const result = Promise.withResolvers<MenuEntry[]>()
   let nonce = randomBytes(16)
@@ -34,6 +35,7 @@ export async function requestMenu(
   }
   const onMessage = (message: Message): void => {
     if (message.name === 'STATUS') {
+      if (message.content.code < 200n) return
       throw new SdppError(Number(message.content.code) as never, message.content.text, { side: 'remote' })
     }
     if (message.name !== 'MENU') throw new SdppError(STATUS.unexpected, `${message.name} instead of MENU`)

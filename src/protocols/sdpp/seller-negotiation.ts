@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import { CID } from 'multiformats/cid'
 import type { Logger, Payee, PayeeSession, PaymentTerms, SessionRecord, SessionStore } from '../../interface/index.ts'
 import {
   type CheckedStatement,
+  encodeCanonical,
+  type OfferPrice,
   type StatementFields,
   type StatementSigner,
   sha256,
@@ -40,10 +43,18 @@ type Answer =
   | { name: 'MENU'; statement: CheckedStatement<'menu'> }
   | { name: 'OFFER'; statement: CheckedStatement<'offer'> }
 
+interface MadeOffer {
+  statement: CheckedStatement<'offer'>
+  product: Product
+  payees: Payee[]
+  /** Monotonic ms. */
+  madeAt: number
+}
+
 /** HELLO → MENU or OFFER, ORDER → ACCEPT: everything before the first record. */
 export class SellerNegotiation {
   readonly #components: SellerNegotiationComponents
-  #offer: { statement: CheckedStatement<'offer'>; product: Product; payees: Payee[]; madeAt: number } | undefined
+  #offer: MadeOffer | undefined
   #menuPages = 0
 
   constructor(components: SellerNegotiationComponents) {
@@ -109,6 +120,7 @@ export class SellerNegotiation {
       version: BigInt(listing.version),
       buyer: this.#components.buyer,
       nonce: hello.nonce,
+      salt: randomBytes(16),
       prices: ways.map(({ terms }) => offerPriceOf(terms, product.credit)),
       k: product.k,
       epoch: log.epoch,
@@ -116,9 +128,7 @@ export class SellerNegotiation {
       head: log.head,
       finished: log.finished,
       ...(freeRange === undefined ? {} : { free: { from: BigInt(freeRange.from), to: BigInt(freeRange.to) } }),
-      ...(schema.jsonSchema === undefined
-        ? {}
-        : { schema: sha256(new TextEncoder().encode(JSON.stringify(schema.jsonSchema))) }),
+      ...(schema.jsonSchema === undefined ? {} : { schema: sha256(encodeCanonical(schema.jsonSchema)) }),
       maxRecordBytes: BigInt(schema.maxRecordBytes ?? 65_536),
       resumeTtl: RESUME_TTL_SECONDS,
       ttl: OFFER_TTL_SECONDS
@@ -139,7 +149,7 @@ export class SellerNegotiation {
   }
 
   async order(statement: CheckedStatement<'order'>, signal: AbortSignal): Promise<AcceptedOrder> {
-    const { buyer, clock, sessions } = this.#components
+    const { buyer, clock } = this.#components
     const made = this.#offer
     if (made === undefined) throw new SdppError(STATUS.unexpected, 'ORDER before OFFER')
     const { product, statement: offer, payees } = made
@@ -166,13 +176,31 @@ export class SellerNegotiation {
       },
       { signal }
     )
+    try {
+      return await this.#accept(made, statement, entry, { ...window, start, end }, rail, signal)
+    } catch (error) {
+      await rail.end(0n, 0n)
+      throw error
+    }
+  }
+
+  async #accept(
+    { product, statement: offer }: MadeOffer,
+    statement: CheckedStatement<'order'>,
+    entry: OfferPrice,
+    agreed: { k: bigint; credit: bigint; ahead: bigint; start: bigint; end: bigint | undefined },
+    rail: PayeeSession,
+    signal: AbortSignal
+  ): Promise<AcceptedOrder> {
+    const { buyer, clock, sessions } = this.#components
+    const { end, ...granted } = agreed
+    const order = statement.content
     const session = statement.link
     await rail.begin(session.toString(), { signal })
     const fields: StatementFields<'accept'> = {
       session,
-      start,
       epoch: product.log.epoch,
-      ...window,
+      ...granted,
       ...(end === undefined ? {} : { until: end }),
       ...(rail.account === undefined ? {} : { base: rail.base }),
       ...(rail.proof === undefined ? {} : { proof: rail.proof })
@@ -188,7 +216,7 @@ export class SellerNegotiation {
       state: 'streaming',
       rail: order.rail,
       ...(rail.channelId === undefined ? {} : { channelId: rail.channelId }),
-      start,
+      start: agreed.start,
       position: 0n,
       root: new Uint8Array(32),
       due: 0n,

@@ -406,7 +406,8 @@ export class SellerSession {
     this.#finished = true
     this.#timer.stop()
     this.#abort.abort()
-    if (!orderly && !refused) this.#components.logger.warn('session failed', { code: error.code, side: error.side, phase })
+    if (!orderly && !refused)
+      this.#components.logger.warn('session failed', { code: error.code, side: error.side, phase })
     this.#release(phase).finally(this.#onDone)
   }
 

@@ -86,6 +86,22 @@ test('a source is read no faster than the log stores', async () => {
   clearInterval(release)
 })
 
+test('what waits in memory is bounded in bytes too', async () => {
+  let taken = 0
+  const large = async function* (): AsyncIterable<SourceRecord> {
+    for (taken = 1; taken <= 10; taken++) yield { bytes: new Uint8Array(1 << 20) }
+  }
+  const held: Array<() => void> = []
+  const log = logWith(() => new Promise((resolve) => held.push(resolve)))
+  const feeding = feed(source(large), log)
+  for (let stored = 0; stored < 10; stored++) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    assert.equal(taken, Math.min(stored + 4, 11))
+    held.shift()?.()
+  }
+  assert.deepEqual(await feeding, { records: 10 })
+})
+
 test('a log that fails ends a source that is quiet', async () => {
   const quiet = async function* (options?: { signal?: AbortSignal }): AsyncIterable<SourceRecord> {
     yield { bytes: Buffer.from('1') }

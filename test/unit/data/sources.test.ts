@@ -109,6 +109,16 @@ test('csv: however the bytes are cut, good rows around bad ones all come out', a
   }
 })
 
+test('csv: a row that is bad at the very end of a piece of the file is skipped alone', async (t) => {
+  for (const cut of [65_534, 65_535, 65_536, 65_537]) {
+    const start = 'a,b\n'
+    const end = ',2\n1,x"\n'
+    const path = await fileOf(t, `${start}${'x'.repeat(cut - start.length - end.length)}${end}3,4\n5,6\n`)
+    const texts = await textsOf(csv(path, { onError: 'skip' }))
+    assert.deepEqual(texts.slice(1), ['{"a":3,"b":4}', '{"a":5,"b":6}'])
+  }
+})
+
 test('csv: a quote that never closes cannot be skipped, for all that follows would be lost', async (t) => {
   const path = await fileOf(t, 'a,b\n1,2\n3,"y\n4,5\n')
   await assert.rejects(textsOf(csv(path, { onError: 'skip' })), { code: 'badRecord', message: /:3: .*never closed/ })
