@@ -1,8 +1,5 @@
 import { DdmError } from '../src/interface/index.ts'
-import { type BootstrapNode, createBootstrap, resolveHome } from '../src/node/index.ts'
-
-/** Where a public bootstrap node listens; give the ports to the firewall. */
-export const BOOTSTRAP_LISTEN = '/ip4/0.0.0.0/tcp/4001,/ip4/0.0.0.0/tcp/4002/ws'
+import { createBootstrap, resolveHome } from '../src/node/index.ts'
 
 /**
  * Runs a bootstrap node until the signal, for service managers: everything comes from the variables and from
@@ -14,7 +11,7 @@ export const BOOTSTRAP_LISTEN = '/ip4/0.0.0.0/tcp/4001,/ip4/0.0.0.0/tcp/4002/ws'
  * ```
  */
 export async function runBootstrap(signal: AbortSignal, print: (line: string) => void = console.log): Promise<void> {
-  const node: BootstrapNode = await createBootstrap({ home: resolveHome() }, { signal })
+  const node = await createBootstrap({ home: resolveHome() }, { signal })
   for (const address of node.addresses()) print(address)
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
   await node.stop()
@@ -23,7 +20,6 @@ export async function runBootstrap(signal: AbortSignal, print: (line: string) =>
 async function main(): Promise<void> {
   const stopped = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stopped.abort())
-  process.env.DDM_LISTEN ??= BOOTSTRAP_LISTEN
   try {
     await runBootstrap(stopped.signal)
   } catch (error) {

@@ -32,6 +32,9 @@ export type { DialedPeer, ResolvedPeer, ResolveOptions } from './network/peers.t
 /** Any address of any interface, IPv4, a free port each; and a relay, if the node turns out to be unreachable. */
 export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws', '/p2p-circuit']
 
+/** A bootstrap node's ports must be known beforehand: they are opened in firewalls and named in network profiles. */
+export const BOOTSTRAP_LISTEN = ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/tcp/4002/ws']
+
 export interface NetworkInit {
   /** Ed25519 key behind the peer ID. */
   identity: PrivateKey

@@ -1,0 +1,93 @@
+import type { Command } from 'commander'
+import type { DdmNode, NodeInit } from '../node/index.ts'
+import { DdmError, type NetworkToken } from '../interface/index.ts'
+import type { Output } from './output.ts'
+
+/** Flags that every command takes. */
+export interface GlobalFlags {
+  home?: string
+  network?: string
+  json?: boolean
+  quiet?: boolean
+  logLevel?: string
+  insecureDevKeys?: boolean
+  listen?: string[]
+  passphraseFile?: string
+  set?: Record<string, string>
+}
+
+/** What a command gets besides its own arguments. */
+export interface Context {
+  readonly flags: GlobalFlags
+  readonly output: Output
+  /** Aborted when the user, or the program that started this one, wants it to end. */
+  readonly signal: AbortSignal
+}
+
+/** Resolves with the exit code, or nothing for 0. */
+export type Act = (context: Context, ...args: never[]) => Promise<number | undefined>
+
+/** Adds one command to the program; `act` wraps what it does. */
+export type Register = (program: Command, act: (run: Act) => (...args: unknown[]) => Promise<void>) => void
+
+/** The rooms behind the command line are loaded when a command needs them: `ddm --help` stays fast. */
+export function loadNode(): Promise<typeof import('../node/index.ts')> {
+  return import('../node/index.ts')
+}
+
+export interface NodeNeeds {
+  /** Log level when the user names none: servers talk, commands that end by themselves do not. */
+  logLevel: 'info' | 'warn'
+  config?: Record<string, unknown>
+}
+
+/** What to start a node from, out of flags. */
+export async function nodeInit({ flags }: Context, needs: NodeNeeds): Promise<NodeInit> {
+  const { resolveHome } = await loadNode()
+  const { logLevel, listen, set, insecureDevKeys, network, passphraseFile } = flags
+  const quiet = flags.quiet === true ? 'error' : undefined
+  const config = {
+    ...needs.config,
+    ...(process.env.DDM_LOG_LEVEL === undefined ? { logLevel: quiet ?? needs.logLevel } : {}),
+    ...(quiet === undefined ? {} : { logLevel: quiet }),
+    ...set,
+    ...(logLevel === undefined ? {} : { logLevel }),
+    ...(listen === undefined ? {} : { listen })
+  }
+  return {
+    home: resolveHome(flags.home),
+    // Checked by the node like everything else that is configured, with the name of the setting in its message.
+    config: config as NonNullable<NodeInit['config']>,
+    ...(network === undefined ? {} : { network }),
+    ...(insecureDevKeys === true ? { insecureDevKeys } : {}),
+    ...(passphraseFile === undefined ? {} : { passphrase: await readPassphrase(passphraseFile) })
+  }
+}
+
+async function readPassphrase(file: string): Promise<string> {
+  const { readFile } = await import('node:fs/promises')
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new DdmError('keyLocked', `--passphrase-file ${file} cannot be read (${error.code})`, { cause: error })
+  })
+  const passphrase = text.replace(/\r?\n$/, '')
+  if (passphrase === '') throw new DdmError('keyLocked', `--passphrase-file ${file} is empty`)
+  return passphrase
+}
+
+/** Runs a node for as long as `use` takes, and stops it in an orderly way, whatever happened. */
+export async function withNode<T>(context: Context, needs: NodeNeeds, use: (node: DdmNode) => Promise<T>): Promise<T> {
+  const { createNode } = await loadNode()
+  const node = await createNode(await nodeInit(context, needs), { signal: context.signal })
+  try {
+    return await use(node)
+  } finally {
+    await node.stop()
+  }
+}
+
+/** The token in which the network prices: the profile's first. */
+export function tokenOf(node: DdmNode): NetworkToken {
+  const [token] = node.profile.tokens
+  if (token === undefined) throw new DdmError('config', `the network profile ${node.profile.name} names no token`)
+  return token
+}

@@ -1,0 +1,38 @@
+/**
+ * The one place that makes text safe for a terminal. Titles, descriptions, status texts and records come from strangers;
+ * a C0 or C1 control starts an escape sequence (OSC 8 links, OSC 52 clipboard), a bidi control reorders what is read.
+ * `Output` passes everything through here, so that no command has to remember it.
+ * @source ECMA-48 §5 (C0, C1), Unicode TR 36 §2 and UAX 9 (bidirectional controls), CVE-2021-42574
+ */
+const UNSAFE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: removing control characters is the point
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu
+
+/** A whole escape sequence goes, not only its first character: `ESC ] 0 ; title BEL` must not leave `]0;title`. */
+const SEQUENCES =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+  /(?:\u001b\]|\u009d)[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c|$)|(?:\u001b[PX^_]|[\u0090\u0098\u009e\u009f])[^\u001b\u009c]*(?:\u001b\\|\u009c|$)|(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|\u001b[ -/]*[0-~]/g
+
+/**
+ * One line without control characters.
+ *
+ * @example
+ * ```ts
+ * printable('warm\u001b]0;pwned\u0007er\n') // 'warmer'
+ * ```
+ */
+export function printable(text: string): string {
+  return text.replace(SEQUENCES, '').replace(UNSAFE, '').toWellFormed()
+}
+
+/**
+ * A JSON text that says the same with every unsafe character escaped, so that a program loses nothing and a terminal shows
+ * nothing. JSON has them inside strings only, where `\uXXXX` means the same.
+ */
+export function printableJson(json: string): string {
+  return json.replace(UNSAFE, (character) =>
+    [...Array(character.length).keys()]
+      .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)
+      .join('')
+  )
+}
