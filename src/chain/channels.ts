@@ -11,8 +11,8 @@ import { DdmError } from '../interface/index.ts'
 import { channelEscrowAbi, testTokenAbi } from './abi.ts'
 import { revertOf } from './errors.ts'
 import { defaultToken } from './profile.ts'
-import type { TransactionQueue } from './queue.ts'
 import type { Rpc } from './rpc.ts'
+import type { TransactionQueue } from './transactions.ts'
 
 /** The escrow's shortest delay (15 minutes): what a withdrawal waits at least when its event cannot be found. */
 const MIN_WITHDRAW_DELAY_S = 900n

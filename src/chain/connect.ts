@@ -5,9 +5,10 @@ import { createChannelChain, readTokenBalance } from './channels.ts'
 import { type FundAmounts, fund } from './dev.ts'
 import { createHeadWatcher } from './heads.ts'
 import { defaultToken } from './profile.ts'
-import { createTransactionQueue, DEV_TIMING, PUBLIC_TIMING, type TransactionQueue } from './queue.ts'
+import { createTransactionQueue, DEV_TIMING, PUBLIC_TIMING } from './queue.ts'
 import { createRegistryChain } from './registry.ts'
 import { createRpc, type Rpc, shownUrl } from './rpc.ts'
+import type { TransactionQueue } from './transactions.ts'
 import { type ChainWallet, openWallet } from './wallet.ts'
 
 const DEV_POLL_MS = 250

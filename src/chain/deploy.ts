@@ -11,8 +11,9 @@ import {
 } from './abi.ts'
 import { shortText } from './errors.ts'
 import { parseProfile } from './profile.ts'
-import { createTransactionQueue, DEV_TIMING, PUBLIC_TIMING, type TransactionQueue } from './queue.ts'
+import { createTransactionQueue, DEV_TIMING, PUBLIC_TIMING } from './queue.ts'
 import { createRpc, type Rpc } from './rpc.ts'
+import type { TransactionQueue } from './transactions.ts'
 import { signerOf } from './wallet.ts'
 
 export interface DeployInit {

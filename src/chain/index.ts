@@ -16,7 +16,7 @@ export {
   readProfile,
   writeProfile
 } from './profile.ts'
-export type { MinedTransaction, TransactionQueue, TransactionRequest, TransactionSigner } from './queue.ts'
+export type { MinedTransaction, TransactionQueue, TransactionRequest, TransactionSigner } from './transactions.ts'
 export type { ChainWallet } from './wallet.ts'
 
 // viem takes half a second to load: only who talks to a chain pays for it.

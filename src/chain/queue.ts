@@ -1,32 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Hex, keccak256, numberToHex, type TransactionSerializableEIP1559 } from 'viem'
+import { type Hex, keccak256, numberToHex } from 'viem'
 import type { AbortOptions, Address, Logger } from '../interface/index.ts'
 import { DdmError } from '../interface/index.ts'
 import { aborted, describeRevert, errorText, refusal, revertOf, shortText } from './errors.ts'
+import { createFeeMarket, type FeeMarket, type Fees, raiseFees } from './fees.ts'
 import type { Rpc } from './rpc.ts'
+import {
+  type MinedTransaction,
+  type Receipt,
+  type TransactionQueue,
+  type TransactionRequest,
+  type TransactionSigner,
+  toMined
+} from './transactions.ts'
 
 /** Few in flight: nodes take only so many queued transactions of one account, and a stuck one holds up all behind it. */
 const MAX_IN_FLIGHT = 16
 /** Between estimate and block the state moves: a listing's first post, another channel's claim. */
 const GAS_MARGIN_PERCENT = 130n
-/** Base fee may double in about six full blocks before a transaction with twice the base fee stops being includable. */
-const BASE_FEE_FACTOR = 2n
-/** Nodes take a replacement only at ≥ 10 % more in both fees. */
-const BUMP_PERCENT = 115n
 /** 1.15⁸ ≈ 3 times the first price; after that only a higher market price raises it. */
 const MAX_BUMPS = 8
-const FEES_KEPT_MS = 1000
 /** Another process with the same wallet may win the race for a nonce some times in a row. */
 const SEND_ATTEMPTS = 12
 const MAX_JITTER_MS = 100
 /** A receipt may trail the nonce on nodes behind a load balancer. */
 const TICKS_UNTIL_REPLACED = 20
-
-/** Account that signs transactions; a viem `LocalAccount` is one. */
-export interface TransactionSigner {
-  readonly address: Address
-  signTransaction: (transaction: TransactionSerializableEIP1559) => Promise<Hex>
-}
 
 export interface QueueTiming {
   /** How often receipts are asked for while something is in flight, ms. */
@@ -50,58 +48,11 @@ export interface TransactionQueueInit {
   logger: Logger
 }
 
-export interface TransactionRequest {
-  /** What it does, for messages: `posting a listing`. */
-  label: string
-  /** undefined deploys `data`. */
-  to?: Address
-  data: Hex
-  /** Wei. */
-  value?: bigint
-}
-
-export interface TransactionLog {
-  address: Hex
-  topics: Hex[]
-  data: Hex
-}
-
-/** A transaction that is mined and succeeded. */
-export interface MinedTransaction {
-  hash: Hex
-  blockNumber: bigint
-  blockHash: Hex
-  gasUsed: bigint
-  logs: TransactionLog[]
-  /** Lower case; set when the transaction deployed a contract. */
-  contractAddress: Address | undefined
-}
-
-export interface TransactionQueue {
-  readonly account: Address
-  /** Waiting and in flight. */
-  readonly size: number
-  /**
-   * Simulates, sends in nonce order and waits until the transaction is mined at confirmation depth. Aborting before it
-   * is sent takes it out of the queue; afterwards it only ends the wait.
-   *
-   * @throws DdmError `chain` (refused, with the contract's own error and numbers), `funds`, `unreachable`, `aborted`
-   */
-  send: (request: TransactionRequest, options?: AbortOptions) => Promise<MinedTransaction>
-  /** Stops; who still waits gets `aborted`. What was sent may still be mined. */
-  close: () => Promise<void>
-}
-
 interface Job {
   readonly request: TransactionRequest
   settled: boolean
   readonly resolve: (mined: MinedTransaction) => void
   readonly reject: (error: DdmError) => void
-}
-
-interface Fees {
-  maxFeePerGas: bigint
-  maxPriorityFeePerGas: bigint
 }
 
 interface Flight {
@@ -118,16 +69,6 @@ interface Flight {
   ticksWithoutReceipt: number
 }
 
-interface Receipt {
-  transactionHash: Hex
-  blockNumber: Hex
-  blockHash: Hex
-  gasUsed: Hex
-  status: Hex
-  logs: TransactionLog[]
-  contractAddress: Hex | null
-}
-
 export function createTransactionQueue(init: TransactionQueueInit): TransactionQueue {
   return new NonceQueue(init)
 }
@@ -139,13 +80,14 @@ class NonceQueue implements TransactionQueue {
   readonly #waiting: Job[] = []
   /** By nonce, ascending. */
   readonly #flights = new Map<number, Flight>()
-  #fees: { value: Fees; at: number } | undefined
+  readonly #fees: FeeMarket
   #sending: Promise<void> | undefined
   #watching: Promise<void> | undefined
 
   constructor(init: TransactionQueueInit) {
     this.#init = init
     this.account = init.signer.address.toLowerCase() as Address
+    this.#fees = createFeeMarket((method, params) => this.#rpc(method, params))
   }
 
   get size(): number {
@@ -224,7 +166,7 @@ class NonceQueue implements TransactionQueue {
     const gas = await this.#simulate(job.request)
     for (let attempt = 1; !job.settled; attempt++) {
       const nonce = await this.#nextNonce()
-      const flight = await this.#sign(job, nonce, gas, await this.#currentFees())
+      const flight = await this.#sign(job, nonce, gas, await this.#fees.current())
       this.#flights.set(nonce, flight)
       const outcome = await this.#submit(flight).catch((error: unknown) => {
         this.#flights.delete(nonce)
@@ -236,7 +178,7 @@ class NonceQueue implements TransactionQueue {
         return
       }
       this.#flights.delete(nonce)
-      if (outcome === 'tooCheap') this.#fees = undefined
+      if (outcome === 'tooCheap') this.#fees.forget()
       if (attempt === SEND_ATTEMPTS) {
         const problem =
           outcome === 'tooCheap'
@@ -271,19 +213,6 @@ class NonceQueue implements TransactionQueue {
     // While nothing of ours is open, another process may have used the wallet.
     const known = await this.#rpc<Hex>('eth_getTransactionCount', [this.account, 'pending'])
     return Math.max(own, Number(known))
-  }
-
-  async #currentFees(): Promise<Fees> {
-    if (this.#fees !== undefined && Date.now() - this.#fees.at < FEES_KEPT_MS) return this.#fees.value
-    const block = await this.#rpc<{ baseFeePerGas?: Hex }>('eth_getBlockByNumber', ['latest', false])
-    if (block.baseFeePerGas === undefined) {
-      throw new DdmError('chain', `chain ${this.#init.chainId} has no base fee (EIP-1559); DDM cannot send to it`)
-    }
-    const maxPriorityFeePerGas = BigInt(await this.#rpc<Hex>('eth_maxPriorityFeePerGas', []))
-    const maxFeePerGas = BigInt(block.baseFeePerGas) * BASE_FEE_FACTOR + maxPriorityFeePerGas
-    const value = { maxFeePerGas, maxPriorityFeePerGas }
-    this.#fees = { value, at: Date.now() }
-    return value
   }
 
   async #sign(job: Job, nonce: number, gas: bigint, fees: Fees): Promise<Flight> {
@@ -391,14 +320,7 @@ class NonceQueue implements TransactionQueue {
     const { job } = flight
     if (receipt.status === '0x1') {
       this.#flights.delete(flight.nonce)
-      job.resolve({
-        hash: receipt.transactionHash,
-        blockNumber: BigInt(receipt.blockNumber),
-        blockHash: receipt.blockHash,
-        gasUsed: BigInt(receipt.gasUsed),
-        logs: receipt.logs,
-        contractAddress: (receipt.contractAddress?.toLowerCase() as Address | undefined) ?? undefined
-      })
+      job.resolve(toMined(receipt))
       return
     }
     const reason = await this.#reasonOf(job.request, BigInt(receipt.blockNumber))
@@ -436,18 +358,11 @@ class NonceQueue implements TransactionQueue {
 
   async #bump(flight: Flight): Promise<void> {
     const { nonce, gas, job } = flight
-    this.#fees = undefined
-    const market = await this.#currentFees()
-    const raise = (old: bigint, now: bigint): bigint => {
-      const least = (old * BUMP_PERCENT) / 100n + 1n
-      return now > least ? now : least
-    }
+    this.#fees.forget()
+    const market = await this.#fees.current()
     flight.pricedAt = Date.now()
     if (flight.hashes.length > MAX_BUMPS && market.maxFeePerGas <= flight.fees.maxFeePerGas) return
-    const fees = {
-      maxFeePerGas: raise(flight.fees.maxFeePerGas, market.maxFeePerGas),
-      maxPriorityFeePerGas: raise(flight.fees.maxPriorityFeePerGas, market.maxPriorityFeePerGas)
-    }
+    const fees = raiseFees(flight.fees, market)
     const replacement = await this.#sign(job, nonce, gas, fees)
     flight.raw = replacement.raw
     flight.fees = fees

@@ -12,9 +12,9 @@ import { DdmError } from '../interface/index.ts'
 import { listingRegistryAbi } from './abi.ts'
 import { type HeadWatcher, toBlock } from './heads.ts'
 import { createRangeFetcher } from './log-ranges.ts'
-import type { TransactionQueue } from './queue.ts'
 import { type RawLog, registryEvents, STATUSES } from './registry-logs.ts'
 import type { Rpc } from './rpc.ts'
+import type { TransactionQueue } from './transactions.ts'
 
 type RawBlock = Parameters<typeof toBlock>[0]
 

@@ -1,7 +1,7 @@
 import { privateKeyToAccount } from 'viem/accounts'
 import type { Address, Hex } from '../interface/index.ts'
 import { DdmError } from '../interface/index.ts'
-import type { TransactionSigner } from './queue.ts'
+import type { TransactionSigner } from './transactions.ts'
 
 /** Who sends transactions: an account and its key, or whatever signs for it (a viem account, a hardware wallet). */
 export type ChainWallet = { account: Address; privateKey: Hex } | { account: Address; signer: TransactionSigner }

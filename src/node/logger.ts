@@ -7,7 +7,7 @@ import { humanStream } from './logger/human.ts'
 import type { LogLevel } from './logger/levels.ts'
 import { formatMessage, loggable } from './logger/loggable.ts'
 
-export { LOG_LEVELS, type LogLevel } from './logger/levels.ts'
+export type { LogLevel } from './logger/levels.ts'
 
 export interface LoggerInit {
   /** `trace` adds what libp2p says. @default 'info' */

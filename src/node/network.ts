@@ -13,7 +13,7 @@ import type { HomePaths } from './home.ts'
 import type { NodeLogger } from './logger.ts'
 import { type Blocks, heliaBlocks } from './network/blocks.ts'
 import { isBootstrapped, keepBootstrapped, parseBootstrap, parseMultiaddr } from './network/bootstrap.ts'
-import { DIAL_TIMEOUT_MS, MAX_BITSWAP_MESSAGE, READY_TIMEOUT_MS } from './network/constants.ts'
+import { DEFAULT_LISTEN, DIAL_TIMEOUT_MS, MAX_BITSWAP_MESSAGE, READY_TIMEOUT_MS } from './network/constants.ts'
 import { startFailure, storeFailure } from './network/failure.ts'
 import {
   type ConnectionLimits,
@@ -25,15 +25,10 @@ import {
 import { type DialedPeer, Peers, type ResolvedPeer, type ResolveOptions } from './network/peers.ts'
 import { endOfWait } from './network/wait.ts'
 
-export type { Blocks, GetBlockOptions } from './network/blocks.ts'
+export type { Blocks } from './network/blocks.ts'
+export { BOOTSTRAP_LISTEN } from './network/constants.ts'
 export type { ConnectionLimits, NetworkServices, NodeRole, RelayLimits } from './network/libp2p.ts'
 export type { DialedPeer, ResolvedPeer, ResolveOptions } from './network/peers.ts'
-
-/** Any address of any interface, IPv4, a free port each; and a relay, if the node turns out to be unreachable. */
-export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws', '/p2p-circuit']
-
-/** A bootstrap node's ports must be known beforehand: they are opened in firewalls and named in network profiles. */
-export const BOOTSTRAP_LISTEN = ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/tcp/4002/ws']
 
 export interface NetworkInit {
   /** Ed25519 key behind the peer ID. */
@@ -80,7 +75,7 @@ export interface Network {
   stop: () => Promise<void>
 }
 
-export interface HandleOptions extends AbortOptions {
+interface HandleOptions extends AbortOptions {
   /** Streams of this protocol per connection. @default 32 */
   maxInboundStreams?: number
 }

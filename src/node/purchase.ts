@@ -1,6 +1,5 @@
 import {
   type AbortOptions,
-  type DataRecord,
   DdmError,
   due,
   type Listing,
@@ -9,7 +8,14 @@ import {
   type Payer,
   type SessionStore
 } from '../interface/index.ts'
-import { BuyerSession, CLOSE_REASON, type OrderWish, SDPP_PROTOCOL, systemClock } from '../protocols/sdpp/index.ts'
+import {
+  BuyerSession,
+  CLOSE_REASON,
+  type OrderWish,
+  type RecordBatch,
+  SDPP_PROTOCOL,
+  systemClock
+} from '../protocols/sdpp/index.ts'
 import type { StatementSigner } from '../statements/index.ts'
 import { atomicAmount, priceFromText } from './money.ts'
 import type { Network, ResolvedPeer } from './network.ts'
@@ -30,13 +36,22 @@ export interface PurchaseComponents {
 
 const decoder = new TextDecoder()
 
+/** Its view of the batch is made when it is looked at. */
 class BoughtRecord implements PurchasedRecord {
-  readonly offset: bigint
-  readonly bytes: Uint8Array
+  readonly #batch: RecordBatch
+  readonly #index: number
 
-  constructor({ offset, bytes }: DataRecord) {
-    this.offset = offset
-    this.bytes = bytes
+  constructor(batch: RecordBatch, index: number) {
+    this.#batch = batch
+    this.#index = index
+  }
+
+  get offset(): bigint {
+    return this.#batch.first + BigInt(this.#index)
+  }
+
+  get bytes(): Uint8Array {
+    return this.#batch.bytesOf(this.#index)
   }
 
   text(): string {
@@ -104,7 +119,7 @@ export class RunningPurchase implements Purchase {
     const session = await this.#session
     for await (const batch of session.batches()) {
       this.#firstRecordAt ??= performance.now()
-      yield batch.map((record) => new BoughtRecord(record))
+      yield Array.from({ length: batch.length }, (_, index) => new BoughtRecord(batch, index))
     }
     // A session that failed after its last record must not look like the end of the data.
     await session.done

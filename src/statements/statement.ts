@@ -124,7 +124,7 @@ export function readStatement<K extends StatementKind>(
 
 /** Reads a statement whose kind is in its payload. */
 export function readAnyStatement(payload: Uint8Array, signature: Uint8Array): CheckedStatement<StatementKind> {
-  const { kind } = decodeCanonical(payload) as { kind?: unknown }
+  const kind = (decodeCanonical(payload) as { kind?: unknown } | null)?.kind
   if (!isStatementKind(kind)) throw new FieldError('kind', 'is not a statement kind')
   return readStatement(kind, payload, signature)
 }
@@ -137,4 +137,18 @@ export function verifyStatement(statement: SignedStatement): boolean {
   } catch {
     return false
   }
+}
+
+/** The same on a thread of the pool: for many statements a second. */
+export function verifyStatementInBackground(statement: SignedStatement): Promise<boolean> {
+  return new Promise((resolve) => {
+    try {
+      const message = signingBytes(statement.kind, statement.payload)
+      verify(null, message, publicKeyOf(statement.issuer), statement.signature, (error, good) => {
+        resolve(error === null && good)
+      })
+    } catch {
+      resolve(false)
+    }
+  })
 }

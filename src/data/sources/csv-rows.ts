@@ -36,12 +36,11 @@ export class CsvRows {
   private emptyLines = 0
   private failure: Error | undefined
 
-  constructor(path: string, delimiter: string, linesBefore: number) {
+  constructor(path: string, linesBefore: number) {
     this.path = path
     this.linesBefore = linesBefore
     this.parser = parse({
       bom: linesBefore === 0,
-      delimiter,
       // Rows of a wrong length are told apart by the reader, who knows the header.
       relax_column_count: true,
       skip_empty_lines: true,

@@ -4,11 +4,6 @@ import { abortedBy } from '../abort.ts'
 import { type CsvRow, CsvRows } from './csv-rows.ts'
 import { badLine, fileError, type ProblemOptions, problems } from './problems.ts'
 
-export interface CsvOptions extends ProblemOptions {
-  /** @default ',' */
-  delimiter?: string
-}
-
 /** A number as JSON writes it. More than 15 digits may not survive, so such a cell stays text. */
 const NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/
 const MAX_DIGITS = 15
@@ -27,15 +22,19 @@ const NEWLINE = 0x0a
  * @throws DdmError `badRecord` naming file and line, as `weather.csv:17: …`. A quote that is opened and never closed
  * cannot be skipped when it has taken in more than its own line.
  */
-export function csv(path: string, options: CsvOptions = {}): DataSource {
+export function csv(path: string, options: ProblemOptions = {}): DataSource {
   return { name: path, finite: true, records: (abort) => read(path, options, abort) }
 }
 
-async function* read(path: string, options: CsvOptions, { signal }: AbortOptions = {}): AsyncIterable<SourceRecord> {
+async function* read(
+  path: string,
+  options: ProblemOptions,
+  { signal }: AbortOptions = {}
+): AsyncIterable<SourceRecord> {
   const problem = problems(options)
   let keys: string[] | undefined
   try {
-    for await (const row of rowsOf(path, options.delimiter ?? ',', signal)) {
+    for await (const row of rowsOf(path, signal)) {
       if ('error' in row) {
         // Without a header there is nothing to go on with.
         if (keys === undefined) throw row.error
@@ -55,17 +54,14 @@ async function* read(path: string, options: CsvOptions, { signal }: AbortOptions
 }
 
 /** All rows of a file; after a row that cannot be parsed, those from the next line on. */
-async function* rowsOf(
-  path: string,
-  delimiter: string,
-  signal: AbortSignal | undefined
-): AsyncGenerator<CsvRow | { error: DdmError }> {
+async function* rowsOf(path: string, signal: AbortSignal | undefined): AsyncGenerator<CsvRow | { error: DdmError }> {
+  const file = createReadStream(path, signal === undefined ? {} : { signal }) as AsyncIterable<Buffer>
   /** Line ends seen. */
   let lines = 0
   /** The line at which the parser gave up: nothing up to its end is parsed. */
   let bad = 0
-  let parser = new CsvRows(path, delimiter, lines)
-  for await (const chunk of createReadStream(path, signal === undefined ? {} : { signal }) as AsyncIterable<Buffer>) {
+  let parser = new CsvRows(path, lines)
+  for await (const chunk of wholeLines(file)) {
     let rest = chunk
     while (rest.length > 0) {
       if (lines < bad) {
@@ -73,7 +69,7 @@ async function* rowsOf(
         if (end === -1) break
         rest = rest.subarray(end + 1)
         lines += 1
-        parser = new CsvRows(path, delimiter, lines)
+        parser = new CsvRows(path, lines)
         continue
       }
       const failure = await parser.write(rest)
@@ -85,7 +81,7 @@ async function* rowsOf(
       if (failure.endless) throw failure.error
       yield failure
       bad = failure.line
-      if (lines >= bad) parser = new CsvRows(path, delimiter, lines)
+      if (lines >= bad) parser = new CsvRows(path, lines)
     }
   }
   if (lines < bad) return
@@ -93,6 +89,20 @@ async function* rowsOf(
   yield* parser.take()
   if (failure?.endless === true) throw failure.error
   if (failure !== undefined) yield failure
+}
+
+/**
+ * Cuts a file after line ends, and elsewhere only inside very long lines: the parser holds back a few bytes to look
+ * ahead, and when it gives up these must not be the start of a good row.
+ */
+async function* wholeLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let begun: Buffer = Buffer.alloc(0)
+  for await (const chunk of chunks) {
+    const end = chunk.lastIndexOf(NEWLINE) + 1 || chunk.length
+    yield begun.length === 0 ? chunk.subarray(0, end) : Buffer.concat([begun, chunk.subarray(0, end)])
+    begun = chunk.subarray(end)
+  }
+  yield begun
 }
 
 function countLines(bytes: Buffer): number {

@@ -1,4 +1,5 @@
 import { LOG_LEVELS } from '../logger/levels.ts'
+import { DEFAULT_LISTEN } from '../network/constants.ts'
 import {
   address,
   amount,
@@ -39,7 +40,7 @@ export const SETTINGS = {
   ),
   listen: setting(
     list(address),
-    ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws', '/p2p-circuit'],
+    DEFAULT_LISTEN,
     'multiaddrs to listen on; port 0 takes a free one; /p2p-circuit asks a relay for an address'
   ),
   announce: setting(list(address), [], 'multiaddrs told to others instead: behind a port forwarding'),

@@ -6,7 +6,7 @@ import { errnoOf } from '../files.ts'
 export const MIN_PASSPHRASE_LENGTH = 8
 
 /** Why a passphrase is asked for: to open key files that exist, or to encrypt new ones (ask twice). */
-export type PassphrasePurpose = 'open' | 'create'
+type PassphrasePurpose = 'open' | 'create'
 
 export type PassphraseSource = (purpose: PassphrasePurpose) => Promise<string>
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Helia } from '@helia/interface'
+import type { Helia } from 'helia'
 import type { CID } from 'multiformats/cid'
 import { type AbortOptions, DdmError } from '../../interface/index.ts'
 import { BLOCK_TIMEOUT_MS, MAX_BITSWAP_MESSAGE } from './constants.ts'
@@ -8,7 +8,7 @@ import { endOfWait } from './wait.ts'
 /** Multicodec of sha2-256. */
 const SHA2_256 = 0x12
 
-export interface GetBlockOptions extends AbortOptions {
+interface GetBlockOptions extends AbortOptions {
   /** A longer block is refused and not kept. @default 131072 */
   maxBytes?: number
   /** Do not ask peers. @default false */

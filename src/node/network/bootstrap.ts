@@ -4,7 +4,7 @@ import { DdmError, type Logger } from '../../interface/index.ts'
 import { BOOTSTRAP_RETRY_MS, BOOTSTRAP_TAG, BOOTSTRAP_TAG_VALUE } from './constants.ts'
 
 /** Peer ID at the end of a multiaddr; undefined when it has none. */
-export function peerIdOf(address: Multiaddr): string | undefined {
+function peerIdOf(address: Multiaddr): string | undefined {
   return address.getComponents().findLast(({ name }) => name === 'p2p')?.value
 }
 

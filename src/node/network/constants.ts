@@ -1,3 +1,9 @@
+/** Any address of any interface, IPv4, a free port each; and that of a relay, for who cannot dial those. */
+export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws', '/p2p-circuit']
+
+/** A bootstrap node's ports must be known beforehand: they are opened in firewalls and named in network profiles. */
+export const BOOTSTRAP_LISTEN = ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/tcp/4002/ws']
+
 /** Protocol of this market's own DHT: its peers never mix with those of public IPFS. */
 export const DHT_PROTOCOL = '/ddm/kad/1.0.0'
 

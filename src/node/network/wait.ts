@@ -12,6 +12,6 @@ export function endOfWait(signal: AbortSignal, what: string, cause: unknown, cod
   return new DdmError(code, `${what} ${verb}${late}`, { cause })
 }
 
-export function isTimeout(reason: unknown): boolean {
+function isTimeout(reason: unknown): boolean {
   return (reason as { name?: unknown } | null)?.name === 'TimeoutError'
 }

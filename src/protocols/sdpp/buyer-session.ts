@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { CID } from 'multiformats/cid'
 import {
   type AbortOptions,
-  type DataRecord,
   DdmError,
   type Listing,
   type Logger,
@@ -10,8 +9,7 @@ import {
   type PayerSession,
   type SessionRecord,
   type SessionStore,
-  type SignedStatement,
-  splitRecords
+  type SignedStatement
 } from '../../interface/index.ts'
 import {
   type CheckedStatement,
@@ -19,7 +17,8 @@ import {
   type StatementSigner,
   signStatement,
   Transcript,
-  verifyStatement
+  verifyStatement,
+  verifyStatementInBackground
 } from '../../statements/index.ts'
 import { advance, type SessionTerms } from './account.ts'
 import {
@@ -33,9 +32,9 @@ import {
 } from './buyer-machine.ts'
 import { type PlacedOrder, placeOrder } from './buyer-negotiation.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
-import { SDPP_VERSION } from './constants.ts'
+import { IDLE_POSITION_MS, SDPP_VERSION } from './constants.ts'
 import type { DataFrame } from './data-frame.ts'
-import { type Batch, DeliveryQueue } from './delivery-queue.ts'
+import { type Batch, DeliveryQueue, RecordBatch } from './delivery-queue.ts'
 import { Latest } from './latest.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
 import { checkAccept, type OrderWish, sessionTerms } from './negotiation.ts'
@@ -110,10 +109,13 @@ export class BuyerSession {
   #openBlock: bigint | undefined
   /** Settles when the rail has taken ACCEPT: payments wait for it, data does not. */
   #rail: Promise<void> = Promise.resolve()
+  /** Settles when the invoices received so far have proven to be signed. */
+  #verified: Promise<void> = Promise.resolve()
   /** Settles when the payments asked for so far are signed and stored, or failed. */
   #paying: Promise<unknown> = Promise.resolve()
   #receipt: CheckedStatement<'receipt'> | undefined
   #localError: unknown
+  #idle: (() => void) | undefined
   #invoices = 0
   #payments = 0
   #finished = false
@@ -179,7 +181,7 @@ export class BuyerSession {
   }
 
   /** Records as they came, a batch per DATA frame; views of the received bytes. */
-  async *batches(): AsyncGenerator<DataRecord[], void, undefined> {
+  async *batches(): AsyncGenerator<RecordBatch, void, undefined> {
     try {
       for (;;) {
         const records = await this.#queue.next()
@@ -206,7 +208,7 @@ export class BuyerSession {
     if (!buyerExpects(this.#state, message.name)) {
       throw new SdppError(STATUS.unexpected, `${message.name} is unexpected in state ${this.#state.phase}`)
     }
-    if ('statement' in message && !verifyStatement(message.statement)) {
+    if ('statement' in message && message.name !== 'INVOICE' && !verifyStatement(message.statement)) {
       throw new SdppError(STATUS.badSignature, `${message.name} has a bad signature`)
     }
     switch (message.name) {
@@ -296,16 +298,25 @@ export class BuyerSession {
     if (this.#finished || this.#state.phase === 'failed') return
     transcript.add(first, count, bytes, endOfBlock)
     this.#openBlock = endOfBlock ? undefined : blockStart
-    let offset = first
-    const records = splitRecords(bytes, count).map((record) => ({ offset: offset++, bytes: record }))
-    this.#queue.push({ records, n: progress.n, bytes: bytes.length })
+    this.#queue.push({ records: new RecordBatch(first, bytes, ends), n: progress.n, bytes: bytes.length })
   }
 
   #onInvoice(statement: CheckedStatement<'invoice'>): void {
     const { n, bytes, due, credited } = this.#checkIssuer(statement)
+    // The content is compared now, while the position is the invoice's; the signature on another core. Nothing is paid
+    // and nothing is kept before it is known to be good.
+    this.#verified = this.#verifyInBackground(statement)
     this.#step({ type: 'invoice', n, bytes, due, credited, rootMatches: this.#rootMatches(statement.content.root) })
     this.#invoices++
-    if (this.#state.phase !== 'failed') this.#active?.lastInvoice.set(statement)
+  }
+
+  async #verifyInBackground(statement: CheckedStatement<'invoice'>): Promise<void> {
+    const before = this.#verified
+    const good = await verifyStatementInBackground(statement)
+    await before
+    if (this.#wire.ended) return
+    if (good) this.#active?.lastInvoice.set(statement)
+    else this.#fail(new SdppError(STATUS.badSignature, 'INVOICE has a bad signature'))
   }
 
   #onReceipt(statement: CheckedStatement<'receipt'>): void {
@@ -327,7 +338,14 @@ export class BuyerSession {
   }
 
   #onHandled(batch: Batch, idle: boolean): void {
-    if (!this.#finished) this.#step({ type: 'handled', n: batch.n, bytes: batch.bytes, idle })
+    if (this.#finished) return
+    this.#step({ type: 'handled', n: batch.n, bytes: batch.bytes, idle: false })
+    if (!idle || this.#idle !== undefined) return
+    // A consumer that keeps up would otherwise acknowledge every frame on its own.
+    this.#idle = this.#components.clock.after(IDLE_POSITION_MS, () => {
+      this.#idle = undefined
+      this.#step({ type: 'handled', n: this.#state.handled, bytes: 0, idle: true })
+    })
   }
 
   #step(event: BuyerEvent): void {
@@ -360,7 +378,7 @@ export class BuyerSession {
   /** The rail stores the new amount before it hands out the voucher; only then does the PAYMENT leave. */
   #pay(n: bigint, sessionPaid: bigint): void {
     const { payer } = this.#order as PlacedOrder
-    const payment = this.#rail
+    const payment = Promise.all([this.#rail, this.#verified])
       .then(async () => {
         if (this.#wire.ended || this.#state.phase === 'closed') return
         const payload = await payer.pay(sessionPaid, { signal: this.#abort.signal })
@@ -370,7 +388,7 @@ export class BuyerSession {
         this.#step({ type: 'paid', sessionPaid })
       })
       .catch((error: unknown) => this.#fail(error))
-    this.#paying = Promise.all([this.#paying, payment])
+    this.#paying = Promise.all([this.#paying, payment]).then(() => {})
   }
 
   async #finish(): Promise<void> {
@@ -386,6 +404,7 @@ export class BuyerSession {
     this.#finished = true
     this.#wire.close()
     this.#timer.stop()
+    this.#idle?.()
     this.#abort.abort()
     const id = order.session.toString()
     this.#queue.end()
@@ -428,6 +447,7 @@ export class BuyerSession {
     this.#step({ type: refused ? 'refused' : 'aborted' })
     this.#finished = true
     this.#timer.stop()
+    this.#idle?.()
     this.#abort.abort()
     const cause =
       this.#localError ?? error ?? new SdppError(STATUS.shuttingDown, 'the session ended', { side: 'remote' })

@@ -13,6 +13,9 @@ export const MAX_IN_FLIGHT_BYTES = 1024 * 1024
 /** The buyer acknowledges at the latest after this much; a quarter of the budget keeps the pipe full. */
 export const POSITION_EVERY_BYTES = 128 * 1024
 
+/** A consumer that has caught up acknowledges after this long, so that few frames carry many positions (Flow). */
+export const IDLE_POSITION_MS = 20
+
 /** An invoice is sent at the latest this long after the first uninvoiced record (Invoices). */
 export const INVOICE_DELAY_MS = 1_000
 /** How long the seller waits for a PAYMENT that an invoice asks for. */

@@ -1,8 +1,33 @@
-import type { DataRecord } from '../../interface/index.ts'
+import type { DataRecord, RecordEnds } from '../../interface/index.ts'
 
-/** Records of one DATA frame, and the position after them. */
+/** Records of one DATA frame: views of the received bytes, made when they are looked at. */
+export class RecordBatch implements Iterable<DataRecord> {
+  /** Offset of the first record. */
+  readonly first: bigint
+  readonly length: number
+  readonly #bytes: Uint8Array
+  readonly #ends: RecordEnds
+
+  constructor(first: bigint, bytes: Uint8Array, ends: RecordEnds) {
+    this.first = first
+    this.length = ends.length
+    this.#bytes = bytes
+    this.#ends = ends
+  }
+
+  bytesOf(index: number): Uint8Array {
+    const start = index === 0 ? 0 : (this.#ends[index - 1] as number)
+    return this.#bytes.subarray(start + 4, this.#ends[index])
+  }
+
+  *[Symbol.iterator](): Generator<DataRecord, void, undefined> {
+    for (let i = 0; i < this.length; i++) yield { offset: this.first + BigInt(i), bytes: this.bytesOf(i) }
+  }
+}
+
+/** A batch on its way to the consumer, and the position after it. */
 export interface Batch {
-  records: DataRecord[]
+  records: RecordBatch
   /** Position after the last record. */
   n: bigint
   bytes: number
@@ -47,7 +72,7 @@ export class DeliveryQueue {
     this.#wake?.()
   }
 
-  async next(): Promise<DataRecord[] | undefined> {
+  async next(): Promise<RecordBatch | undefined> {
     this.#handleCurrent()
     while (this.#batches.length === 0) {
       if (this.#discarding) return undefined

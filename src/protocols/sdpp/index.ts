@@ -9,6 +9,7 @@ export {
 export type { Catalog, Product } from './catalog.ts'
 export { type Clock, systemClock } from './clock.ts'
 export * from './constants.ts'
+export type { RecordBatch } from './delivery-queue.ts'
 export { type MenuEntry, requestMenu } from './menu.ts'
 export type { OrderWish } from './negotiation.ts'
 export { type Seller, type SellerComponents, type SellerInit, type StreamRegistrar, sdppSeller } from './seller.ts'

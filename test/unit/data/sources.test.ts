@@ -44,10 +44,6 @@ test('csv: the header names the keys; numbers become numbers, empty cells null',
   ])
 })
 
-test('csv: another delimiter', async (t) => {
-  assert.deepEqual(await textsOf(csv(await fileOf(t, 'a;b\n1;x,y\n'), { delimiter: ';' })), ['{"a":1,"b":"x,y"}'])
-})
-
 for (const [why, text, line] of [
   ['too few cells', 'a,b\n1,2\n3\n4,5\n', 3],
   ['too many cells', 'a,b\r\n1,2\r\n\r\n3,4,5\r\n4,5\r\n', 4],
@@ -110,7 +106,7 @@ test('csv: however the bytes are cut, good rows around bad ones all come out', a
 })
 
 test('csv: a row that is bad at the very end of a piece of the file is skipped alone', async (t) => {
-  for (const cut of [65_534, 65_535, 65_536, 65_537]) {
+  for (let cut = 65_530; cut < 65_540; cut++) {
     const start = 'a,b\n'
     const end = ',2\n1,x"\n'
     const path = await fileOf(t, `${start}${'x'.repeat(cut - start.length - end.length)}${end}3,4\n5,6\n`)

@@ -73,7 +73,9 @@ test('the CID is CIDv1 dag-cbor sha2-256 of the payload as it came', () => {
   assert.equal(invoice.cid, invoice.link.toString())
   const back = readStatement('invoice', invoice.payload, invoice.signature)
   assert.equal(back.cid, invoice.cid)
-  assert.deepEqual(back.content, invoice.content)
+  assert.equal(back.content.due, invoice.content.due)
+  assert.equal(back.content.at, 5n)
+  assert.equal(back.issuer, signer.peerId)
   assert.ok(verifyStatement(back))
 })
 
@@ -127,12 +129,12 @@ test('limits: u64 and 2^128 − 1 pass, one more does not', () => {
 test('a signature is refused when a bit of it, of the payload, of the kind or of the issuer differs', () => {
   assert.ok(verifyStatement(invoice))
   for (let bit = 0; bit < 512; bit += 7) {
-    const signature = invoice.signature.slice()
+    const signature = Uint8Array.from(invoice.signature)
     signature[bit >> 3] = (signature[bit >> 3] as number) ^ (1 << (bit & 7))
     assert.equal(verifyStatement({ ...invoice, signature }), false, `bit ${bit}`)
   }
   for (let at = 0; at < invoice.payload.length; at += 5) {
-    const payload = invoice.payload.slice()
+    const payload = Uint8Array.from(invoice.payload)
     payload[at] = (payload[at] as number) ^ 1
     assert.equal(verifyStatement({ ...invoice, payload }), false, `byte ${at}`)
   }
@@ -180,7 +182,7 @@ test('readAnyStatement finds the kind in the payload and refuses what is none', 
 test('property: mutated payloads either read as canonical or throw FieldError', () => {
   fc.assert(
     fc.property(fc.nat(), fc.integer({ min: 0, max: 255 }), fc.boolean(), (at, byte, cut) => {
-      const payload = invoice.payload.slice()
+      const payload = Uint8Array.from(invoice.payload)
       payload[at % payload.length] = byte
       const bytes = cut ? payload.subarray(0, at % payload.length) : payload
       try {

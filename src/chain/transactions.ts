@@ -1,0 +1,72 @@
+import type { Hex, TransactionSerializableEIP1559 } from 'viem'
+import type { AbortOptions, Address } from '../interface/index.ts'
+
+/** Account that signs transactions; a viem `LocalAccount` is one. */
+export interface TransactionSigner {
+  readonly address: Address
+  signTransaction: (transaction: TransactionSerializableEIP1559) => Promise<Hex>
+}
+
+export interface TransactionRequest {
+  /** What it does, for messages: `posting a listing`. */
+  label: string
+  /** undefined deploys `data`. */
+  to?: Address
+  data: Hex
+  /** Wei. */
+  value?: bigint
+}
+
+export interface TransactionLog {
+  address: Hex
+  topics: Hex[]
+  data: Hex
+}
+
+/** A transaction that is mined and succeeded. */
+export interface MinedTransaction {
+  hash: Hex
+  blockNumber: bigint
+  blockHash: Hex
+  gasUsed: bigint
+  logs: TransactionLog[]
+  /** Lower case; set when the transaction deployed a contract. */
+  contractAddress: Address | undefined
+}
+
+export interface TransactionQueue {
+  readonly account: Address
+  /** Waiting and in flight. */
+  readonly size: number
+  /**
+   * Simulates, sends in nonce order and waits until the transaction is mined at confirmation depth. Aborting before it
+   * is sent takes it out of the queue; afterwards it only ends the wait.
+   *
+   * @throws DdmError `chain` (refused, with the contract's own error and numbers), `funds`, `unreachable`, `aborted`
+   */
+  send: (request: TransactionRequest, options?: AbortOptions) => Promise<MinedTransaction>
+  /** Stops; who still waits gets `aborted`. What was sent may still be mined. */
+  close: () => Promise<void>
+}
+
+/** As nodes give it. */
+export interface Receipt {
+  transactionHash: Hex
+  blockNumber: Hex
+  blockHash: Hex
+  gasUsed: Hex
+  status: Hex
+  logs: TransactionLog[]
+  contractAddress: Hex | null
+}
+
+export function toMined(receipt: Receipt): MinedTransaction {
+  return {
+    hash: receipt.transactionHash,
+    blockNumber: BigInt(receipt.blockNumber),
+    blockHash: receipt.blockHash,
+    gasUsed: BigInt(receipt.gasUsed),
+    logs: receipt.logs,
+    contractAddress: (receipt.contractAddress?.toLowerCase() as Address | undefined) ?? undefined
+  }
+}
