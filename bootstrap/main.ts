@@ -3,7 +3,7 @@ import { createBootstrap, resolveHome } from '../src/node/index.ts'
 
 /**
  * Runs a bootstrap node until the signal, for service managers: everything comes from the variables and from
- * `config.json` and `network.json` in the home. Prints the addresses that belong into the network profile, one per line.
+ * `config.json` and `network.json` in the home. Prints the addresses that belong into the profile, one per line.
  *
  * @example
  * ```sh

@@ -43,17 +43,14 @@ export interface NodeNeeds {
 
 /** What to start a node from, out of flags. */
 export async function nodeInit({ flags }: Context, needs: NodeNeeds): Promise<NodeInit> {
-  const { resolveHome } = await loadNode()
+  const { resolveHome, SETTINGS } = await loadNode()
   const { logLevel, listen, set, insecureDevKeys, network, passphraseFile } = flags
-  const quiet = flags.quiet === true ? 'error' : undefined
-  const config = {
-    ...needs.config,
-    ...(process.env.DDM_LOG_LEVEL === undefined ? { logLevel: quiet ?? needs.logLevel } : {}),
-    ...(quiet === undefined ? {} : { logLevel: quiet }),
-    ...set,
-    ...(logLevel === undefined ? {} : { logLevel }),
-    ...(listen === undefined ? {} : { listen })
+  const unknown = Object.keys(set ?? {}).find((name) => !Object.hasOwn(SETTINGS, name))
+  if (unknown !== undefined) {
+    throw new DdmError('usage', `--set ${unknown}: there is no such setting; known are ${Object.keys(SETTINGS).join(', ')}`)
   }
+  const level = logLevel ?? (flags.quiet === true ? 'error' : (process.env.DDM_LOG_LEVEL ?? needs.logLevel))
+  const config = { ...needs.config, logLevel: level, ...set, ...(listen === undefined ? {} : { listen }) }
   return {
     home: resolveHome(flags.home),
     // Checked by the node like everything else that is configured, with the name of the setting in its message.

@@ -14,6 +14,12 @@ import { encodeBlock, LENGTH_BYTES } from './blocks.ts'
 /** Blocks on their way to the store at once: enough to fill its group commits, 1 MiB of data at most. */
 const MAX_IN_FLIGHT = 16
 
+/** What one read of the store brings: a store that is busy committing answers seldom, so each answer must last. */
+const READ_AHEAD_BYTES = 2 * 1024 * 1024
+
+/** Readers that are read ahead for. */
+const MAX_READ_AHEAD = 256
+
 export interface ProductLogInit {
   id: string
   store: BlockStore
@@ -81,6 +87,8 @@ class StoredLog implements OpenProductLog {
   private readonly cache: BlockCache
   private readonly listeners = new Set<() => void>()
   private readonly loading = new Map<bigint, Promise<Block | undefined>>()
+  /** By the first offset of the block at which the next read starts: where that read begins. */
+  private readonly ahead = new Map<bigint, bigint>()
 
   private firstKept: bigint
   /** Everything before it is durable. */
@@ -164,9 +172,21 @@ class StoredLog implements OpenProductLog {
       )
     }
     const cached = this.cache.get(offset)
-    if (cached !== undefined) return cached
+    if (cached !== undefined) {
+      this.readAhead(cached)
+      return cached
+    }
     throwIfAborted(options)
     return await this.load(offset)
+  }
+
+  /** A reader that is half-way through what was read for it finds the rest in memory when it gets there. */
+  private readAhead({ first }: Block): void {
+    const end = this.ahead.get(first)
+    if (end === undefined) return
+    this.ahead.delete(first)
+    // A failure shows when the block is asked for.
+    if (end < this.durable && this.cache.get(end) === undefined) this.load(end).catch(() => {})
   }
 
   offsetAt(time: number, options?: AbortOptions): Promise<bigint> {
@@ -296,14 +316,24 @@ class StoredLog implements OpenProductLog {
     let reading = this.loading.get(offset)
     if (reading === undefined) {
       reading = this.store
-        .read(this.id, offset)
-        .then((block) => {
-          if (block !== undefined) this.cache.add(block)
-          return block
+        .readMany(this.id, offset, READ_AHEAD_BYTES)
+        .then((blocks) => {
+          for (const block of blocks) this.cache.add(block)
+          this.expectReader(blocks)
+          return blocks[0]
         })
         .finally(() => this.loading.delete(offset))
       this.loading.set(offset, reading)
     }
     return reading
+  }
+
+  private expectReader(blocks: Block[]): void {
+    const middle = blocks[Math.floor(blocks.length / 2)]
+    const last = blocks.at(-1)
+    if (middle === undefined || last === undefined) return
+    this.ahead.set(middle.first, last.first + BigInt(last.count))
+    const [oldest] = this.ahead.keys()
+    if (this.ahead.size > MAX_READ_AHEAD && oldest !== undefined) this.ahead.delete(oldest)
   }
 }

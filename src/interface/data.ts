@@ -31,6 +31,8 @@ export interface BlockStore {
   append: (logId: string, block: Block, options?: AbortOptions) => Promise<void>
   /** The block that holds `offset`, or undefined when the offset is not in the log. */
   read: (logId: string, offset: bigint, options?: AbortOptions) => Promise<Block | undefined>
+  /** The block that holds `offset` and those after it, until `maxBytes` are reached; at least one unless there is none. */
+  readMany: (logId: string, offset: bigint, maxBytes: number, options?: AbortOptions) => Promise<Block[]>
   /** First offset appended at or after `time` (Unix ms); the head when there is none. */
   offsetAt: (logId: string, time: number, options?: AbortOptions) => Promise<bigint>
   /** Marks a finite product as complete. */

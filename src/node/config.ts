@@ -40,8 +40,8 @@ interface Candidate {
 }
 
 /**
- * Reads the settings: flags win over `DDM_*` variables, those over `config.json`, that over the defaults. Nothing unknown
- * is passed over: a misspelt budget would otherwise be no budget.
+ * Reads the settings: flags win over `DDM_*` variables, those over `config.json`, that over the defaults. Nothing
+ * unknown is passed over: a misspelt budget would otherwise be no budget.
  *
  * Throws `usage` for a flag and `config` for a variable or the file, naming source and value.
  *

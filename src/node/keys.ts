@@ -8,8 +8,7 @@ import { type EvmKey, evmKey, generateEvmSecret } from './keys/evm-key.ts'
 import { createKeyFile, type KeyKind, readKeyFile, type StoredKey } from './keys/key-file.ts'
 import type { PassphraseSource } from './keys/passphrase.ts'
 
-export type { EvmKey } from './keys/evm-key.ts'
-export { type PassphraseInit, type PassphraseSource, passphraseFrom } from './keys/passphrase.ts'
+export { passphraseFrom } from './keys/passphrase.ts'
 
 /** The keys of a home. Each has a file of its own, so that each can be kept, moved or replaced alone. */
 export interface Keys extends IdentityKey {
@@ -40,8 +39,8 @@ export interface LoadKeysOptions {
 /**
  * Opens the keys of a home, or creates those that are missing. Call it while holding the home's lock.
  *
- * Throws `keyLocked` for a wrong or missing passphrase, `config` for a file that is missing, readable by others or not a
- * key file. No message holds key material.
+ * Throws `keyLocked` for a wrong or missing passphrase, `config` for a file that is missing, readable by others or
+ * not a key file. No message holds key material.
  *
  * @example
  * ```ts

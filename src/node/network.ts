@@ -27,8 +27,7 @@ import { endOfWait } from './network/wait.ts'
 
 export type { Blocks } from './network/blocks.ts'
 export { BOOTSTRAP_LISTEN } from './network/constants.ts'
-export type { ConnectionLimits, NetworkServices, NodeRole, RelayLimits } from './network/libp2p.ts'
-export type { DialedPeer, ResolvedPeer, ResolveOptions } from './network/peers.ts'
+export type { ResolvedPeer } from './network/peers.ts'
 
 export interface NetworkInit {
   /** Ed25519 key behind the peer ID. */
@@ -81,15 +80,16 @@ interface HandleOptions extends AbortOptions {
 }
 
 /**
- * Starts the peer-to-peer part of a node: libp2p on the given addresses, the market's own DHT, gossip, relays, and bitswap
- * over the same connections. No public IPFS node is contacted. Resolves when it listens; connecting to the bootstrap
- * nodes goes on in the background (`whenReady`).
+ * Starts the peer-to-peer part of a node: libp2p on the given addresses, the market's own DHT, gossip, relays, and
+ * bitswap over the same connections. No public IPFS node is contacted. Resolves when it listens; connecting to the
+ * bootstrap nodes goes on in the background (`whenReady`).
  *
  * Throws `portInUse` or `config` naming the address.
  *
  * @example
  * ```ts
- * const network = await createNetwork({ identity, paths: homePaths(root), role: 'full', logger, bootstrap: profile.bootstrap })
+ * const { bootstrap } = profile
+ * const network = await createNetwork({ identity, paths: homePaths(root), role: 'full', logger, bootstrap })
  * await network.whenReady({ signal: AbortSignal.timeout(10_000) })
  * const { addresses, source } = await network.resolvePeer('12D3KooW…') // ['/ip4/192.0.2.7/tcp/4001'], 'dht'
  * await network.stop()

@@ -108,7 +108,11 @@ export class Announcements {
     pubsub.removeEventListener('message', this.#onMessage)
     pubsub.removeEventListener('subscription-change', this.#onSubscription)
     pubsub.topicValidators.delete(this.#topic)
-    pubsub.unsubscribe(this.#topic)
+    try {
+      pubsub.unsubscribe(this.#topic)
+    } catch {
+      // It was stopped before us: nothing is subscribed any more.
+    }
     await Promise.all([this.#loop, this.#hearing])
   }
 

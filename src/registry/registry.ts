@@ -102,10 +102,9 @@ class ContractRegistry implements RegistryService {
   async stop(): Promise<void> {
     const parts = this.#started
     if (parts === undefined) return
+    this.#started = undefined
     this.#watchers.stop()
-    await parts.announcements.stop()
-    await parts.sync.stop()
-    await parts.documents.stop()
+    await Promise.all([parts.announcements.stop(), parts.sync.stop(), parts.documents.stop()])
   }
 
   async search(query: SearchQuery, options?: AbortOptions): Promise<Listing[]> {
@@ -171,7 +170,7 @@ class ContractRegistry implements RegistryService {
   }
 
   #parts(): Parts {
-    if (this.#started === undefined) throw new DdmError('internal', 'the registry was not started')
+    if (this.#started === undefined) throw new DdmError('internal', 'the registry is not running')
     return this.#started
   }
 

@@ -10,12 +10,23 @@ const APPEND = `INSERT INTO blocks (log, first, count, appended_at, digest, byte
   VALUES ((SELECT id FROM logs WHERE name = ?), ?, ?, ?, ?, ?)`
 const READ = `SELECT first, count, appended_at, digest, bytes FROM blocks
   WHERE log = (SELECT id FROM logs WHERE name = ?) AND first <= ? ORDER BY first DESC LIMIT 1`
+// The sum stops the scan as soon as enough bytes are there.
+const READ_MANY = `SELECT first, count, appended_at, digest, bytes FROM (
+    SELECT *, sum(length(bytes)) OVER (ORDER BY first ROWS UNBOUNDED PRECEDING) - length(bytes) AS before FROM (
+      SELECT * FROM blocks WHERE log = (SELECT id FROM logs WHERE name = ?1) AND first >= (
+        SELECT first FROM blocks WHERE log = (SELECT id FROM logs WHERE name = ?1) AND first <= ?2
+        ORDER BY first DESC LIMIT 1)
+      ORDER BY first LIMIT ?4))
+  WHERE before < ?3 ORDER BY first`
 const AT = `SELECT first FROM blocks WHERE log = (SELECT id FROM logs WHERE name = ?) AND appended_at >= ?
   ORDER BY appended_at, first LIMIT 1`
 const FINISH = 'UPDATE logs SET finished = 1 WHERE name = ?'
 const PRUNE = 'DELETE FROM blocks WHERE log = (SELECT id FROM logs WHERE name = ?) AND first + count <= ?'
 const MOVE_TAIL = `UPDATE logs SET tail = coalesce((SELECT min(first) FROM blocks WHERE log = logs.id), head)
   WHERE name = ?`
+
+/** Blocks of one read; small ones would otherwise fill a message of many rows. */
+const MAX_BLOCKS_PER_READ = 64
 
 /** Offsets of a log that a stranger may ask for, but no log can hold. */
 const MAX_OFFSET = (1n << 63n) - 1n
@@ -46,6 +57,12 @@ export function blockStore(db: Connection): BlockStore {
       if (offset < 0n || offset > MAX_OFFSET) return undefined
       const [block] = (await db.read(READ, [logId, offset], options)).map(toBlock)
       return block !== undefined && offset < block.first + BigInt(block.count) ? block : undefined
+    },
+    readMany: async (logId, offset, maxBytes, options) => {
+      if (offset < 0n || offset > MAX_OFFSET) return []
+      const rows = await db.read(READ_MANY, [logId, offset, maxBytes, MAX_BLOCKS_PER_READ], options)
+      const [first, ...rest] = rows.map(toBlock)
+      return first !== undefined && offset < first.first + BigInt(first.count) ? [first, ...rest] : []
     },
     offsetAt: async (logId, time, options) => {
       const [row] = await db.read(AT, [logId, Math.ceil(time)], options)

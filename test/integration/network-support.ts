@@ -1,28 +1,43 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { createHome } from '../../src/node/home.ts'
 import { createLogger } from '../../src/node/logger.ts'
 import { createNetwork, type Network, type NetworkInit } from '../../src/node/network.ts'
-import { tempDir } from '../support/temp-dir.ts'
 import type { PeerCall, PeerInit } from './network-peer.ts'
 
 export const LOOPBACK = ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws']
 
+/** A home that is removed only after what uses it has ended. */
+async function homeFor(): Promise<{ home: string; remove: () => Promise<void> }> {
+  const home = await mkdtemp(join(tmpdir(), 'ddm-test-'))
+  return { home, remove: () => rm(home, { recursive: true, force: true }) }
+}
+
 /** A node in this process; stopped when the test ends. */
 export async function startNetwork(t: TestContext, init: Partial<NetworkInit> = {}): Promise<Network> {
+  const { home, remove } = await homeFor()
   const network = await createNetwork({
     identity: await generateKeyPair('Ed25519'),
-    paths: await createHome(await tempDir(t)),
+    paths: await createHome(home),
     role: 'full',
     logger: createLogger({ level: 'error' }),
     listen: LOOPBACK,
     connections: { inboundPerSecond: 1_000 },
     ...init
+  }).catch(async (error: unknown) => {
+    await remove()
+    throw error
   })
-  t.after(() => network.stop())
+  t.after(async () => {
+    await network.stop()
+    await remove()
+  })
   return network
 }
 
@@ -36,9 +51,15 @@ export interface Peer {
 /** A node in a process of its own; killed when the test ends. */
 export async function spawnPeer(t: TestContext, init: Partial<PeerInit> = {}): Promise<Peer> {
   const child = fork(new URL('./network-peer.ts', import.meta.url), { stdio: 'inherit' })
-  t.after(() => child.kill('SIGKILL'))
+  const exited = once(child, 'exit')
+  const { home, remove } = await homeFor()
+  t.after(async () => {
+    child.kill('SIGKILL')
+    await exited
+    await remove()
+  })
   const identity = Buffer.from((await generateKeyPair('Ed25519')).raw).toString('hex')
-  child.send({ home: await tempDir(t), identity, role: 'full', listen: LOOPBACK, ...init })
+  child.send({ home, identity, role: 'full', listen: LOOPBACK, ...init })
   const [hello] = (await once(child, 'message')) as [{ peerId: string; addresses: string[]; error?: unknown }]
   if (hello.error !== undefined) throw new Error(JSON.stringify(hello.error))
   let calls = 0

@@ -38,10 +38,13 @@ async function startNode(
   )
   await registry.start()
   await network.whenReady()
-  const stop = async () => {
-    await registry.stop()
-    await index.close()
-    await network.stop()
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= registry
+      .stop()
+      .then(() => index.close())
+      .then(() => network.stop())
+    return stopped
   }
   t.after(stop)
   return { network, registry, stop }

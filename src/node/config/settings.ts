@@ -14,7 +14,7 @@ import {
   url
 } from './values.ts'
 
-/** One setting: its name in `config.json`; flag and variable follow from it (`maxConnections`, `--max-connections`, `DDM_MAX_CONNECTIONS`). */
+/** Named as in `config.json`; the flag (`--max-connections`) and the variable (`DDM_MAX_CONNECTIONS`) follow from it. */
 export interface Setting<T> {
   read: Read<T>
   /** As it would be written in the file; undefined: not set. */
@@ -31,7 +31,7 @@ function optional<T>(read: Read<T>, description: string): Setting<T | undefined>
   return { read, default: undefined, description }
 }
 
-/** Every setting of a node. Amounts are whole tokens as text; time spans carry a unit outside and are milliseconds in memory. */
+/** Every setting of a node. Amounts are whole tokens as text; time spans carry a unit outside, in memory they are ms. */
 export const SETTINGS = {
   role: setting(
     oneOf('full', 'light', 'bootstrap'),

@@ -75,7 +75,10 @@ export async function createKeyFile(
   await writeFileAtomic(path, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600, exclusive: true })
 }
 
-/** Reads a key file; undefined when there is none. Throws `config` for a file that is not safe or not one of ours, `keyLocked` for a wrong passphrase. */
+/**
+ * Reads a key file; undefined when there is none. Throws `config` for a file that is not safe or not one of ours,
+ * `keyLocked` for a wrong passphrase.
+ */
 export async function readKeyFile(path: string, kind: KeyKind, passphrase: Passphrase): Promise<StoredKey | undefined> {
   const text = await readPrivate(path)
   if (text === undefined) return undefined
@@ -90,7 +93,10 @@ export async function readKeyFile(path: string, kind: KeyKind, passphrase: Passp
   return { public: file.public, secret, encrypted: true }
 }
 
-/** The text of a file that nobody but its owner can read; checked on the open file, so that it cannot be swapped between. */
+/**
+ * The text of a file that nobody but its owner can read; checked on the open file, so that it cannot be swapped
+ * between.
+ */
 async function readPrivate(path: string): Promise<string | undefined> {
   const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
   let file: Awaited<ReturnType<typeof open>>

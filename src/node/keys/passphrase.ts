@@ -20,7 +20,8 @@ export interface PassphraseInit {
 /**
  * Where the passphrase of the key files comes from: `DDM_PASSPHRASE`, else the file that `DDM_PASSPHRASE_FILE` names
  * (a service manager's or container's secret; one line end at its end is not part of it), else a question to the user.
- * Asked once and remembered, so that a home with four key files asks one question. Throws `keyLocked` when there is none.
+ * Asked once and remembered, so that a home with four key files asks one question. Throws `keyLocked` when there is
+ * none.
  *
  * Prefer the file: the environment of a process is inherited by what it starts.
  *

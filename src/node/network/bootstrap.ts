@@ -36,11 +36,11 @@ export function isBootstrapped(libp2p: Libp2p, bootstrap: string[]): boolean {
 }
 
 /**
- * Dials the bootstrap nodes now, and again while none is connected, for as long as the node runs. Returns the function that
- * ends it.
+ * Dials the bootstrap nodes now, and again while none is connected, for as long as the node runs. Returns the
+ * function that ends it.
  *
- * Not `@libp2p/bootstrap`: that dials while the node still starts, and a peer that identifies before the DHT has registered
- * for it never enters the routing table; and it tries once.
+ * Not `@libp2p/bootstrap`: that dials while the node still starts, and a peer that identifies before the DHT has
+ * registered for it never enters the routing table; and it tries once.
  */
 export function keepBootstrapped(libp2p: Libp2p, bootstrap: string[], logger: Logger): () => void {
   if (bootstrap.length === 0) return () => {}

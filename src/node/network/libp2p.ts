@@ -59,9 +59,9 @@ export type NetworkServices = Omit<
 > & { dht: SingleKadDHT }
 
 /**
- * Configuration of libp2p. TLS comes before Noise because it moves twice the bytes per CPU second in Node. The DHT and the
- * dialer accept private addresses: a market on one machine or in one LAN works, and an address of a stranger that points
- * into a private network costs a failed handshake, because every peer must prove the key of its ID.
+ * Configuration of libp2p. TLS comes before Noise because it moves twice the bytes per CPU second in Node. The DHT
+ * and the dialer accept private addresses: a market on one machine or in one LAN works, and an address of a stranger
+ * that points into a private network costs a failed handshake, because every peer must prove the key of its ID.
  */
 export function libp2pOptions(init: Libp2pInit) {
   const { connections } = init

@@ -1,0 +1,27 @@
+import { InvalidArgumentError } from 'commander'
+
+/** A whole number from a flag. */
+export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN
+    if (value >= minimum && value <= maximum) return value
+    throw new InvalidArgumentError(`Give a whole number from ${minimum}${maximum < 2 ** 53 - 1 ? ` to ${maximum}` : ''}.`)
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** A time span with its unit: `90s`, `10m`; milliseconds in memory. */
+export function timeSpan(text: string): number {
+  const [, count, unit] = /^([0-9]{1,9})(ms|s|m|h|d)$/.exec(text) ?? []
+  const value = Number(count) * (UNITS[unit ?? ''] ?? Number.NaN)
+  if (value > 0) return value
+  throw new InvalidArgumentError('Give a time span with its unit, like 90s, 10m or 24h.')
+}
+
+export function words(text: string): string[] {
+  return text
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '')
+}

@@ -1,0 +1,34 @@
+import { type Context, type Register, tokenOf, withNode } from '../context.ts'
+import { priceText } from '../price.ts'
+import { short, table } from '../table.ts'
+
+export const menu: Register = (program, act) => {
+  program
+    .command('menu')
+    .description('ask a peer what it sells, knowing only its ID')
+    .argument('<peer>', 'peer ID (12D3KooW…)')
+    .action(act(run))
+}
+
+async function run(context: Context, peer: string): Promise<undefined> {
+  const { output, signal } = context
+  return withNode(context, { logLevel: 'warn' }, async (node) => {
+    const entries = await node.menu(peer, { signal })
+    const token = tokenOf(node)
+    if (output.json) {
+      for (const { cid, id, title, rail, amount, count, unit, asset, records } of entries) {
+        output.result({ id, cid: cid.toString(), title, rail, asset, price: { amount, count, unit }, records })
+      }
+    } else if (entries.length === 0) output.note(`${peer} sells nothing now`)
+    else {
+      const rows = entries.map((entry) => [
+        short(entry.id, 12),
+        priceText(entry, token),
+        entry.records === undefined ? '' : `${entry.records} records`,
+        entry.title
+      ])
+      output.result(undefined, ...table(['LISTING', 'PRICE', 'SIZE', 'TITLE'], rows))
+    }
+    return undefined
+  })
+}

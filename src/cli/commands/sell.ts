@@ -1,0 +1,84 @@
+import { formatUnits } from '../../interface/index.ts'
+import type { DdmNode, Sale, SellOptions } from '../../node/index.ts'
+import { timeSpan, words } from '../arguments.ts'
+import { type Context, type Register, tokenOf, withNode } from '../context.ts'
+import { firstPrice } from '../listing.ts'
+import { onRequest } from '../parent.ts'
+import { type ProductFlags, productsFromFile, productFromFlags } from '../products.ts'
+import { stopped } from '../stop.ts'
+
+interface Options extends ProductFlags {
+  config?: string
+  claimOnClose?: boolean
+}
+
+const PROGRESS_MS = 500
+
+export const sell: Register = (program, act) => {
+  program
+    .command('sell')
+    .description('publish products and serve them until stopped')
+    .option('--name <title>', 'title of the product')
+    .option('--description <text>')
+    .option('--keywords <words>', 'separated by commas', words)
+    .option('--price <price>', 'like 0.0001/record, 0.02/100 records, 0.001/KiB; 0 gives it away')
+    .option('--source <source>', 'telemetry, csv:FILE, jsonl:FILE or stdin (JSON lines)')
+    .option('--on-error <action>', 'for a line that cannot be read: stop or skip', 'stop')
+    .option('--period <span>', 'telemetry: time between records, like 100ms', timeSpan)
+    .option('--key <key>', 'names the product among yours; the same key again publishes a new version (default: the title)')
+    .option('--config <file>', 'several products, as a JSON file: {"products":[{"title":…,"price":…,"source":…}]}')
+    .option('--claim-on-close', 'present vouchers to the chain whenever a session ends, not only by time and amount')
+    .action(act(run))
+}
+
+async function run(context: Context, options: Options): Promise<undefined> {
+  const { output, signal } = context
+  const products: SellOptions[] =
+    options.config === undefined
+      ? [await productFromFlags(options, output)]
+      : await productsFromFile(options.config, output)
+  const config = options.claimOnClose === true ? { claimAbove: '0' } : {}
+  return withNode(context, { logLevel: 'info', config }, async (node) => {
+    const sales: Sale[] = []
+    for (const product of products) sales.push(await offer(context, node, product))
+    output.event(
+      { event: 'ready', peerId: node.peerId, account: node.account, addresses: node.addresses() },
+      `Selling as ${node.peerId}. Ctrl-C stops.`
+    )
+    const failed = Promise.all(sales.map(({ fed }) => fed)).then(() => stopped(signal))
+    const timer = setInterval(() => showSessions(context, node), PROGRESS_MS)
+    const release = onRequest('claim', async () => {
+      const { claimed, transactions } = await node.claim()
+      output.event({ event: 'claimed', claimed: formatUnits(claimed, tokenOf(node).decimals), transactions })
+    })
+    try {
+      await Promise.race([stopped(signal), failed])
+    } finally {
+      release()
+      clearInterval(timer)
+    }
+    return undefined
+  })
+}
+
+async function offer({ output, signal }: Context, node: DdmNode, product: SellOptions): Promise<Sale> {
+  const sale = await node.sell({ ...product, signal })
+  // A source that fails while others are being published is reported by whoever waits for all of them.
+  sale.fed.catch(() => {})
+  const { id, cid, version, document, transaction } = sale.listing
+  output.event(
+    { event: 'listed', listing: id, cid, version, title: document.title, payment: document.payment, transaction: transaction?.hash },
+    `On sale: ${document.title}, ${firstPrice(document.payment, tokenOf(node))} (listing ${id.slice(0, 12)})`
+  )
+  return sale
+}
+
+function showSessions({ output }: Context, node: DdmNode): void {
+  if (!output.live) return
+  const { decimals, symbol } = tokenOf(node)
+  const lines = node.sessions.selling().map(({ buyer, phase, sent, due, credited }) => {
+    const amount = (value: bigint): string => formatUnits(value, decimals)
+    return `buyer …${buyer.slice(-8)}: ${sent} records, due ${amount(due)}, credited ${amount(credited)} ${symbol} (${phase})`
+  })
+  output.progress(...lines)
+}

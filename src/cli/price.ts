@@ -1,0 +1,39 @@
+import { DdmError, formatUnits, type NetworkToken, type PriceUnit } from '../interface/index.ts'
+
+/** A price as people write it: whole tokens per so many records or KiB. */
+export interface WrittenPrice {
+  price: string
+  per: { unit: PriceUnit; count: number }
+}
+
+/**
+ * Reads `0.0001/record`, `0.02/100 records`, `0.001/KiB`; without a unit it is per record.
+ *
+ * @example
+ * ```ts
+ * parsePrice('0.02/100 records') // { price: '0.02', per: { unit: 'record', count: 100 } }
+ * ```
+ */
+export function parsePrice(text: string): WrittenPrice {
+  const match = /^\s*([0-9]+(?:\.[0-9]+)?)\s*(?:\/\s*(?:([1-9][0-9]{0,14})\s*)?(records?|kib))?\s*$/i.exec(text)
+  const price = match?.[1]
+  if (price === undefined) {
+    throw new DdmError('usage', `price "${text}" is not a price; write it like 0.0001/record, 0.02/100 records or 0.001/KiB`)
+  }
+  const unit = match?.[3]?.toLowerCase() === 'kib' ? 'KiB' : 'record'
+  return { price, per: { unit, count: Number(match?.[2] ?? 1) } }
+}
+
+/** `0.0001 USDC per record`; the amount is atomic units. */
+export function priceText(
+  price: { amount: bigint | string; count: bigint | number; unit: PriceUnit },
+  token: NetworkToken
+): string {
+  const amount = BigInt(price.amount)
+  if (amount === 0n) return 'free'
+  const count = BigInt(price.count)
+  // A price finer than the token's smallest unit is kept as an amount per more records; people read it per one.
+  const zeros = /^10*$/.test(count.toString()) ? count.toString().length - 1 : undefined
+  if (zeros !== undefined) return `${formatUnits(amount, token.decimals + zeros)} ${token.symbol} per ${price.unit}`
+  return `${formatUnits(amount, token.decimals)} ${token.symbol} per ${count} ${price.unit}s`
+}
