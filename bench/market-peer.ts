@@ -20,6 +20,8 @@ const node: DdmNode = await createNode({
   }
 })
 
+let utilization = performance.eventLoopUtilization()
+
 function fixedSource(records: number, recordBytes: number): DataSource {
   const bytes = new Uint8Array(recordBytes).fill(0x61)
   return {
@@ -68,6 +70,7 @@ answer(
       await node.listings.synced()
       const found = await node.listings.get(listing)
       const startedAt = performance.now()
+      const before = performance.eventLoopUtilization()
       const purchase = node.buy(found, { records, k, answering, prepay, from: 0 })
       let count = 0
       let firstAt: number | undefined
@@ -85,10 +88,17 @@ answer(
         due: outcome.due,
         credited: outcome.credited,
         invoices: purchase.status.invoices,
-        vouchers: purchase.status.payments
+        vouchers: purchase.status.payments,
+        busy: performance.eventLoopUtilization(before).utilization
       }
     },
-    memory: async () => process.memoryUsage().rss
+    mark: async () => {
+      utilization = performance.eventLoopUtilization()
+    },
+    usage: async () => ({
+      rss: process.memoryUsage().rss,
+      busy: performance.eventLoopUtilization(utilization).utilization
+    })
   },
   () => node.stop()
 )

@@ -2,20 +2,32 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startPeer } from './child.ts'
-import { startMarket } from './market.ts'
+import { type Market, startMarket } from './market.ts'
 
 /** Two processes on loopback: records per second of a paid session beside a raw libp2p stream in the same run. */
 const RECORD_BYTES = 200
 const PRICE = '0.0001'
 /** Atomic units per record at that price. */
 const UNIT = 100n
-/** Records that credit and prepay cover: the windows are wide so that the figures show the work, not the waiting. */
-const WINDOW_RECORDS = 20_000n
-const RUNS = [
-  { k: 1, records: 20_000 },
-  { k: 10, records: 100_000 },
-  { k: 100, records: 400_000 },
-  { k: 1000, records: 1_000_000 }
+/**
+ * Records that credit and prepay cover: wide enough that the figures show the work and not the waiting. One listing per
+ * width, because credit is a property of what is sold.
+ */
+const WIDTHS = [
+  {
+    window: 10_000n,
+    runs: [
+      { k: 1, records: 20_000 },
+      { k: 10, records: 100_000 }
+    ]
+  },
+  {
+    window: 100_000n,
+    runs: [
+      { k: 100, records: 500_000 },
+      { k: 1000, records: 1_000_000 }
+    ]
+  }
 ]
 const MODES = [
   { mode: 'strict', invoicing: 'strict', answering: 'every' },
@@ -28,6 +40,7 @@ interface Bought {
   vouchers: number
   due: bigint
   credited: bigint
+  busy: number
 }
 
 export async function run(arguments_: string[]): Promise<void> {
@@ -38,48 +51,56 @@ export async function run(arguments_: string[]): Promise<void> {
   try {
     const { seller, buyer } = await startMarket(directory, closers)
     const reference = startReference(closers)
-    const longest = Math.max(...RUNS.map(({ records }) => records))
     if (!json) process.stdout.write(header())
     for (const { mode, invoicing, answering } of MODES) {
-      if (process.env.BENCH_MODE !== undefined && process.env.BENCH_MODE !== mode) continue
-      const credit = UNIT * WINDOW_RECORDS
-      const sell = {
-        type: 'sell',
-        title: mode,
-        price: PRICE,
-        records: longest,
-        recordBytes: RECORD_BYTES,
-        invoicing,
-        credit
-      }
-      const { listing } = await seller.ask<{ listing: string }>(sell)
-      for (const { k, records } of RUNS) {
-        if (only !== undefined && only !== `${k}`) continue
-        const referencePerSecond = await reference(1_000_000)
-        const bought = await buyer.ask<Bought>({ type: 'buy', listing, records, k, answering, prepay: credit })
-        if (bought.due !== UNIT * BigInt(records) || bought.credited !== bought.due) {
-          throw new Error(`k = ${k}: due ${bought.due}, credited ${bought.credited}`)
+      for (const { window, runs } of WIDTHS) {
+        const wanted = runs.filter(({ k }) => only === undefined || only === `${k}`)
+        if (wanted.length === 0) continue
+        const credit = UNIT * window
+        const longest = Math.max(...wanted.map(({ records }) => records))
+        const what = { records: longest, recordBytes: RECORD_BYTES, invoicing, credit, price: PRICE }
+        const { listing } = await seller.ask<{ listing: string }>({ type: 'sell', title: `${mode} ${window}`, ...what })
+        for (const { k, records } of wanted) {
+          const order = { type: 'buy', listing, records, k, answering, prepay: credit }
+          const row = await measure({ seller, buyer, reference }, order, mode)
+          process.stdout.write(json ? `${JSON.stringify(row)}\n` : line(row))
         }
-        const rssMb = Math.round((await seller.ask<number>({ type: 'memory' })) / 1e6)
-        const ratio = bought.recordsPerSecond / referencePerSecond
-        const row = {
-          bench: 'stream',
-          mode,
-          k,
-          recordsPerSecond: Math.round(bought.recordsPerSecond),
-          referencePerSecond: Math.round(referencePerSecond),
-          ratio: Number(ratio.toFixed(3)),
-          invoices: bought.invoices,
-          vouchers: bought.vouchers,
-          credit: credit.toString(),
-          prepay: credit.toString(),
-          rssMb
-        }
-        process.stdout.write(json ? `${JSON.stringify(row)}\n` : line(row))
       }
     }
   } finally {
     for (const close of closers.reverse()) await close()
+  }
+}
+
+type Row = Record<string, string | number>
+
+async function measure(
+  { seller, buyer, reference }: Pick<Market, 'seller' | 'buyer'> & { reference: (records: number) => Promise<number> },
+  order: { type: string; listing: string; records: number; k: number; answering: string; prepay: bigint },
+  mode: string
+): Promise<Row> {
+  const referencePerSecond = await reference(1_000_000)
+  await seller.ask({ type: 'mark' })
+  const bought = await buyer.ask<Bought>(order)
+  const owed = UNIT * BigInt(order.records)
+  if (bought.due !== owed || bought.credited !== owed) {
+    throw new Error(`k = ${order.k}: ${owed} owed, due ${bought.due}, credited ${bought.credited}`)
+  }
+  const { rss, busy } = await seller.ask<{ rss: number; busy: number }>({ type: 'usage' })
+  return {
+    bench: 'stream',
+    mode,
+    k: order.k,
+    recordsPerSecond: Math.round(bought.recordsPerSecond),
+    referencePerSecond: Math.round(referencePerSecond),
+    ratio: Number((bought.recordsPerSecond / referencePerSecond).toFixed(3)),
+    invoices: bought.invoices,
+    vouchers: bought.vouchers,
+    credit: order.prepay.toString(),
+    prepay: order.prepay.toString(),
+    rssMb: Math.round(rss / 1e6),
+    sellerBusy: Number(busy.toFixed(2)),
+    buyerBusy: Number(bought.busy.toFixed(2))
   }
 }
 
@@ -101,11 +122,21 @@ function startReference(closers: Array<() => Promise<unknown>>): (records: numbe
 }
 
 function header(): string {
-  return `${'mode'.padEnd(10)}${'k'.padStart(6)}${'records/s'.padStart(12)}${'raw stream/s'.padStart(14)}${'ratio'.padStart(8)}${'invoices'.padStart(10)}${'vouchers'.padStart(10)}${'RSS MB'.padStart(8)}\n`
+  return `${'mode'.padEnd(10)}${'k'.padStart(6)}${'records/s'.padStart(12)}${'raw stream/s'.padStart(14)}${'ratio'.padStart(8)}${'invoices'.padStart(10)}${'vouchers'.padStart(10)}${'RSS MB'.padStart(8)}${'seller busy'.padStart(13)}${'buyer busy'.padStart(12)}\n`
 }
 
-function line(row: Record<string, string | number>): string {
-  const cells = [row.k, row.recordsPerSecond, row.referencePerSecond, row.ratio, row.invoices, row.vouchers, row.rssMb]
-  const widths = [6, 12, 14, 8, 10, 10, 8]
+function line(row: Row): string {
+  const cells = [
+    row.k,
+    row.recordsPerSecond,
+    row.referencePerSecond,
+    row.ratio,
+    row.invoices,
+    row.vouchers,
+    row.rssMb,
+    row.sellerBusy,
+    row.buyerBusy
+  ]
+  const widths = [6, 12, 14, 8, 10, 10, 8, 13, 12]
   return `${String(row.mode).padEnd(10)}${cells.map((cell, i) => String(cell).padStart(widths[i] ?? 8)).join('')}\n`
 }

@@ -5,7 +5,9 @@ export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER):
   return (text) => {
     const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN
     if (value >= minimum && value <= maximum) return value
-    throw new InvalidArgumentError(`Give a whole number from ${minimum}${maximum < 2 ** 53 - 1 ? ` to ${maximum}` : ''}.`)
+    throw new InvalidArgumentError(
+      `Give a whole number from ${minimum}${maximum < 2 ** 53 - 1 ? ` to ${maximum}` : ''}.`
+    )
   }
 }
 

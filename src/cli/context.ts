@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { DdmNode, NodeInit } from '../node/index.ts'
 import { DdmError, type NetworkToken } from '../interface/index.ts'
+import type { DdmNode, NodeInit } from '../node/index.ts'
 import type { Output } from './output.ts'
 
 /** Flags that every command takes. */
@@ -36,8 +36,8 @@ export function loadNode(): Promise<typeof import('../node/index.ts')> {
 }
 
 export interface NodeNeeds {
-  /** Log level when the user names none: servers talk, commands that end by themselves do not. */
-  logLevel: 'info' | 'warn'
+  /** Log level when the user names none: servers talk, commands that end by themselves say what matters in their result. */
+  logLevel: 'info' | 'error'
   config?: Record<string, unknown>
 }
 
@@ -47,7 +47,10 @@ export async function nodeInit({ flags }: Context, needs: NodeNeeds): Promise<No
   const { logLevel, listen, set, insecureDevKeys, network, passphraseFile } = flags
   const unknown = Object.keys(set ?? {}).find((name) => !Object.hasOwn(SETTINGS, name))
   if (unknown !== undefined) {
-    throw new DdmError('usage', `--set ${unknown}: there is no such setting; known are ${Object.keys(SETTINGS).join(', ')}`)
+    throw new DdmError(
+      'usage',
+      `--set ${unknown}: there is no such setting; known are ${Object.keys(SETTINGS).join(', ')}`
+    )
   }
   const level = logLevel ?? (flags.quiet === true ? 'error' : (process.env.DDM_LOG_LEVEL ?? needs.logLevel))
   const config = { ...needs.config, logLevel: level, ...set, ...(listen === undefined ? {} : { listen }) }

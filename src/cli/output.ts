@@ -69,7 +69,7 @@ export class Output {
   progress(...lines: string[]): void {
     if (!this.live) return
     this.#clear()
-    const width = Math.max(20, (this.#streams.stderr.columns ?? 80) - 1)
+    const width = Math.max(20, (this.#streams.stderr.columns || 80) - 1)
     for (const line of lines) this.#streams.stderr.write(`${printable(line).slice(0, width)}\n`)
     this.#shown = lines.length
   }
@@ -95,7 +95,9 @@ export class Output {
   /** Resolves when everything written has left; also when nobody reads it any more. */
   async flush(): Promise<void> {
     const { stdout, stderr } = this.#streams
-    await Promise.all([stdout, stderr].map((stream) => new Promise<void>((resolve) => stream.write('', () => resolve()))))
+    await Promise.all(
+      [stdout, stderr].map((stream) => new Promise<void>((resolve) => stream.write('', () => resolve())))
+    )
   }
 
   #clear(): void {

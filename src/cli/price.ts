@@ -18,7 +18,10 @@ export function parsePrice(text: string): WrittenPrice {
   const match = /^\s*([0-9]+(?:\.[0-9]+)?)\s*(?:\/\s*(?:([1-9][0-9]{0,14})\s*)?(records?|kib))?\s*$/i.exec(text)
   const price = match?.[1]
   if (price === undefined) {
-    throw new DdmError('usage', `price "${text}" is not a price; write it like 0.0001/record, 0.02/100 records or 0.001/KiB`)
+    throw new DdmError(
+      'usage',
+      `price "${text}" is not a price; write it like 0.0001/record, 0.02/100 records or 0.001/KiB`
+    )
   }
   const unit = match?.[3]?.toLowerCase() === 'kib' ? 'KiB' : 'record'
   return { price, per: { unit, count: Number(match?.[2] ?? 1) } }

@@ -27,7 +27,19 @@ interface FileProduct extends Omit<ProductFlags, 'name'> {
   document?: SellOptions['document']
 }
 
-const KEYS = ['title', 'description', 'keywords', 'price', 'source', 'onError', 'period', 'key', 'credit', 'k', 'document']
+const KEYS = [
+  'title',
+  'description',
+  'keywords',
+  'price',
+  'source',
+  'onError',
+  'period',
+  'key',
+  'credit',
+  'k',
+  'document'
+]
 
 export async function productFromFlags({ name, ...flags }: ProductFlags, output: Output): Promise<SellOptions> {
   return product({ ...flags, ...(name === undefined ? {} : { title: name }) }, output, (missing) => {
@@ -55,7 +67,10 @@ export async function productsFromFile(path: string, output: Output): Promise<Se
     products.map((entry, index) => {
       const unknown = Object.keys(entry).find((key) => !KEYS.includes(key))
       if (unknown !== undefined) {
-        throw new DdmError('usage', `${path}: product ${index + 1} has the unknown key "${unknown}"; known are ${KEYS.join(', ')}`)
+        throw new DdmError(
+          'usage',
+          `${path}: product ${index + 1} has the unknown key "${unknown}"; known are ${KEYS.join(', ')}`
+        )
       }
       const { source } = entry
       const located = source === undefined ? {} : { source: locate(source, dirname(resolve(path))) }
@@ -84,7 +99,8 @@ async function product(
   const options: SourceOptions = {
     onError,
     ...(period === undefined ? {} : { periodMs: period }),
-    onSkip: (skipped, { message }) => output.event({ event: 'skipped', skipped, message }, `skipped (${skipped}): ${message}`)
+    onSkip: (skipped, { message }) =>
+      output.event({ event: 'skipped', skipped, message }, `skipped (${skipped}): ${message}`)
   }
   return {
     title,

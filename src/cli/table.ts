@@ -6,7 +6,9 @@ export function table(header: string[], rows: string[][]): string[] {
   const widths = header.map((_, column) => Math.max(...cells.map((row) => [...(row[column] ?? '')].length)))
   return cells.map((row) =>
     row
-      .map((cell, column) => (column === row.length - 1 ? cell : cell + ' '.repeat((widths[column] ?? 0) - [...cell].length)))
+      .map((cell, column) =>
+        column === row.length - 1 ? cell : cell + ' '.repeat((widths[column] ?? 0) - [...cell].length)
+      )
       .join('  ')
   )
 }

@@ -13,8 +13,8 @@ import type { Watchers } from './watch.ts'
 /** `settled` looks again after each turn of the loop, and this often, ms. */
 const SETTLED_POLL_MS = 100
 
-/** Listings looked at in one transaction: with their documents at most 2 MiB in memory. */
-const BATCH = 32
+/** Listings looked at in one transaction: with their documents at most 8 MiB in memory. */
+const BATCH = 128
 
 /** Pause after the index failed, doubled up to the second figure. */
 const RETRY_MS = 1_000
@@ -164,11 +164,11 @@ export class Documents {
     const rows = await index.all<Candidate>(
       `select todo.listing_id, h.seller, h.version, h.manifest, h.token, h.unit_price, h.unit, h.posted, h.status,
           h.updated_at, d.bytes, d.bad, l.posted as row_posted
-        from registry_todo todo
+        from (select rowid as place, listing_id from registry_todo order by rowid limit ?) todo
         left join registry_head h on h.listing_id = todo.listing_id
         left join registry_document d on d.manifest = h.manifest
         left join registry_listing l on l.listing_id = todo.listing_id and l.trust = 'confirmed'
-        order by h.number limit ?`,
+        order by todo.place`,
       [BATCH]
     )
     if (rows.length === 0) return false

@@ -11,8 +11,12 @@ import { KEPT_BLOCKS, NEAR_HEAD, RANGE_BLOCKS } from './constants.ts'
 import { Alarm, abortable, backoff, sleep } from './retry.ts'
 import { type Checkpoint, type Step, sortable } from './tables.ts'
 
-/** How often a pass starts again because the chain moved while it was read. */
+/**
+ * How often a pass starts again because the chain moved while it was read, before it goes by block numbers alone, and as
+ * often then; the pause grows by the second figure each time.
+ */
 const MOVES = 5
+const MOVE_PAUSE_MS = 5
 
 /** First wait after a failed pass; doubled up to the second figure, with jitter. */
 const RETRY_MS = 250
@@ -111,26 +115,36 @@ export class ContractSync {
     for (let moves = 0; ; moves++) {
       try {
         const before = this.#checkpoint.hash
-        while (!(await this.#step(stop)));
+        while (!(await this.#step(moves >= MOVES, stop)));
         if (this.#checkpoint.hash !== before) this.#init.onChange()
         return
       } catch (error) {
-        if (!(error instanceof ChainMoved) || moves >= MOVES) throw error
+        if (!(error instanceof ChainMoved) || moves >= 2 * MOVES) throw error
+        await sleep(moves * MOVE_PAUSE_MS, stop)
       }
     }
   }
 
-  /** One transaction's worth of progress; true at the head. */
-  async #step(signal: AbortSignal): Promise<boolean> {
+  /**
+   * One transaction's worth of progress; true at the head. `byNumber` is for an endpoint that does not know the parent of
+   * a block that it gave us: one of several that are not in step, or a development chain after a reorganisation.
+   */
+  async #step(byNumber: boolean, signal: AbortSignal): Promise<boolean> {
     const { chain } = this.#components
     const head = await chain.head({ signal })
     if (head.hash === this.#checkpoint.hash) return true
 
-    if (head.number > this.#checkpoint.number + NEAR_HEAD) {
+    if (byNumber || head.number > this.#checkpoint.number + NEAR_HEAD) {
       const ancestor = await this.#lastCommon(signal)
-      const to = min(ancestor.number + RANGE_BLOCKS, head.number - NEAR_HEAD)
-      await this.#range(ancestor, to, signal)
-      return false
+      const last = byNumber ? head.number : head.number - NEAR_HEAD
+      const to = min(ancestor.number + RANGE_BLOCKS, last)
+      if (to > ancestor.number) {
+        await this.#range(ancestor, to, signal)
+        return false
+      }
+      await this.#commit(ancestor, [], [], ancestor)
+      if (ancestor.hash !== head.hash) throw new ChainMoved(`block ${head.number} has two hashes`)
+      return true
     }
 
     const branch: ChainBlock[] = []

@@ -6,7 +6,7 @@ import type { Hex, Listing } from '../../src/interface/index.ts'
 import { encodeDocument, manifestToCid } from '../../src/registry/index.ts'
 import { documentOf, draft, OTHER_PEER, PEER, SharedBlocks, salt, startNode } from '../unit/registry/market.ts'
 import { PubSubNetwork } from '../unit/registry/pubsub.ts'
-import { accountAt, type Market, startMarket } from './chain-fixture.ts'
+import { accountAt, eventually, type Market, startMarket } from './chain-fixture.ts'
 
 const STATUSES = ['none', 'active', 'paused', 'retired']
 
@@ -68,8 +68,12 @@ test('after reorganisations of 1 to 70 blocks the index is what the chain says',
   const registry = market.profile.contracts.registry
   const token = market.profile.tokens[0]?.address as Hex
   const seller = accountAt(market.accounts, 1).address.toLowerCase() as Hex
+  // The hash is answered before the block is mined.
   const send = async (data: Hex) => {
-    await market.rpc('eth_sendTransaction', [{ from: seller, to: registry, data, gas: '0x30000' }])
+    const hash = await market.rpc<Hex>('eth_sendTransaction', [{ from: seller, to: registry, data, gas: '0x30000' }])
+    await eventually('the transaction to be mined', async () => {
+      return (await market.rpc<object | null>('eth_getTransactionReceipt', [hash])) ?? undefined
+    })
   }
   let revision = 0
   const post = async (n: number) => {
@@ -106,6 +110,9 @@ test('after reorganisations of 1 to 70 blocks the index is what the chain says',
     await market.rpc('anvil_reorg', [depth, []])
     for (let i = random(3); i > 0; i--) await post(random(5))
     await node.registry.synced()
+    const [checkpoint] = await node.index.all<{ hash: string }>('select hash from registry_checkpoint')
+    const head = await market.rpc<{ hash: string }>('eth_getBlockByNumber', ['latest', false])
+    assert.equal(checkpoint?.hash, head.hash)
     const rows = await node.index.all<{ listing_id: string }>('select listing_id from registry_head')
     const listings = await Promise.all(rows.map(({ listing_id }) => node.registry.get(listing_id)))
     assert.deepEqual(shown(listings), await truth(market), `depth ${depth}`)

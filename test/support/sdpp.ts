@@ -1,4 +1,8 @@
-import type { TestContext } from 'node:test'
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, type TestContext } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
@@ -21,7 +25,6 @@ import { BuyerSession, type BuyRequest, type Clock, type Product, systemClock } 
 import { SellerSession } from '../../src/protocols/sdpp/seller-session.ts'
 import { createSigner, type StatementSigner, statementLink } from '../../src/statements/index.ts'
 import { type Ledger, openLedger } from '../../src/storage/index.ts'
-import { tempDir } from './temp-dir.ts'
 
 /** Two sides of SDPP over an in-memory stream pair, with real ledgers and product logs and a rail that costs nothing to run. */
 
@@ -139,13 +142,32 @@ export interface PairOptions {
   payee?: Payee
 }
 
-/** Opens both ledgers and the product; all closed and removed when the test ends. */
+const closers: Array<() => Promise<void>> = []
+let ledgers: Promise<[seller: Ledger, buyer: Ledger]> | undefined
+
+/** A worker thread each, so the tests of a file share them. */
+async function openLedgers(): Promise<[seller: Ledger, buyer: Ledger]> {
+  const directory = await mkdtemp(join(tmpdir(), 'ddm-test-'))
+  closers.push(() => rm(directory, { recursive: true, force: true }))
+  return Promise.all(
+    ['seller', 'buyer'].map(async (name) => {
+      const ledger = await openLedger({ path: `${directory}/${name}.db` })
+      closers.push(() => ledger.close())
+      return ledger
+    })
+  ) as Promise<[Ledger, Ledger]>
+}
+
+after(async () => {
+  for (const close of closers.reverse()) await close()
+})
+
+/** Two identities and a product of its own, over the ledgers of the file. */
 export async function makePair(t: TestContext, options: PairOptions = {}): Promise<Pair> {
-  const directory = await tempDir(t)
   const [sellerSigner, buyerSigner] = await Promise.all([makeSigner(), makeSigner()])
-  const sellerLedger = await openLedger({ path: `${directory}/seller.db` })
-  const buyerLedger = await openLedger({ path: `${directory}/buyer.db` })
-  const log = await openProductLog({ id: 'test', store: sellerLedger.blocks })
+  ledgers ??= openLedgers()
+  const [sellerLedger, buyerLedger] = await ledgers
+  const log = await openProductLog({ id: randomUUID(), store: sellerLedger.blocks })
   const listing = makeListing(
     sellerSigner.peerId,
     options.price ?? { amount: '100', count: 1, unit: 'record' },
@@ -159,10 +181,7 @@ export async function makePair(t: TestContext, options: PairOptions = {}): Promi
     k: { min: 1n, default: 10n, max: 1000n },
     ...options.product
   }
-  t.after(async () => {
-    await log.close()
-    await Promise.all([sellerLedger.close(), buyerLedger.close()])
-  })
+  t.after(() => log.close())
   return { sellerSigner, buyerSigner, sellerLedger, buyerLedger, log, listing, product }
 }
 

@@ -18,7 +18,9 @@ async function run(context: Context): Promise<undefined> {
   try {
     const paths = await createHome(init.home)
     const profile =
-      flags.network === undefined ? parseProfile(await readNetworkFile(paths)) : await readProfile(flags.network, { signal })
+      flags.network === undefined
+        ? parseProfile(await readNetworkFile(paths))
+        : await readProfile(flags.network, { signal })
     // Whoever gets the profile from here finds this node; where it listened before no longer counts.
     const others = profile.bootstrap.filter((address) => !address.endsWith(`/p2p/${node.peerId}`))
     const joined = { ...profile, bootstrap: [...others, ...node.addresses()] }

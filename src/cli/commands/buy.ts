@@ -1,8 +1,18 @@
+import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { PassThrough, type Writable } from 'node:stream'
-import { timeSpan, wholeNumber } from '../arguments.ts'
-import { DdmError, EXIT_CODES, formatUnits, type NetworkToken } from '../../interface/index.ts'
+import {
+  type DataSink,
+  DdmError,
+  due,
+  EXIT_CODES,
+  formatUnits,
+  type Listing,
+  type NetworkToken,
+  parseUnits
+} from '../../interface/index.ts'
 import type { BuyOptions, DdmNode, Purchase, PurchaseOutcome } from '../../node/index.ts'
+import { timeSpan, wholeNumber } from '../arguments.ts'
 import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
 import { printableJson } from '../text.ts'
 
@@ -27,7 +37,11 @@ export const buy: Register = (program, act) => {
     .command('buy')
     .description('buy records of a listing: they go to stdout as JSON lines, what happens meanwhile to stderr')
     .argument('<listing>', 'its ID, a unique beginning of it (0x and 4 digits or more), or the CID of its document')
-    .option('-n, --records <number>', 'stop after so many (default: all of a finite product, a stream until stopped)', wholeNumber(1))
+    .option(
+      '-n, --records <number>',
+      'stop after so many (default: all of a finite product, a stream until stopped)',
+      wholeNumber(1)
+    )
     .option('--from <offset>', 'first offset, or "live" (default: the first one, the newest of a stream)')
     .option('--max <amount>', 'most that this purchase may cost, in whole tokens like 0.05')
     .option('--max-price <amount>', 'highest price per record (or KiB), in whole tokens')
@@ -41,39 +55,60 @@ export const buy: Register = (program, act) => {
 }
 
 async function run(context: Context, id: string, options: Options): Promise<number> {
-  const { output, signal } = context
-  const { fileSink, jsonLinesSink } = await loadNode()
+  const { signal } = context
   const wish = wishOf(options)
-  // Opened first: a file that cannot be written is known before anything is paid.
-  const sink =
-    options.output === undefined
-      ? jsonLinesSink(recordStream())
-      : await fileSink(resolve(options.output), { append: options.append === true, force: options.force === true })
-  try {
-    return await withNode(context, { logLevel: 'warn' }, async (node) => {
-      await node.listings.synced({ signal })
-      const listing = await node.listings.get(id, { signal })
-      const purchase = node.buy(listing, wish)
-      const stop = (): void => purchase.stop()
-      signal.addEventListener('abort', stop, { once: true })
-      const shown = showProgress(context, purchase, listing.document.title, tokenOf(node))
-      try {
-        for await (const batch of purchase.batches()) await sink.write(batch)
-        await sink.flush()
-        const outcome = await purchase.done
-        shown.end()
-        report(context, node, outcome, listing.document.title, purchase)
-        return interrupted(outcome, options, signal) ? EXIT_CODES.aborted : EXIT_CODES.ok
-      } finally {
-        shown.end()
-        signal.removeEventListener('abort', stop)
-        await purchase.done.catch(() => {})
-      }
-    })
-  } finally {
-    await sink.close()
-    if (options.output === undefined) await output.flush()
-  }
+  return withNode(context, { logLevel: 'error' }, async (node) => {
+    await node.listings.synced({ signal })
+    const listing = await node.listings.get(id, { signal })
+    checkMaximum(listing, options.max, tokenOf(node))
+    // Opened before anything is paid: a file that cannot be written is known by then.
+    const sink = await openSink(options)
+    const purchase = node.buy(listing, wish)
+    const stop = (): void => purchase.stop()
+    signal.addEventListener('abort', stop, { once: true })
+    const shown = showProgress(context, purchase, listing.document.title, tokenOf(node))
+    try {
+      for await (const batch of purchase.batches()) await sink.write(batch)
+      await sink.close()
+      const outcome = await purchase.done
+      shown.end()
+      report(context, node, outcome, options, purchase, listing)
+      return exitCode(outcome, options, listing, signal)
+    } finally {
+      shown.end()
+      signal.removeEventListener('abort', stop)
+      await Promise.allSettled([purchase.done, sink.close()])
+      if (purchase.status.received === 0n) await removeEmpty(options)
+    }
+  })
+}
+
+async function openSink({ output, append = false, force = false }: Options): Promise<DataSink> {
+  const { fileSink, jsonLinesSink } = await loadNode()
+  return output === undefined ? jsonLinesSink(recordStream()) : fileSink(resolve(output), { append, force })
+}
+
+/** A purchase that failed before its first record leaves no file that the next try would stumble over. */
+async function removeEmpty({ output, append, force }: Options): Promise<void> {
+  if (output !== undefined && append !== true && force !== true) await rm(resolve(output), { force: true })
+}
+
+/** Known before anybody is dialled: not even one record fits the purchase's maximum. */
+function checkMaximum({ id, document }: Listing, max: string | undefined, token: NetworkToken): void {
+  if (max === undefined) return
+  const limit = parseUnits(max, token.decimals, '--max')
+  const one = { n: 1n, records: 1n, bytes: 1n }
+  const prices = document.payment.map(({ price: { amount, count, unit } }) =>
+    due({ amount: BigInt(amount), count: BigInt(count), unit }, one)
+  )
+  const least = prices.reduce((least, price) => (price < least ? price : least), prices[0] ?? 0n)
+  if (least <= limit) return
+  const amount = (value: bigint): string => `${formatUnits(value, token.decimals)} ${token.symbol}`
+  throw new DdmError(
+    'priceAboveLimit',
+    `one record of listing ${id} costs ${amount(least)}, more than --max ${amount(limit)}`,
+    { details: { price: formatUnits(least, token.decimals), max } }
+  )
 }
 
 function wishOf({ records, from, max, maxPrice, k, prepay, duration }: Options): BuyOptions {
@@ -112,16 +147,23 @@ function showProgress(
   return { end: () => clearInterval(timer) }
 }
 
-export function progressLine(title: string, { status }: Pick<Purchase, 'status'>, token: NetworkToken): string {
+function progressLine(title: string, { status }: Pick<Purchase, 'status'>, token: NetworkToken): string {
   const { phase, received, rate, paid, risk } = status
   const amount = (value: bigint): string => formatUnits(value, token.decimals)
   return `${title}: ${received} records, ${rate.toFixed(1)}/s, paid ${amount(paid)} ${token.symbol}, at risk ${amount(risk)} (${phase})`
 }
 
-function report({ output }: Context, node: DdmNode, outcome: PurchaseOutcome, title: string, purchase: Purchase): void {
+function report(
+  { output }: Context,
+  node: DdmNode,
+  outcome: PurchaseOutcome,
+  { output: file }: Options,
+  { status }: Purchase,
+  { document: { title } }: Listing
+): void {
   const { symbol, decimals } = tokenOf(node)
   const amount = (value: bigint): string => formatUnits(value, decimals)
-  const { session, listing, seller, records, due, paid, reason, firstRecordMs, totalMs } = outcome
+  const { session, listing, seller, records, due: owed, paid, reason, firstRecordMs, totalMs } = outcome
   const value = {
     event: 'bought',
     session,
@@ -129,23 +171,34 @@ function report({ output }: Context, node: DdmNode, outcome: PurchaseOutcome, ti
     title,
     seller,
     records: Number(records),
-    due: amount(due),
+    due: amount(owed),
     paid: amount(paid),
     symbol,
     reason,
-    resolvedThrough: purchase.status.resolvedThrough,
+    resolvedThrough: status.resolvedThrough,
     firstRecordMs: firstRecordMs === undefined ? undefined : Math.round(firstRecordMs),
-    totalMs: Math.round(totalMs)
+    totalMs: Math.round(totalMs),
+    ...(file === undefined ? {} : { file: resolve(file) })
   }
-  output.aside(
-    value,
-    `${records} records of "${title}" for ${amount(due)} ${symbol}, paid ${amount(paid)} (${reason})`,
+  const lines = [
+    `${records} records of "${title}" for ${amount(owed)} ${symbol}, paid ${amount(paid)} (${reason})`,
     `Receipt: ddm receipts export ${session}`
-  )
+  ]
+  // Standard output belongs to the records, unless they went to a file.
+  if (file === undefined) output.aside(value, ...lines)
+  else output.result(value, ...lines)
 }
 
-/** A stream that runs until stopped was stopped as planned; anything else that the user cut short was not finished. */
-function interrupted({ records, reason }: PurchaseOutcome, wanted: Options, signal: AbortSignal): boolean {
-  if (!signal.aborted || reason === 'sourceEnded' || reason === 'complete') return false
-  return wanted.records !== undefined && records < BigInt(wanted.records)
+/** 0 when the buyer got what was asked for; a stream without an end ends when somebody, or the maximum, says so. */
+function exitCode(
+  { records, reason }: PurchaseOutcome,
+  wanted: Options,
+  listing: Listing,
+  signal: AbortSignal
+): number {
+  const endless = wanted.records === undefined && listing.document.cadence?.mode !== 'finite'
+  const whole = reason === 'sourceEnded' || reason === 'complete'
+  if (endless || whole || (wanted.records !== undefined && records >= BigInt(wanted.records))) return EXIT_CODES.ok
+  if (signal.aborted) return EXIT_CODES.aborted
+  return reason === 'maximum' ? EXIT_CODES.budget : EXIT_CODES.ok
 }

@@ -22,8 +22,16 @@ export const chain: Register = (program, act) => {
 }
 
 async function run({ flags, output, signal }: Context, { port, host, name, profile }: Options): Promise<undefined> {
-  const { createHome, createLogger, deployContracts, devAccounts, resolveHome, startLocalChain, writeNetworkFile, writeProfile } =
-    await loadNode()
+  const {
+    createHome,
+    createLogger,
+    deployContracts,
+    devAccounts,
+    resolveHome,
+    startLocalChain,
+    writeNetworkFile,
+    writeProfile
+  } = await loadNode()
   const paths = await createHome(resolveHome(flags.home))
   const local = await startLocalChain({
     ...(port === undefined ? {} : { port }),
@@ -40,7 +48,14 @@ async function run({ flags, output, signal }: Context, { port, host, name, profi
     const file = profile === undefined ? paths.network : resolve(profile)
     if (profile !== undefined) await writeProfile(file, deployed)
     const { id, genesisHash } = deployed.chain
-    const ready = { event: 'ready', rpc: local.rpcUrl, chainId: id, genesisHash, profile: file, contracts: deployed.contracts }
+    const ready = {
+      event: 'ready',
+      rpc: local.rpcUrl,
+      chainId: id,
+      genesisHash,
+      profile: file,
+      contracts: deployed.contracts
+    }
     output.result(
       ready,
       `Chain ${id} at ${local.rpcUrl}; a fresh one each time, with free test coins.`,

@@ -10,7 +10,7 @@ export const claim: Register = (program, act) => {
 
 async function run(context: Context): Promise<undefined> {
   const { output, signal } = context
-  return withNode(context, { logLevel: 'warn' }, async (node) => {
+  return withNode(context, { logLevel: 'error' }, async (node) => {
     const { claimed, transactions, rejected } = await node.claim({ signal })
     const { symbol, decimals } = tokenOf(node)
     output.result(

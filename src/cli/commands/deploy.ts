@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
+import type { Address } from '../../interface/index.ts'
 import { wholeNumber } from '../arguments.ts'
 import { type Context, loadNode, nodeInit, type Register } from '../context.ts'
-import type { Address } from '../../interface/index.ts'
 
 interface Options {
   rpc: string

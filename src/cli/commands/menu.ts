@@ -12,7 +12,7 @@ export const menu: Register = (program, act) => {
 
 async function run(context: Context, peer: string): Promise<undefined> {
   const { output, signal } = context
-  return withNode(context, { logLevel: 'warn' }, async (node) => {
+  return withNode(context, { logLevel: 'error' }, async (node) => {
     const entries = await node.menu(peer, { signal })
     const token = tokenOf(node)
     if (output.json) {

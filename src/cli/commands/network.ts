@@ -18,7 +18,8 @@ export const network: Register = (program, act) => {
 }
 
 async function exportProfile({ flags, output }: Context, file: string | undefined): Promise<undefined> {
-  const { createHome, formatProfile, parseProfile, readNetworkFile, readProfile, resolveHome, writeProfile } = await loadNode()
+  const { createHome, formatProfile, parseProfile, readNetworkFile, readProfile, resolveHome, writeProfile } =
+    await loadNode()
   const paths = await createHome(resolveHome(flags.home))
   const known = await readNetworkFile(paths)
   if (flags.network === undefined && known === undefined) {
@@ -30,7 +31,10 @@ async function exportProfile({ flags, output }: Context, file: string | undefine
     return undefined
   }
   await writeProfile(resolve(file), profile)
-  output.result({ profile: resolve(file), name: profile.name }, `Network profile of "${profile.name}": ${resolve(file)}`)
+  output.result(
+    { profile: resolve(file), name: profile.name },
+    `Network profile of "${profile.name}": ${resolve(file)}`
+  )
   return undefined
 }
 
@@ -51,7 +55,8 @@ async function join({ flags, output }: Context, file: string, { force }: { force
 
 /** Money of this home may be in the old network's escrow: nobody leaves it by accident. */
 function refuseToLeave(before: NetworkProfile, next: NetworkProfile, home: string): void {
-  const nameOf = ({ chain, contracts }: NetworkProfile): string => `${chain.id} ${chain.genesisHash} ${contracts.escrow}`
+  const nameOf = ({ chain, contracts }: NetworkProfile): string =>
+    `${chain.id} ${chain.genesisHash} ${contracts.escrow}`
   if (nameOf(before) === nameOf(next)) return
   throw new DdmError(
     'config',

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { formatUnits, type NetworkToken } from '../../interface/index.ts'
-import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
 import type { VerifiedBundle } from '../../node/index.ts'
+import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
 import { short, table } from '../table.ts'
 
 export const receipts: Register = (program, act) => {
@@ -22,7 +22,7 @@ export const receipts: Register = (program, act) => {
 
 async function list(context: Context): Promise<undefined> {
   const { output, signal } = context
-  return withNode(context, { logLevel: 'warn' }, async (node) => {
+  return withNode(context, { logLevel: 'error' }, async (node) => {
     const all = await node.receipts.list({ signal })
     const { decimals, symbol } = tokenOf(node)
     const amounts = ({ due, paid }: { due: bigint; paid: bigint }) => ({
@@ -47,9 +47,13 @@ async function list(context: Context): Promise<undefined> {
   })
 }
 
-async function exportReceipt(context: Context, session: string, { output: file }: { output?: string }): Promise<undefined> {
+async function exportReceipt(
+  context: Context,
+  session: string,
+  { output: file }: { output?: string }
+): Promise<undefined> {
   const { output, signal } = context
-  return withNode(context, { logLevel: 'warn' }, async (node) => {
+  return withNode(context, { logLevel: 'error' }, async (node) => {
     const path = resolve(file ?? `${session}.car`)
     const bundle = await node.receipts.export(session, path, { signal })
     output.result({ file: path, ...bundle }, `Written: ${path}`, ...summary(bundle, tokenOf(node)))
@@ -75,6 +79,8 @@ function summary(bundle: VerifiedBundle, token?: NetworkToken): string[] {
     `  due ${amount(bundle.due)}, credited ${amount(bundle.credited)}, ${bundle.statements} statements`,
     `  buyer  ${bundle.buyer}`,
     `  seller ${bundle.seller}`,
-    ...(bundle.payer === undefined ? [] : [`  paid by ${bundle.payer} in ${bundle.asset} through escrow ${bundle.escrow}`])
+    ...(bundle.payer === undefined
+      ? []
+      : [`  paid by ${bundle.payer} in ${bundle.asset} through escrow ${bundle.escrow}`])
   ]
 }

@@ -21,7 +21,7 @@ export const search: Register = (program, act) => {
 
 async function run(context: Context, words: string[], { limit, seller, unconfirmed }: Options): Promise<undefined> {
   const { output, signal } = context
-  return withNode(context, { logLevel: 'warn' }, async (node) => {
+  return withNode(context, { logLevel: 'error' }, async (node) => {
     await node.listings.synced({ signal })
     const found = await node.listings.search(
       {

@@ -4,7 +4,7 @@ import { timeSpan, words } from '../arguments.ts'
 import { type Context, type Register, tokenOf, withNode } from '../context.ts'
 import { firstPrice } from '../listing.ts'
 import { onRequest } from '../parent.ts'
-import { type ProductFlags, productsFromFile, productFromFlags } from '../products.ts'
+import { type ProductFlags, productFromFlags, productsFromFile } from '../products.ts'
 import { stopped } from '../stop.ts'
 
 interface Options extends ProductFlags {
@@ -25,7 +25,10 @@ export const sell: Register = (program, act) => {
     .option('--source <source>', 'telemetry, csv:FILE, jsonl:FILE or stdin (JSON lines)')
     .option('--on-error <action>', 'for a line that cannot be read: stop or skip', 'stop')
     .option('--period <span>', 'telemetry: time between records, like 100ms', timeSpan)
-    .option('--key <key>', 'names the product among yours; the same key again publishes a new version (default: the title)')
+    .option(
+      '--key <key>',
+      'names the product among yours; the same key again publishes a new version (default: the title)'
+    )
     .option('--config <file>', 'several products, as a JSON file: {"products":[{"title":…,"price":…,"source":…}]}')
     .option('--claim-on-close', 'present vouchers to the chain whenever a session ends, not only by time and amount')
     .action(act(run))
@@ -67,7 +70,15 @@ async function offer({ output, signal }: Context, node: DdmNode, product: SellOp
   sale.fed.catch(() => {})
   const { id, cid, version, document, transaction } = sale.listing
   output.event(
-    { event: 'listed', listing: id, cid, version, title: document.title, payment: document.payment, transaction: transaction?.hash },
+    {
+      event: 'listed',
+      listing: id,
+      cid,
+      version,
+      title: document.title,
+      payment: document.payment,
+      transaction: transaction?.hash
+    },
     `On sale: ${document.title}, ${firstPrice(document.payment, tokenOf(node))} (listing ${id.slice(0, 12)})`
   )
   return sale

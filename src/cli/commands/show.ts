@@ -11,7 +11,7 @@ export const show: Register = (program, act) => {
 
 async function run(context: Context, id: string): Promise<undefined> {
   const { output, signal } = context
-  return withNode(context, { logLevel: 'warn' }, async (node) => {
+  return withNode(context, { logLevel: 'error' }, async (node) => {
     await node.listings.synced({ signal })
     const listing = await node.listings.get(id, { signal })
     const { document, version, status, trust, peerId, account, cid, transaction } = listing

@@ -53,3 +53,7 @@ export const DIAL_TIMEOUT_MS = 15_000
 
 /** Default of fetching a block from peers, ms. */
 export const BLOCK_TIMEOUT_MS = 15_000
+
+/** How often a connection is asked whether it lives, and how long it may take to answer. */
+export const PING_INTERVAL_MS = 15_000
+export const PING_TIMEOUT_MS = 30_000

@@ -11,7 +11,15 @@ import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
-import { DHT_PROTOCOL, GOSSIP_RPC_LIMITS, MAX_GOSSIP_RPC, MAX_STREAM_WINDOW, RELAY_DEFAULTS } from './constants.ts'
+import {
+  DHT_PROTOCOL,
+  GOSSIP_RPC_LIMITS,
+  MAX_GOSSIP_RPC,
+  MAX_STREAM_WINDOW,
+  PING_INTERVAL_MS,
+  PING_TIMEOUT_MS,
+  RELAY_DEFAULTS
+} from './constants.ts'
 
 /** `bootstrap` and `full` nodes answer DHT queries and keep documents; a `light` one only asks. */
 export type NodeRole = 'bootstrap' | 'full' | 'light'
@@ -74,6 +82,8 @@ export function libp2pOptions(init: Libp2pInit) {
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
     connectionGater: { denyDialMultiaddr: () => false },
+    // A stream at full speed delays a ping by seconds; the default of 5 s cut paid sessions. SDPP watches its own silence.
+    connectionMonitor: { pingInterval: PING_INTERVAL_MS, pingTimeout: { minTimeout: PING_TIMEOUT_MS } },
     connectionManager: {
       maxConnections: connections.maxConnections ?? (init.role === 'bootstrap' ? 1_000 : 300),
       inboundConnectionThreshold: connections.inboundPerSecond ?? 5,

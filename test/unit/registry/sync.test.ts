@@ -162,6 +162,23 @@ test('the checkpoint survives a restart; another genesis, chain or registry star
   }
 })
 
+test('an endpoint that does not know the parents of its blocks is followed by number', async () => {
+  const chain = new MemoryChain()
+  const index = await openIndex({ path: ':memory:' })
+  const sync = await newSync(chain, index)
+  for (let i = 0; i < 20; i++) chain.mine([put(i)])
+  await sync.pass()
+  chain.reorg(4, [[put(30)], [put(31)], [], [put(32)], [put(33)]])
+  const block = chain.block.bind(chain)
+  chain.block = async (at) => (typeof at === 'bigint' ? await block(at) : undefined)
+  await sync.pass()
+  await assertIndexIs(chain, index)
+  chain.reorg(3, [])
+  await sync.pass()
+  await assertIndexIs(chain, index)
+  await index.close()
+})
+
 test('failing RPC calls lose nothing and are retried', async () => {
   const chain = new MemoryChain()
   const index = await openIndex({ path: ':memory:' })
