@@ -1,13 +1,13 @@
 import { connectChain } from '../chain/index.ts'
 import type { AbortOptions } from '../interface/index.ts'
-import { createRegistry } from '../registry/index.ts'
+import { announcementTopic, createRegistry } from '../registry/index.ts'
 import { openIndex } from '../storage/index.ts'
 import { Closers } from './closers.ts'
 import { loadConfig } from './config.ts'
 import { createHome, lockHome } from './home.ts'
 import { loadIdentity, passphraseFrom } from './keys.ts'
 import { createLogger } from './logger.ts'
-import { createNetwork } from './network.ts'
+import { BOOTSTRAP_LISTEN, createNetwork } from './network.ts'
 import { connectionLimits, loadProfile, withOverrides } from './settings.ts'
 import type { NodeInit } from './types.ts'
 
@@ -36,7 +36,7 @@ export async function createBootstrap(init: NodeInit, options: AbortOptions = {}
     const lock = await lockHome(paths)
     closers.add(() => lock.release())
     const overrides = { ...init.config, role: 'bootstrap' as const }
-    const { config } = await loadConfig({ file: paths.config, overrides })
+    const { config, sources } = await loadConfig({ file: paths.config, overrides })
     const logger = createLogger({
       level: config.logLevel,
       ...(config.logFile === undefined ? {} : { file: config.logFile })
@@ -58,9 +58,11 @@ export async function createBootstrap(init: NodeInit, options: AbortOptions = {}
       paths,
       role: 'bootstrap',
       logger,
-      listen: config.listen.filter((address) => address !== '/p2p-circuit'),
+      // Well-known ports, because its addresses go into a profile that others keep.
+      listen: sources.listen === 'default' ? BOOTSTRAP_LISTEN : config.listen,
       announce: config.announce,
       bootstrap: [...profile.bootstrap, ...config.bootstrap],
+      topics: [announcementTopic(profile.name)],
       connections: connectionLimits(config)
     })
     closers.add(() => network.stop())

@@ -26,7 +26,7 @@ import {
   sdppSeller,
   systemClock
 } from '../protocols/sdpp/index.ts'
-import { createRegistry, type RegistryService } from '../registry/index.ts'
+import { announcementTopic, createRegistry, type RegistryService } from '../registry/index.ts'
 import { createSigner, type StatementSigner } from '../statements/index.ts'
 import { type IndexDatabase, type Ledger, openIndex, openLedger } from '../storage/index.ts'
 import { Claims } from './claims.ts'
@@ -111,6 +111,7 @@ async function startNode(init: NodeInit, closers: Closers, options: AbortOptions
         listen: config.listen,
         announce: config.announce,
         bootstrap: [...profile.bootstrap, ...config.bootstrap],
+        topics: [announcementTopic(profile.name)],
         connections: connectionLimits(config)
       }),
       (started) => started.stop()

@@ -100,7 +100,9 @@ export class RunningPurchase implements Purchase {
       due: 0n,
       paid: 0n,
       credited: 0n,
-      risk: 0n
+      risk: 0n,
+      invoices: 0,
+      payments: 0
     }
     const status = this.#open?.status ?? nothing
     const seconds = this.#firstRecordAt === undefined ? 0 : (performance.now() - this.#firstRecordAt) / 1000

@@ -63,7 +63,9 @@ async function assertIndexIs(chain: MemoryChain, index: IndexStore): Promise<voi
     heads.map((head) => ({ ...head })),
     replay(chain)
   )
-  const events = await index.all('select block_hash, log_index from registry_event order by number, log_index')
+  const events = await index.all<{ block_hash: string; log_index: number }>(
+    'select block_hash, log_index from registry_event order by number, log_index'
+  )
   assert.deepEqual(
     events.map((event) => `${event.block_hash} ${event.log_index}`),
     chain.canonical.map((log) => `${log.blockHash} ${log.logIndex}`)
@@ -89,7 +91,9 @@ test('a listing that a reorganisation removes is gone, and what it superseded is
   chain.reorg(2, [[], [put(4)]])
   await sync.pass()
   await assertIndexIs(chain, index)
-  const rows = await index.all('select version, status from registry_head order by number, version')
+  const rows = await index.all<{ version: number; status: string }>(
+    'select version, status from registry_head order by number, version'
+  )
   assert.deepEqual(
     rows.map(({ version, status }) => `${version} ${status}`),
     ['1 active', '1 active', '1 active']
