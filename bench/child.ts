@@ -58,6 +58,9 @@ export function answer(
       )
   })
   process.on('disconnect', () => {
-    onEnd().finally(() => process.exit(0))
+    onEnd().then(
+      () => process.exit(0),
+      () => process.exit(1)
+    )
   })
 }

@@ -452,7 +452,7 @@ export class BuyerSession {
     const cause =
       this.#localError ?? error ?? new SdppError(STATUS.shuttingDown, 'the session ended', { side: 'remote' })
     const failure = cause instanceof SdppError ? toDdmError(cause, this.#seller, phase) : cause
-    this.#release().finally(() => {
+    void this.#release().then(() => {
       this.#accepted.reject(failure)
       this.#queue.end(failure)
       this.#done.reject(failure)

@@ -408,7 +408,7 @@ export class SellerSession {
     this.#abort.abort()
     if (!orderly && !refused)
       this.#components.logger.warn('session failed', { code: error.code, side: error.side, phase })
-    this.#release(phase).finally(this.#onDone)
+    void this.#release(phase).then(this.#onDone)
   }
 
   /** A session cut before its receipt: what was credited is consumed as far as it was due, and its state is kept. */

@@ -43,6 +43,7 @@ function heldStore(): { store: BlockStore; waiting: Array<{ block: Block; answer
         waiting.push({ block, answer: (error) => (error === undefined ? resolve() : reject(error)) })
       }),
     read: async () => undefined,
+    readMany: async () => [],
     offsetAt: async () => 0n,
     finish: async () => {},
     prune: async () => {}

@@ -5,8 +5,9 @@ import { CID } from 'multiformats/cid'
 import { PAYMENT_TIMEOUT_MS, RECEIPT_TIMEOUT_MS } from '../../../src/protocols/sdpp/constants.ts'
 import { encodeData } from '../../../src/protocols/sdpp/data-frame.ts'
 import { encodeFrame, FRAME } from '../../../src/protocols/sdpp/frame.ts'
-import { STATUS } from '../../../src/protocols/sdpp/index.ts'
+import { SdppError, STATUS } from '../../../src/protocols/sdpp/index.ts'
 import { encodePlain, encodeSigned } from '../../../src/protocols/sdpp/messages.ts'
+import { SellerNegotiation } from '../../../src/protocols/sdpp/seller-negotiation.ts'
 import type { SellerSession } from '../../../src/protocols/sdpp/seller-session.ts'
 import { encodeCanonical, signStatement, statementLink } from '../../../src/statements/index.ts'
 import {
@@ -18,6 +19,7 @@ import {
   openStreams,
   type PairOptions,
   serve,
+  silent,
   until
 } from '../../support/sdpp.ts'
 import { RawBuyer } from '../../support/sdpp-raw.ts'
@@ -274,15 +276,26 @@ test('limits that do not cover one record are refused with both numbers', async 
 })
 
 test('an offer expires by the monotonic clock', async (t) => {
-  const { buyer, clock } = await sitDown(t)
-  await buyer.hello()
-  const ttl = Number(buyer.offer?.content.ttl) * 1000
-  // PING keeps a slow buyer's stream open; ORDER has its own, shorter timer.
-  clock.advance(59_000)
-  assert.ok(ttl > 59_000)
-  const order = buyer.makeOrder()
-  buyer.send(encodeSigned('ORDER', order))
-  await buyer.next('ACCEPT')
+  const { buyer, clock, pair } = await sitDown(t)
+  const negotiation = new SellerNegotiation({
+    buyer: buyer.signer.peerId,
+    signer: pair.sellerSigner,
+    products: () => [pair.product],
+    sessions: pair.sellerLedger.sessions,
+    clock,
+    logger: silent
+  })
+  const hello = { versions: [2n], nonce: buyer.nonce, pay: [{ rail: 'evm' as const }] }
+  const answer = await negotiation.hello({ ...hello, listing: CID.parse(pair.listing.cid) })
+  assert.ok(answer.name === 'OFFER')
+  buyer.offer = answer.statement
+  clock.advance(Number(answer.statement.content.ttl) * 1_000)
+  await negotiation.order(buyer.makeOrder(), AbortSignal.timeout(1_000))
+  clock.advance(1)
+  await assert.rejects(
+    negotiation.order(buyer.makeOrder(), AbortSignal.timeout(1_000)),
+    (error: unknown) => error instanceof SdppError && error.code === STATUS.offerExpired
+  )
 })
 
 test('an order for the offer of another stream is refused, even in the same millisecond with the same nonce', async (t) => {
