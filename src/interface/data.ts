@@ -29,9 +29,7 @@ export interface BlockStore {
   open: (logId: string, options?: AbortOptions) => Promise<{ epoch: bigint; range: LogRange; finished: boolean }>
   /** Resolves when the block is durable (FULL, group commit with whatever else waits). `first` must equal the head. */
   append: (logId: string, block: Block, options?: AbortOptions) => Promise<void>
-  /** The block that holds `offset`, or undefined when the offset is not in the log. */
-  read: (logId: string, offset: bigint, options?: AbortOptions) => Promise<Block | undefined>
-  /** The block that holds `offset` and those after it, until `maxBytes` are reached; at least one unless there is none. */
+  /** The block that holds `offset` and those after it, until `maxBytes` are reached; none when the offset is not in the log. */
   readMany: (logId: string, offset: bigint, maxBytes: number, options?: AbortOptions) => Promise<Block[]>
   /** First offset appended at or after `time` (Unix ms); the head when there is none. */
   offsetAt: (logId: string, time: number, options?: AbortOptions) => Promise<bigint>

@@ -8,8 +8,6 @@ const LOG = 'SELECT epoch, tail, head, finished FROM logs WHERE name = ?'
 // Triggers see to it that the block starts at the head and moves it.
 const APPEND = `INSERT INTO blocks (log, first, count, appended_at, digest, bytes)
   VALUES ((SELECT id FROM logs WHERE name = ?), ?, ?, ?, ?, ?)`
-const READ = `SELECT first, count, appended_at, digest, bytes FROM blocks
-  WHERE log = (SELECT id FROM logs WHERE name = ?) AND first <= ? ORDER BY first DESC LIMIT 1`
 // The sum stops the scan as soon as enough bytes are there.
 const READ_MANY = `SELECT first, count, appended_at, digest, bytes FROM (
     SELECT *, sum(length(bytes)) OVER (ORDER BY first ROWS UNBOUNDED PRECEDING) - length(bytes) AS before FROM (
@@ -52,11 +50,6 @@ export function blockStore(db: Connection): BlockStore {
     },
     append: async (logId, { first, count, appendedAt, digest, bytes }, options) => {
       await db.write([[APPEND, [logId, first, count, appendedAt, digest, bytes]]], options)
-    },
-    read: async (logId, offset, options) => {
-      if (offset < 0n || offset > MAX_OFFSET) return undefined
-      const [block] = (await db.read(READ, [logId, offset], options)).map(toBlock)
-      return block !== undefined && offset < block.first + BigInt(block.count) ? block : undefined
     },
     readMany: async (logId, offset, maxBytes, options) => {
       if (offset < 0n || offset > MAX_OFFSET) return []

@@ -27,15 +27,20 @@ async function run({ flags, output, signal }: Context, { port, host, name, profi
     createLogger,
     deployContracts,
     devAccounts,
+    lockHome,
     resolveHome,
     startLocalChain,
     writeNetworkFile,
     writeProfile
   } = await loadNode()
   const paths = await createHome(resolveHome(flags.home))
+  const lock = await lockHome(paths)
   const local = await startLocalChain({
     ...(port === undefined ? {} : { port }),
     ...(host === undefined ? {} : { host })
+  }).catch(async (error: unknown) => {
+    await lock.release()
+    throw error
   })
   try {
     const [deployer] = await devAccounts(1)
@@ -65,6 +70,7 @@ async function run({ flags, output, signal }: Context, { port, host, name, profi
     await Promise.race([stopped(signal), local.exited])
   } finally {
     await local.close()
+    await lock.release()
   }
   return undefined
 }

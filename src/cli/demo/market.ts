@@ -112,7 +112,7 @@ export class Market {
         return output.progress(...this.#progress.values())
       case 'bought':
         this.#bought.push(event as unknown as BoughtProduct)
-        return
+        return output.note(`bought     ${event.title}: ${event.records} records`)
       case 'receipt':
         this.#receipts.push(String(event.file))
     }

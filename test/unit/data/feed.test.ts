@@ -22,7 +22,7 @@ function logWith(append: ProductLog['append']): ProductLog {
     finished: false,
     append,
     finish: async () => {},
-    read: async () => undefined,
+    readMany: async () => [],
     offsetAt: async () => 0n,
     onAppend: () => () => {}
   }

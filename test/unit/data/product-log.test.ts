@@ -42,7 +42,6 @@ function heldStore(): { store: BlockStore; waiting: Array<{ block: Block; answer
       new Promise((resolve, reject) => {
         waiting.push({ block, answer: (error) => (error === undefined ? resolve() : reject(error)) })
       }),
-    read: async () => undefined,
     readMany: async () => [],
     offsetAt: async () => 0n,
     finish: async () => {},
@@ -253,15 +252,36 @@ test('readers that miss the cache at the same time share one read', async (t) =>
   let reads = 0
   const counting: BlockStore = {
     ...store,
-    read: (...args) => {
+    readMany: (...args) => {
       reads += 1
-      return store.read(...args)
+      return store.readMany(...args)
     }
   }
   const log = await openProductLog({ id: 'log', store: counting })
   const blocks = await Promise.all([log.read(1n), log.read(1n), log.read(1n)])
   assert.equal(new Set([...blocks, await log.read(0n)]).size, 1)
   assert.equal(reads, 1)
+})
+
+test('a reader that goes through a stored log finds most of it read ahead', async (t) => {
+  const store = await storeOf(t)
+  const writer = await openProductLog({ id: 'log', store, blockRecords: 1 })
+  const size = 64 * 1024 - 4
+  for (let i = 0; i < 100; i++) await writer.append([new Uint8Array(size).fill(i)])
+  await writer.close()
+  let reads = 0
+  const counting: BlockStore = {
+    ...store,
+    readMany: (...args) => {
+      reads += 1
+      return store.readMany(...args)
+    }
+  }
+  const log = await openProductLog({ id: 'log', store: counting })
+  for (let offset = 0n; offset < 100n; offset++) {
+    assert.equal((await log.read(offset))?.bytes[4], Number(offset))
+  }
+  assert.ok(reads <= 5, `${reads} reads for 100 blocks of 64 KiB`)
 })
 
 test('aborted calls ask nothing', async (t) => {

@@ -44,25 +44,10 @@ async function sitDown(t: TestContext, options: PairOptions = {}, request: Parti
   const payer = countingPayer({ end })
   const wish = { from: { offset: 0n }, prepay: 0n, maximum: 10_000n }
   const seller = new RawSeller(pair, inbound)
-  const buyer = makeBuyer(pair, outbound, { wish, ...request }, { payer: { ...payer, ...record(payer) }, clock })
+  const buyer = makeBuyer(pair, outbound, { wish, ...request }, { payer, clock })
   const opened = buyer.open()
   opened.catch(() => {})
   return { seller, buyer, opened, clock, payer, ended, pair }
-
-  function record(from: ReturnType<typeof countingPayer>): Pick<typeof from, 'open'> {
-    return {
-      open: async (asked, how) => {
-        const session = await from.open(asked, how)
-        return {
-          ...session,
-          pay: async (sessionPaid) => {
-            from.paid.push(sessionPaid)
-            return { channelId: `0x${'11'.repeat(32)}`, maxClaimableAmount: sessionPaid, signature: '0x' }
-          }
-        }
-      }
-    }
-  }
 }
 
 async function failure(table: Table): Promise<DdmError> {
@@ -251,7 +236,6 @@ test('a key that the listing names may sign; accept and invoices then must be it
   await table.opened
   table.seller.data(jsonRecords(1))
   table.seller.invoice({}, hot)
-  await table.seller.next('POSITION').catch(() => {})
   await until('it pays', () => table.payer.paid.length === 1)
   table.seller.invoice({ credited: 0n })
   await told(table, STATUS.badSignature, 'protocol')

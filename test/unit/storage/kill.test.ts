@@ -35,7 +35,7 @@ test('kill -9 loses nothing that was acknowledged', async (t) => {
         if (kind === 'signed') highest.signed = value > highest.signed ? value : highest.signed
         else {
           highest.block = value > highest.block ? value : highest.block
-          const block = await ledger.blocks.read('log', value + 2n)
+          const block = (await ledger.blocks.readMany('log', value + 2n, 1))[0]
           assert.equal(block?.first, value)
           assert.deepEqual(block.bytes, new Uint8Array(312).fill(Number(value % 251n)))
         }

@@ -242,11 +242,12 @@ test('blocks continue the log, and are found by any offset they hold', async (t)
     [5n, 5n],
     [13n, 5n]
   ] as const) {
-    assert.equal((await blocks.read('log', offset))?.first, first)
+    assert.equal((await blocks.readMany('log', offset, 1))[0]?.first, first)
   }
-  assert.deepEqual(await blocks.read('log', 2n), block(0n, 4))
-  for (const offset of [14n, -1n, (1n << 64n) - 1n]) assert.equal(await blocks.read('log', offset), undefined)
-  assert.equal(await blocks.read('other', 0n), undefined)
+  assert.deepEqual((await blocks.readMany('log', 2n, 1))[0], block(0n, 4))
+  for (const offset of [14n, -1n, (1n << 64n) - 1n])
+    assert.equal((await blocks.readMany('log', offset, 1))[0], undefined)
+  assert.equal((await blocks.readMany('other', 0n, 1))[0], undefined)
   assert.deepEqual(await Promise.all([0, 1, 4_000, 4_001, 6_000].map((time) => blocks.offsetAt('log', time))), [
     0n,
     4n,
@@ -261,7 +262,7 @@ test('blocks continue the log, and are found by any offset they hold', async (t)
 
   await blocks.prune('log', 6n)
   assert.deepEqual((await blocks.open('log')).range, { tail: 5n, head: 14n })
-  assert.equal(await blocks.read('log', 3n), undefined)
+  assert.equal((await blocks.readMany('log', 3n, 1))[0], undefined)
   await blocks.finish('log')
   await assert.rejects(blocks.append('log', block(14n, 1)), /finished/)
   await blocks.prune('log', 1n << 64n)
