@@ -22,7 +22,17 @@ export {
 export type { VerifiedBundle } from '../evidence/index.ts'
 export { type BootstrapNode, createBootstrap } from './bootstrap.ts'
 export { describeSettings, flagOf, type NodeConfig, SETTINGS, type SettingName } from './config.ts'
-export { createHome, type HomePaths, homePaths, readNetworkFile, resolveHome, writeNetworkFile } from './home.ts'
+export {
+  createHome,
+  type HomeLock,
+  type HomePaths,
+  homePaths,
+  lockHome,
+  readNetworkFile,
+  resolveHome,
+  writeNetworkFile
+} from './home.ts'
+export { type Keys, loadKeys, passphraseFrom } from './keys.ts'
 export { createLogger, type LogLevel, type NodeLogger } from './logger.ts'
 export { priceFromText, tokenText } from './money.ts'
 export { createNode } from './node.ts'

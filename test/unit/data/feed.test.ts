@@ -22,7 +22,7 @@ function logWith(append: ProductLog['append']): ProductLog {
     finished: false,
     append,
     finish: async () => {},
-    readMany: async () => [],
+    read: async () => undefined,
     offsetAt: async () => 0n,
     onAppend: () => () => {}
   }

@@ -5,7 +5,6 @@ import { type Product, requestMenu, STATUS } from '../../../src/protocols/sdpp/i
 import { encodePlain, encodeSigned } from '../../../src/protocols/sdpp/messages.ts'
 import { type StatementFields, signStatement } from '../../../src/statements/index.ts'
 import {
-  buyFrom,
   jsonRecords,
   ManualClock,
   makeListing,
@@ -16,7 +15,7 @@ import {
   serve,
   silent
 } from '../../support/sdpp.ts'
-import { RawPeer } from '../../support/sdpp-raw.ts'
+import { RawBuyer, RawPeer } from '../../support/sdpp-raw.ts'
 
 function manyProducts(pair: Pair, count: number): Product[] {
   const price = { amount: '100', count: 1, unit: 'record' } as const
@@ -65,15 +64,20 @@ test('a page beyond the last is empty', async (t) => {
   const { statement } = await peer.next('MENU')
   assert.deepEqual(statement.content.listings, [])
   assert.equal(statement.content.next, undefined)
+  await outbound.close()
 })
 
 test('after the menu the same stream may ask for an offer', async (t) => {
   const pair = await makePair(t)
-  await pair.log.append(jsonRecords(1))
-  await pair.log.finish()
-  const { buyer } = await buyFrom(pair, { wish: { from: { offset: 0n }, prepay: 0n, maximum: 100n } })
-  for await (const _ of buyer.batches());
-  assert.equal((await buyer.done).due, 100n)
+  const [outbound, inbound] = await openStreams()
+  const { done } = serve(pair, inbound)
+  const buyer = new RawBuyer(pair, outbound)
+  buyer.send(encodePlain('HELLO', { versions: [2n], nonce: buyer.nonce, pay: [] }))
+  await buyer.next('MENU')
+  await buyer.hello()
+  assert.equal(buyer.offer?.content.listing.toString(), pair.listing.cid)
+  await outbound.close()
+  await done
 })
 
 async function answered(
