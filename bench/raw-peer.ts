@@ -33,6 +33,28 @@ function drained(stream: Stream): Promise<void> {
   })
 }
 
+/** Walks the length prefixes, as any receiver must. */
+function recordCounter(): (chunk: Uint8Array) => number {
+  let rest: Uint8Array = new Uint8Array(0)
+  return (chunk) => {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    let at = 0
+    let records = 0
+    while (bytes.length - at >= 4) {
+      const length =
+        ((bytes[at] as number) << 24) |
+        ((bytes[at + 1] as number) << 16) |
+        ((bytes[at + 2] as number) << 8) |
+        (bytes[at + 3] as number)
+      if (bytes.length - at - 4 < length) break
+      at += 4 + length
+      records++
+    }
+    rest = bytes.subarray(at)
+    return records
+  }
+}
+
 let wanted = { records: 0, recordBytes: 0 }
 
 await node.handle(PROTOCOL, (stream) => {
@@ -60,19 +82,19 @@ answer(
     prepare: async (message: { records: number; recordBytes: number }) => {
       wanted = message
     },
-    receive: async ({ address, records, recordBytes }: { address: string; records: number; recordBytes: number }) => {
+    receive: async ({ address, records }: { address: string; records: number }) => {
       const stream = await node.dialProtocol(multiaddr(address), PROTOCOL)
-      const total = records * (4 + recordBytes)
       let got = 0
       let started = 0
       await new Promise<void>((resolve, reject) => {
+        const count = recordCounter()
         stream.addEventListener('message', ({ data }) => {
           started ||= performance.now()
-          got += data.byteLength
-          if (got >= total) resolve()
+          for (const chunk of data instanceof Uint8Array ? [data] : data) got += count(chunk)
+          if (got >= records) resolve()
         })
         stream.addEventListener('close', (event) =>
-          reject(event.error ?? new Error(`closed after ${got} of ${total} bytes`))
+          reject(event.error ?? new Error(`closed after ${got} of ${records}`))
         )
       })
       const seconds = (performance.now() - started) / 1000

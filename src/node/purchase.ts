@@ -121,7 +121,9 @@ export class RunningPurchase implements Purchase {
     const session = await this.#session
     for await (const batch of session.batches()) {
       this.#firstRecordAt ??= performance.now()
-      yield Array.from({ length: batch.length }, (_, index) => new BoughtRecord(batch, index))
+      const records = new Array<PurchasedRecord>(batch.length)
+      for (let i = 0; i < batch.length; i++) records[i] = new BoughtRecord(batch, i)
+      yield records
     }
     // A session that failed after its last record must not look like the end of the data.
     await session.done

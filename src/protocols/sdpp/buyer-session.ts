@@ -314,7 +314,6 @@ export class BuyerSession {
     const before = this.#verified
     const good = await verifyStatementInBackground(statement)
     await before
-    if (this.#wire.ended) return
     if (good) this.#active?.lastInvoice.set(statement)
     else this.#fail(new SdppError(STATUS.badSignature, 'INVOICE has a bad signature'))
   }
@@ -397,7 +396,9 @@ export class BuyerSession {
     const receipt = this.#receipt as CheckedStatement<'receipt'>
     const fields = { session: order.session, receipt: receipt.link }
     const acknowledgement = signStatement(signer, 'receipt-ack', fields, clock.wallTime())
-    await Promise.all([this.#paying, this.#rail, this.#active?.lastInvoice.flush()])
+    await Promise.all([this.#paying, this.#rail, this.#verified])
+    if (this.#finished) return
+    await this.#active?.lastInvoice.flush()
     await order.payer.end(receipt.content.due)
     await this.#store([receipt, acknowledgement])
     this.#wire.send(encodeSigned('RECEIPT_ACK', acknowledgement))
@@ -461,7 +462,8 @@ export class BuyerSession {
 
   async #release(): Promise<void> {
     try {
-      await Promise.all([this.#paying, this.#rail.catch(() => {}), this.#active?.lastInvoice.flush()])
+      await Promise.all([this.#paying, this.#rail.catch(() => {}), this.#verified])
+      await this.#active?.lastInvoice.flush()
       await this.#order?.payer.end(this.#state.due)
       await this.#store([])
     } catch (error) {

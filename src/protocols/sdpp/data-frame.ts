@@ -1,5 +1,5 @@
 import { type RecordEnds, recordEnds } from '../../interface/index.ts'
-import { encodeFrame, FRAME } from './frame.ts'
+import { FRAME } from './frame.ts'
 import { SdppError, STATUS } from './status.ts'
 
 /** u64be block start, u64be first offset, u32be count, u8 flags, then the records. */
@@ -17,14 +17,26 @@ export interface DataFrame {
   ends: RecordEnds
 }
 
+/** The whole frame in one buffer. */
 export function encodeData(frame: Omit<DataFrame, 'ends'>): Uint8Array {
-  const header = new Uint8Array(DATA_HEADER_BYTES)
+  const header = encodeDataHeader(frame)
+  const bytes = new Uint8Array(header.length + frame.bytes.length)
+  bytes.set(header)
+  bytes.set(frame.bytes, header.length)
+  return bytes
+}
+
+/** What goes before the records, the frame's length and kind included: the stored block itself can follow uncopied. */
+export function encodeDataHeader(frame: Omit<DataFrame, 'ends'>): Uint8Array {
+  const header = new Uint8Array(5 + DATA_HEADER_BYTES)
   const view = new DataView(header.buffer)
-  view.setBigUint64(0, frame.blockStart)
-  view.setBigUint64(8, frame.first)
-  view.setUint32(16, frame.count)
-  header[20] = frame.endOfBlock ? END_OF_BLOCK : 0
-  return encodeFrame(FRAME.DATA, header, frame.bytes)
+  view.setUint32(0, 1 + DATA_HEADER_BYTES + frame.bytes.length)
+  header[4] = FRAME.DATA
+  view.setBigUint64(5, frame.blockStart)
+  view.setBigUint64(13, frame.first)
+  view.setUint32(21, frame.count)
+  header[25] = frame.endOfBlock ? END_OF_BLOCK : 0
+  return header
 }
 
 /** @throws SdppError `malformed` when lengths, count or flags do not fit */

@@ -17,7 +17,7 @@ import {
 } from '../../statements/index.ts'
 import type { Product } from './catalog.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
-import { encodeData } from './data-frame.ts'
+import { encodeData, encodeDataHeader } from './data-frame.ts'
 import { Latest } from './latest.ts'
 import { encodePlain, encodeSigned, type Message, type SignedName } from './messages.ts'
 import {
@@ -51,6 +51,9 @@ export interface SellerSessionStatus {
   due: bigint
   credited: bigint
 }
+
+/** Below it one write of a copy costs less than two of views. */
+const MIN_UNCOPIED_BYTES = 4096
 
 interface ActiveOrder extends AcceptedOrder {
   transcript: Transcript
@@ -286,7 +289,9 @@ export class SellerSession {
     const count = to - from
     const whole = from === 0 && endOfBlock
     this.#accepted?.transcript.add(first, count, bytes, endOfBlock, whole ? block.digest : undefined)
-    this.#wire.send(encodeData({ blockStart: block.first, first, count, endOfBlock, bytes }))
+    const frame = { blockStart: block.first, first, count, endOfBlock, bytes }
+    if (bytes.length < MIN_UNCOPIED_BYTES) this.#wire.send(encodeData(frame))
+    else this.#wire.send(encodeDataHeader(frame), bytes)
   }
 
   #sendInvoice({ n, bytes, due, credited }: Extract<SellerEffect, { type: 'invoice' }>): void {
@@ -407,7 +412,12 @@ export class SellerSession {
     this.#timer.stop()
     this.#abort.abort()
     if (!orderly && !refused)
-      this.#components.logger.warn('session failed', { code: error.code, side: error.side, phase })
+      this.#components.logger.warn('session failed', {
+        code: error.code,
+        side: error.side,
+        phase,
+        ...(error.side === 'local' && error.cause !== undefined ? { cause: String(error.cause) } : {})
+      })
     void this.#release(phase).then(this.#onDone)
   }
 

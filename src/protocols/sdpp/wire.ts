@@ -64,10 +64,11 @@ export class Wire {
     return this.#ended
   }
 
-  send(frame: Uint8Array): void {
+  /** Sends one frame, given whole or in parts. */
+  send(...parts: Uint8Array[]): void {
     if (this.#ended) return
     if (this.#pending.length === 0) queueMicrotask(() => this.#flush())
-    this.#pending.push(frame)
+    this.#pending.push(...parts)
   }
 
   pause(): void {
