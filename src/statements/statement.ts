@@ -106,7 +106,28 @@ export function signStatement<K extends StatementKind>(
   const payload = encodeCanonical(shape.encode(content))
   const linkTo = statementLink(payload)
   const signature = signer.sign(signingBytes(kind, payload))
-  return { cid: linkTo.toString(), link: linkTo, kind, issuer: signer.peerId, payload, signature, content }
+  return checked(linkTo, kind, payload, signature, content)
+}
+
+function checked<K extends StatementKind>(
+  link: CID,
+  kind: K,
+  payload: Uint8Array,
+  signature: Uint8Array,
+  content: Statement<K>
+): CheckedStatement<K> {
+  return {
+    // Base32 is made when somebody asks: most invoices are superseded before anybody does.
+    get cid() {
+      return link.toString()
+    },
+    link,
+    kind,
+    issuer: content.iss,
+    payload,
+    signature,
+    content
+  }
 }
 
 /** Reads a statement of kind K and checks its form; throws `FieldError`. The signature is `verifyStatement`'s to check. */
@@ -119,7 +140,7 @@ export function readStatement<K extends StatementKind>(
   const content = STATEMENT_SHAPES[kind].decode(decodeCanonical(payload), kind) as Statement<K>
   if (content.kind !== kind) throw new FieldError(`${kind}.kind`, `is "${content.kind.slice(0, 32)}"`)
   const linkTo = statementLink(payload)
-  return { cid: linkTo.toString(), link: linkTo, kind, issuer: content.iss, payload, signature, content }
+  return checked(linkTo, kind, payload, signature, content)
 }
 
 /** Reads a statement whose kind is in its payload. */

@@ -414,7 +414,9 @@ export class BuyerSession {
 
   async #store(statements: SignedStatement[]): Promise<void> {
     const { sessions, clock } = this.#components
-    const { phase, handled, due, paid } = this.#state
+    const { phase, received, handled, due, paid } = this.#state
+    // A receipt acknowledges what was received; the consumer may still be at it.
+    const position = phase === 'closed' ? received.n : handled
     const active = this.#active
     if (active === undefined) {
       if (this.#order === undefined) return
@@ -426,7 +428,7 @@ export class BuyerSession {
     await Promise.all([
       sessions.keep(record.id, 'buyer', statements),
       sessions.keepParts(record.id, 'buyer', [...parts]),
-      sessions.put({ ...record, state: phase, position: handled, root, due, paid, updatedAt: clock.wallTime() })
+      sessions.put({ ...record, state: phase, position, root, due, paid, updatedAt: clock.wallTime() })
     ])
   }
 

@@ -416,7 +416,7 @@ export class SellerSession {
         code: error.code,
         side: error.side,
         phase,
-        ...(error.side === 'local' && error.cause !== undefined ? { cause: String(error.cause) } : {})
+        ...(error.cause instanceof Error ? { cause: error.cause.message } : {})
       })
     void this.#release(phase).then(this.#onDone)
   }
