@@ -74,10 +74,14 @@ async function readPassphrase(file: string): Promise<string> {
   return passphrase
 }
 
+/** A chain and a bootstrap node answer within a second; who waits longer wants to know that they do not. */
+const START_TIMEOUT_MS = 20_000
+
 /** Runs a node for as long as `use` takes, and stops it in an orderly way, whatever happened. */
 export async function withNode<T>(context: Context, needs: NodeNeeds, use: (node: DdmNode) => Promise<T>): Promise<T> {
   const { createNode } = await loadNode()
-  const node = await createNode(await nodeInit(context, needs), { signal: context.signal })
+  const starting = AbortSignal.any([context.signal, AbortSignal.timeout(START_TIMEOUT_MS)])
+  const node = await createNode(await nodeInit(context, needs), { signal: starting })
   try {
     return await use(node)
   } finally {

@@ -38,5 +38,5 @@ export function priceText(
   // A price finer than the token's smallest unit is kept as an amount per more records; people read it per one.
   const zeros = /^10*$/.test(count.toString()) ? count.toString().length - 1 : undefined
   if (zeros !== undefined) return `${formatUnits(amount, token.decimals + zeros)} ${token.symbol} per ${price.unit}`
-  return `${formatUnits(amount, token.decimals)} ${token.symbol} per ${count} ${price.unit}s`
+  return `${formatUnits(amount, token.decimals)} ${token.symbol} per ${count} ${price.unit === 'KiB' ? 'KiB' : 'records'}`
 }

@@ -26,7 +26,8 @@ const DAY = 24 * HOUR
 
 /**
  * Stands in front of every payer: what is not within the caps is refused before a signature is made, and what is within
- * is recorded durably first. A bot cannot overspend by a bug in the bot.
+ * is recorded durably first. A bot cannot overspend by a bug in the bot. An amount of 0 only asks whether anything may be
+ * spent on these terms at all.
  *
  * @example
  * ```ts
@@ -59,7 +60,7 @@ export function createBudget(init: BudgetInit): Budget {
       const spent = await spending.sum(filter, options)
       if (spent + amount > limit) throw exceeded(name, spent + amount, limit)
     }
-    await spending.add({ seller, session, at, amount }, options)
+    if (amount > 0n) await spending.add({ seller, session, at, amount }, options)
   }
 
   return {

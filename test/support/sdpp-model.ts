@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { affordableUnits, due, type Progress } from '../../src/interface/index.ts'
+import { affordableUnits, due } from '../../src/interface/index.ts'
 import type { Records, SessionTerms } from '../../src/protocols/sdpp/account.ts'
 import {
   type Answering,
@@ -310,5 +310,3 @@ export class Market {
     }
   }
 }
-
-export type { Progress }

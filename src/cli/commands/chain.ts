@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { DdmError } from '../../interface/index.ts'
 import { wholeNumber } from '../arguments.ts'
 import { type Context, loadNode, type Register } from '../context.ts'
 import { stopped } from '../stop.ts'
@@ -68,6 +69,8 @@ async function run({ flags, output, signal }: Context, { port, host, name, profi
       `Next: ddm bootstrap --network ${file}`
     )
     await Promise.race([stopped(signal), local.exited])
+    if (!signal.aborted)
+      throw new DdmError('internal', 'the local chain ended by itself; the network has to start anew')
   } finally {
     await local.close()
     await lock.release()

@@ -1,11 +1,11 @@
-import type {
-  AbortOptions,
-  Address,
-  ChannelChain,
-  ClaimResult,
-  Hex,
-  Logger,
-  VoucherClaim
+import {
+  type AbortOptions,
+  type Address,
+  type ChannelChain,
+  type ClaimResult,
+  DdmError,
+  type Logger,
+  type VoucherClaim
 } from '../../interface/index.ts'
 import type { PayeeLane } from './payee-lane.ts'
 
@@ -50,24 +50,13 @@ export async function claimChannels(
   for (const lane of await lanes()) {
     const { config, channelId } = lane.channel
     receivers.set(`${config.receiver} ${config.token}`, { receiver: config.receiver, token: config.token })
-    const row = await rowOf(lane, options)
+    const row = await rowOf(lane, result, options)
     if (row !== undefined) rows.push(row)
     else logger.debug('nothing to claim', { channelId })
   }
   for (let at = 0; at < rows.length; at += MAX_BATCH) {
     const good = await passing(chain, rows.slice(at, at + MAX_BATCH), result, options)
-    if (good.length === 0) continue
-    result.transactions.push(
-      await chain.claim(
-        good.map(({ claim }) => claim),
-        options
-      )
-    )
-    for (const { lane, claim, from } of good) {
-      result.claimed += claim.totalClaimed - from
-      lane.channel = { ...lane.channel, claimed: claim.totalClaimed }
-      await lane.store(options)
-    }
+    if (good.length > 0) await claimBatch(chain, good, result, options)
   }
   for (const { receiver, token } of receivers.values()) {
     const settled = await chain.settle(receiver, token, options)
@@ -84,13 +73,39 @@ interface Row {
 }
 
 /** Claims what was paid for; what is only signed in advance stays the buyer's until it is used. */
-async function rowOf(lane: PayeeLane, options: AbortOptions): Promise<Row | undefined> {
-  const { voucher, config } = lane.channel
-  if (voucher === undefined || lane.total <= lane.channel.claimed) return undefined
-  const { totalClaimed } = await lane.refresh(options)
-  const total = lane.total < voucher.maxClaimableAmount ? lane.total : voucher.maxClaimableAmount
-  if (total <= totalClaimed) return undefined
-  return { lane, claim: { config, voucher, totalClaimed: total }, from: totalClaimed }
+async function rowOf(lane: PayeeLane, result: ClaimResult, options: AbortOptions): Promise<Row | undefined> {
+  const { voucher, config, claimed, channelId } = lane.channel
+  if (voucher === undefined || lane.total <= claimed) return undefined
+  const { totalClaimed, balance } = await lane.refresh(options)
+  // Claimed by an earlier run that did not live to write it down.
+  if (lane.channel.claimed > claimed) await lane.store(options)
+  const owed = lane.total < voucher.maxClaimableAmount ? lane.total : voucher.maxClaimableAmount
+  if (owed <= totalClaimed) return undefined
+  if (owed > balance) {
+    result.rejected.push({ channelId, reason: `${owed} is owed, the channel holds ${balance}` })
+  }
+  const total = owed < balance ? owed : balance
+  return total > totalClaimed
+    ? { lane, claim: { config, voucher, totalClaimed: total }, from: totalClaimed }
+    : undefined
+}
+
+/** The state may have moved since the simulation: then the batch waits for the next run, and does not hold up others. */
+async function claimBatch(chain: ChannelChain, rows: Row[], result: ClaimResult, options: AbortOptions): Promise<void> {
+  try {
+    const claims = rows.map(({ claim }) => claim)
+    result.transactions.push(await chain.claim(claims, options))
+  } catch (error) {
+    if (!(error instanceof DdmError) || error.code !== 'chain') throw error
+    const reason = error.message
+    result.rejected.push(...rows.map(({ lane }) => ({ channelId: lane.channel.channelId, reason })))
+    return
+  }
+  for (const { lane, claim, from } of rows) {
+    result.claimed += claim.totalClaimed - from
+    if (claim.totalClaimed > lane.channel.claimed) lane.channel = { ...lane.channel, claimed: claim.totalClaimed }
+  }
+  await Promise.all(rows.map(({ lane }) => lane.store(options)))
 }
 
 async function passing(chain: ChannelChain, rows: Row[], result: ClaimResult, options: AbortOptions): Promise<Row[]> {
@@ -101,7 +116,7 @@ async function passing(chain: ChannelChain, rows: Row[], result: ClaimResult, op
   if (reason === undefined) return rows
   if (rows.length === 1) {
     const [{ lane }] = rows as [Row]
-    result.rejected.push({ channelId: lane.channel.channelId as Hex, reason })
+    result.rejected.push({ channelId: lane.channel.channelId, reason })
     return []
   }
   const middle = Math.ceil(rows.length / 2)

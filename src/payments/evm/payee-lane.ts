@@ -9,6 +9,7 @@ import type {
 } from '../../interface/index.ts'
 import { DdmError } from '../../interface/index.ts'
 import type { EvmPayeeInit } from './payee.ts'
+import { Serial } from './serial.ts'
 import { voucherProblem } from './voucher.ts'
 
 const NOTHING: ChannelState = { balance: 0n, totalClaimed: 0n, pendingWithdrawal: 0n, finalizeAfter: 0n }
@@ -17,30 +18,44 @@ const NOTHING: ChannelState = { balance: 0n, totalClaimed: 0n, pendingWithdrawal
 export class PayeeLane {
   channel: PayeeChannel
   readonly init: EvmPayeeInit
+  /** One order at a time: what one may cost must not be promised twice. */
+  readonly orders = new Serial()
+  readonly #domain: Uint8Array
   readonly #open = new Set<LaneSession>()
   #state = NOTHING
-  #queue: Promise<unknown> = Promise.resolve()
+  #reads = 0
+  #newest = 0
+  /** The last voucher whose signer was recovered. */
+  #recovered: PaymentPayload | undefined
 
   constructor(channel: PayeeChannel, init: EvmPayeeInit) {
+    const { eip712, chain } = init
     this.channel = channel
     this.init = init
+    this.#domain = eip712.escrowDomain(chain.chainId, chain.escrow)
+    this.#recovered = channel.voucher
   }
 
-  /** One order at a time: what one may cost must not be promised twice. */
-  exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(work, work)
-    this.#queue = result.catch(() => {})
-    return result
+  /** Nothing would be lost with this object. */
+  get idle(): boolean {
+    return this.orders.idle && this.#open.size === 0
   }
 
   /** Reads the channel as state: an event could have been missed. */
   async refresh(options?: AbortOptions): Promise<ChannelState> {
-    this.#state = await this.init.chain.channel(this.channel.channelId, options)
-    const { totalClaimed } = this.#state
+    const read = ++this.#reads
+    const state = await this.init.chain.channel(this.channel.channelId, options)
+    // Orders and claims read at the same time: an answer must not replace one that was asked for later.
+    if (read < this.#newest) return this.#state
+    this.#newest = read
+    this.#state = state
+    const { totalClaimed } = state
     if (totalClaimed > this.channel.claimed) this.channel = { ...this.channel, claimed: totalClaimed }
-    if (totalClaimed > this.channel.base && this.#open.size === 0)
+    // More than any voucher held here allows: this ledger is older than the chain, and what was claimed is consumed.
+    if (totalClaimed > this.highest && totalClaimed > this.channel.base && this.#open.size === 0) {
       this.channel = { ...this.channel, base: totalClaimed }
-    return this.#state
+    }
+    return state
   }
 
   /** What the contract will surely still hold: a withdrawal under way counts as gone. */
@@ -64,7 +79,7 @@ export class PayeeLane {
     return [...this.#open].reduce((sum, { paid }) => sum + paid, this.channel.base)
   }
 
-  session(request: PayeeRequest): PayeeSession {
+  session(request: PayeeRequest): LaneSession {
     const session = new LaneSession(this, request.maximum)
     this.#open.add(session)
     return session
@@ -84,23 +99,26 @@ export class PayeeLane {
   }
 
   problem(payload: PaymentPayload, total: bigint): string | undefined {
-    const { channelId, config, voucher } = this.channel
+    const { channelId, config } = this.channel
+    const { maxClaimableAmount, signature } = payload
     if (payload.channelId !== channelId) {
       return `the voucher is for channel ${payload.channelId}, the session's is ${channelId}`
     }
     // Covered by what is held already: a lower or repeated voucher is no fault, and need not be verified again.
-    if (payload.maxClaimableAmount <= this.highest && total <= this.highest) return undefined
-    if (total > payload.maxClaimableAmount) {
-      return `the voucher is for ${payload.maxClaimableAmount}, all sessions of the channel have paid ${total}`
+    if (maxClaimableAmount <= this.highest && total <= this.highest) return undefined
+    if (total > maxClaimableAmount) {
+      return `the voucher is for ${maxClaimableAmount}, all sessions of the channel have paid ${total}`
     }
-    if (payload.maxClaimableAmount > this.covered) {
-      return `the voucher is for ${payload.maxClaimableAmount}, the channel holds ${this.covered}`
+    if (maxClaimableAmount > this.covered) {
+      return `the voucher is for ${maxClaimableAmount}, the channel holds ${this.covered}`
     }
-    if (voucher?.signature === payload.signature && voucher.maxClaimableAmount === payload.maxClaimableAmount)
-      return undefined
-    const { eip712, chain } = this.init
-    const domain = eip712.escrowDomain(chain.chainId, chain.escrow)
-    return voucherProblem(eip712, domain, payload, { channelId, payerAuthorizer: config.payerAuthorizer })
+    // `credit` follows `verify`: the signer is recovered once, the sums above are always looked at anew.
+    const known = this.#recovered
+    if (known?.signature === signature && known.maxClaimableAmount === maxClaimableAmount) return undefined
+    const expected = { channelId, payerAuthorizer: config.payerAuthorizer }
+    const problem = voucherProblem(this.init.eip712, this.#domain, payload, expected)
+    if (problem === undefined) this.#recovered = payload
+    return problem
   }
 
   take(payload: PaymentPayload): void {
@@ -117,7 +135,6 @@ class LaneSession implements PayeeSession {
   isOpen = true
   readonly #lane: PayeeLane
   readonly #available: bigint
-  #verified: PaymentPayload | undefined
 
   constructor(lane: PayeeLane, maximum: bigint) {
     this.#lane = lane
@@ -149,16 +166,13 @@ class LaneSession implements PayeeSession {
     if (sessionPaid > this.maximum) return `${sessionPaid} paid is above the session's maximum ${this.maximum}`
     if (payload === undefined) return sessionPaid === 0n ? undefined : 'a payment on this rail carries a voucher'
     const more = sessionPaid > this.paid ? sessionPaid - this.paid : 0n
-    const problem = this.#lane.problem(payload, this.#lane.total + more)
-    if (problem === undefined) this.#verified = payload
-    return problem
+    return this.#lane.problem(payload, this.#lane.total + more)
   }
 
   async credit(sessionPaid: bigint, payload: PaymentPayload | undefined, options?: AbortOptions): Promise<void> {
-    if (payload === undefined || payload !== this.#verified) {
-      const problem = this.verify(sessionPaid, payload)
-      if (problem !== undefined) throw new DdmError('paymentInvalid', problem)
-    }
+    const problem = this.verify(sessionPaid, payload)
+    if (problem !== undefined) throw new DdmError('paymentInvalid', problem)
+    // Up to the store nothing waits, so no other session's payment comes between the check and the sum.
     if (payload !== undefined) this.#lane.take(payload)
     if (sessionPaid > this.paid) this.paid = sessionPaid
     await this.#lane.store(options, this)
@@ -169,7 +183,7 @@ class LaneSession implements PayeeSession {
     if (this.isOpen) {
       this.isOpen = false
       lane.close(this)
-      const consumed = due < credited ? due : credited
+      const consumed = [credited, this.paid].reduce((least, amount) => (amount < least ? amount : least), due)
       lane.channel = { ...lane.channel, base: lane.channel.base + consumed }
       await lane.store(options, this)
     }

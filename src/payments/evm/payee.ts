@@ -7,6 +7,7 @@ import {
   type ChannelStore,
   type ClaimResult,
   DdmError,
+  type DepositAuthorization,
   type Hex,
   type ListingPayment,
   type Logger,
@@ -20,6 +21,7 @@ import {
 import { claimChannels } from './claim.ts'
 import type { Eip712 } from './eip712.ts'
 import { PayeeLane } from './payee-lane.ts'
+import { Serial } from './serial.ts'
 import { malformedSignature, recoverSigner } from './signature.ts'
 
 export interface EvmPayeeInit {
@@ -48,6 +50,7 @@ class EvmPayee implements Payee {
   readonly rail = 'evm'
   readonly #init: EvmPayeeInit
   readonly #lanes = new Map<Hex, Promise<PayeeLane>>()
+  readonly #claims = new Serial()
 
   constructor(init: EvmPayeeInit) {
     this.#init = init
@@ -74,26 +77,46 @@ class EvmPayee implements Payee {
     const { config, channelAuth, deposit } = request.order
     if (config === undefined || channelAuth === undefined) throw invalid('the order has no channel or no channelAuth')
     this.#checkConfig(config, request.terms)
+    this.#checkCollector(deposit)
     const channelId = eip712.channelId(eip712.escrowDomain(chain.chainId, chain.escrow), config)
     this.#checkAuthorization(channelId, config, channelAuth, request)
-    const lane = await this.#lane(channelId, config)
-    return lane.exclusive(async () => {
-      if (deposit !== undefined) await this.#relay(config, channelId, deposit, options)
-      await lane.refresh(options)
-      const free = lane.free
-      if (free < request.maximum) {
-        throw new DdmError(
-          'refused',
-          `channel ${channelId} can pay ${free}, the order may cost ${request.maximum}; deposit more or order less`,
-          { details: { have: `${free}`, need: `${request.maximum}` } }
-        )
-      }
-      const session = lane.session(request)
-      await lane.store(options)
-      return session
-    })
+    const loading = this.#lane(channelId, config)
+    const lane = await loading
+    // Dropped while it was loading.
+    if (this.#lanes.get(channelId) !== loading) return this.accept(request, options)
+    try {
+      return await lane.orders.run(() => this.#order(lane, request, options), options)
+    } finally {
+      // Whoever asks costs no memory for a channel that nothing is known of.
+      if (lane.idle && lane.channel.voucher === undefined) this.#lanes.delete(channelId)
+    }
   }
 
+  async #order(lane: PayeeLane, request: PayeeRequest, options: AbortOptions): Promise<PayeeSession> {
+    const { channelId } = lane.channel
+    const { deposit } = request.order
+    await lane.refresh(options)
+    // A deposit that came before, with an order whose ACCEPT was lost, is not relayed again.
+    if (deposit !== undefined && lane.free < request.maximum) await this.#relay(lane, deposit, request.maximum, options)
+    const { free } = lane
+    if (free < request.maximum) {
+      throw new DdmError(
+        'refused',
+        `channel ${channelId} can pay ${free}, the order may cost ${request.maximum}; deposit more or order less`,
+        { details: { have: `${free}`, need: `${request.maximum}` } }
+      )
+    }
+    const session = lane.session(request)
+    try {
+      await lane.store(options)
+    } catch (error) {
+      lane.close(session)
+      throw error
+    }
+    return session
+  }
+
+  /** One at a time: a second claim would send what the first is sending. */
   claim(channelIds?: Hex[], options: AbortOptions = {}): Promise<ClaimResult> {
     const { chain, channels, logger } = this.#init
     const lanes = async (): Promise<PayeeLane[]> => {
@@ -103,7 +126,7 @@ class EvmPayee implements Payee {
       )
       return Promise.all(stored.map(({ channelId, config }) => this.#lane(channelId, config)))
     }
-    return claimChannels({ chain, logger, lanes }, options)
+    return this.#claims.run(() => claimChannels({ chain, logger, lanes }, options), options)
   }
 
   #checkConfig(config: ChannelConfig, terms: PaymentTerms): void {
@@ -120,6 +143,15 @@ class EvmPayee implements Payee {
     if (config.payerAuthorizer === NO_ADDRESS) throw invalid("the channel's payerAuthorizer is the zero address")
   }
 
+  #checkCollector(deposit: DepositAuthorization | undefined): void {
+    const { eip3009Collector } = this.#init.chain
+    if (deposit === undefined || deposit.collector === eip3009Collector) return
+    throw new DdmError(
+      'refused',
+      `the deposit names collector ${deposit.collector}, this network has ${eip3009Collector}`
+    )
+  }
+
   #checkAuthorization(channelId: Hex, config: ChannelConfig, channelAuth: Hex, request: PayeeRequest): void {
     const { chain, eip712 } = this.#init
     const malformed = malformedSignature(channelAuth)
@@ -133,27 +165,27 @@ class EvmPayee implements Payee {
     }
   }
 
-  async #relay(
-    config: ChannelConfig,
-    channelId: Hex,
-    deposit: NonNullable<PayeeRequest['order']['deposit']>,
-    options: AbortOptions
-  ): Promise<void> {
+  async #relay(lane: PayeeLane, deposit: DepositAuthorization, maximum: bigint, options: AbortOptions): Promise<void> {
     const { chain, logger } = this.#init
-    if (deposit.collector !== chain.eip3009Collector) {
-      throw new DdmError(
-        'refused',
-        `the deposit names collector ${deposit.collector}, this network has ${chain.eip3009Collector}`
-      )
-    }
+    const { config, channelId } = lane.channel
+    // Gas is spent only on what makes the order possible.
+    if (lane.free + deposit.amount < maximum) return
     try {
       const transaction = await chain.deposit(config, deposit, options)
       logger.info('deposit relayed', { channelId, amount: deposit.amount.toString(), transaction })
+      await lane.refresh(options)
     } catch (error) {
-      if (error instanceof DdmError && error.code === 'chain') {
-        throw new DdmError('refused', `the deposit was not accepted by the chain: ${error.message}`, { cause: error })
+      const code = error instanceof DdmError ? error.code : undefined
+      if (code === 'funds') {
+        throw new DdmError('refused', 'this seller cannot relay a deposit now; deposit directly', { cause: error })
       }
-      throw error
+      if (code !== 'chain') throw error
+      // Somebody else may have carried it out meanwhile: what counts is the channel's state.
+      await lane.refresh(options)
+      if (lane.free >= maximum) return
+      throw new DdmError('refused', `the deposit was not accepted by the chain: ${(error as DdmError).message}`, {
+        cause: error
+      })
     }
   }
 
@@ -172,11 +204,15 @@ class EvmPayee implements Payee {
     const { chainId, escrow } = chain
     const fresh: PayeeChannel = { channelId, config, chainId, escrow, base: 0n, claimed: 0n }
     const stored = await channels.payee(channelId)
-    // Sessions that were open when the node went: what was paid in them is consumed.
-    const left = stored === undefined ? [] : (await channels.sessions('payee', channelId)).filter(({ open }) => open)
-    const base = left.reduce((sum, { paid }) => sum + paid, stored?.base ?? 0n)
-    const lane = new PayeeLane({ ...(stored ?? fresh), base }, this.#init)
-    for (const session of left) await channels.putPayee(lane.channel, { ...session, open: false })
+    const lane = new PayeeLane(stored ?? fresh, this.#init)
+    if (stored === undefined) return lane
+    // Sessions that were open when the node went: what was paid in them is consumed. One write each, so that a crash
+    // in between counts none twice.
+    for (const session of await channels.sessions('payee', channelId)) {
+      if (!session.open) continue
+      lane.channel = { ...lane.channel, base: lane.channel.base + session.paid }
+      await channels.putPayee(lane.channel, { ...session, open: false })
+    }
     return lane
   }
 }

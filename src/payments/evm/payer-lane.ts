@@ -15,15 +15,31 @@ import { voucherProblem } from './voucher.ts'
 /** Part of a session's maximum that is reserved from the budget at a time: a durable write per voucher would be one too many. */
 const BUDGET_PARTS = 20n
 
+/** The newest deposit authorization of a channel that the chain has not shown yet. */
+export interface OpenAuthorization {
+  /** Same salt, same nonce of the token: of all authorizations that share it, one at most is carried out. */
+  salt: bigint
+  /** Highest that was authorised with this salt. */
+  amount: bigint
+  /** The channel's balance when it was made: once that has moved, the nonce is used. */
+  balance: bigint
+  /** Unix seconds, block time. */
+  validBefore: bigint
+}
+
 /** One channel and its open sessions: a voucher is for the base and the sum of what they paid. */
 export class PayerLane {
   channel: PayerChannel
+  authorization: OpenAuthorization | undefined
   readonly init: EvmPayerInit
+  readonly #domain: Uint8Array
   readonly #open = new Set<LaneSession>()
 
   constructor(channel: PayerChannel, init: EvmPayerInit) {
+    const { eip712, chain } = init
     this.channel = channel
     this.init = init
+    this.#domain = eip712.escrowDomain(chain.chainId, chain.escrow)
   }
 
   /** What ended sessions consumed and open ones may still cost. */
@@ -31,11 +47,12 @@ export class PayerLane {
     return [...this.#open].reduce((sum, { maximum }) => sum + maximum, this.channel.base)
   }
 
-  get total(): bigint {
-    return [...this.#open].reduce((sum, { paid }) => sum + paid, this.channel.base)
+  /** Settles when the order that carries a deposit is answered; undefined when none is under way. */
+  get depositing(): Promise<void> | undefined {
+    return [...this.#open].find(({ order, isAnswered }) => order.deposit !== undefined && !isAnswered)?.answered
   }
 
-  session(request: PayerRequest, order: RailOrder): PayerSession {
+  session(request: PayerRequest, order: RailOrder): LaneSession {
     const session = new LaneSession(this, request, order)
     this.#open.add(session)
     return session
@@ -54,16 +71,44 @@ export class PayerLane {
     await this.init.channels.putPayer(this.channel, record, options)
   }
 
+  /**
+   * What the seller says is consumed. Our own count is at least that, since nothing is paid that was not signed here,
+   * unless the seller counts a cut session's prepay as due or this ledger was restored. Never lowered: a base made
+   * before another session ended, or while the seller still holds a cut one open, says less than it will count.
+   */
+  learn(base: bigint, from: LaneSession): void {
+    const explained = this.#paid(from)
+    if (base <= explained) return
+    this.channel = { ...this.channel, base: this.channel.base + base - explained }
+  }
+
+  /** Takes a voucher of ours from the seller; throws when it is not ours. */
+  recognise(proof: PaymentPayload): void {
+    const { channelId, config, signed } = this.channel
+    const expected = { channelId, payerAuthorizer: config.payerAuthorizer }
+    const problem = voucherProblem(this.init.eip712, this.#domain, proof, expected)
+    if (problem !== undefined) throw invalid(problem)
+    if (proof.maxClaimableAmount <= signed) return
+    // Ours by signature, but newer than our ledger: a restored backup. The higher amount is the true one.
+    this.channel = { ...this.channel, signed: proof.maxClaimableAmount, signature: proof.signature }
+  }
+
   /** Signs for the total unless an earlier voucher covers it; never a lower amount than before. */
   voucher(): PaymentPayload {
-    const { eip712, chain, voucherSigner } = this.init
+    const { eip712, voucherSigner } = this.init
     const { channelId, signed, signature } = this.channel
-    const { total } = this
+    const total = this.#paid()
     if (signature !== undefined && total <= signed) return { channelId, maxClaimableAmount: signed, signature }
-    const digest = eip712.voucher(eip712.escrowDomain(chain.chainId, chain.escrow), channelId, total)
-    const made = signDigest(digest, voucherSigner.privateKey)
+    const made = signDigest(eip712.voucher(this.#domain, channelId, total), voucherSigner.privateKey)
     this.channel = { ...this.channel, signed: total, signature: made }
     return { channelId, maxClaimableAmount: total, signature: made }
+  }
+
+  /** Base and what the open sessions paid. */
+  #paid(except?: LaneSession): bigint {
+    let sum = this.channel.base
+    for (const session of this.#open) if (session !== except) sum += session.paid
+    return sum
   }
 }
 
@@ -74,8 +119,10 @@ class LaneSession implements PayerSession {
   id: string | undefined
   paid = 0n
   isOpen = true
+  isAnswered = false
   readonly #lane: PayerLane
   readonly #request: PayerRequest
+  readonly #answer = Promise.withResolvers<void>()
   #reserved = 0n
   #reserving: Promise<void> = Promise.resolve()
 
@@ -87,40 +134,37 @@ class LaneSession implements PayerSession {
     this.#request = request
   }
 
+  get answered(): Promise<void> {
+    return this.#answer.promise
+  }
+
   async begin(sessionId: string, options?: AbortOptions): Promise<void> {
     this.id = sessionId
     await this.#lane.store(options, this)
   }
 
   async accept(base: bigint, proof: PaymentPayload | undefined, options?: AbortOptions): Promise<void> {
-    const { channel, init } = this.#lane
-    if (proof === undefined) {
-      if (base !== 0n) throw invalid(`the seller counts ${base} as consumed and shows no voucher for it`)
-    } else {
-      const domain = init.eip712.escrowDomain(init.chain.chainId, init.chain.escrow)
-      const { payerAuthorizer } = channel.config
-      const problem = voucherProblem(init.eip712, domain, proof, { channelId: channel.channelId, payerAuthorizer })
-      if (problem !== undefined) throw invalid(problem)
-      if (proof.maxClaimableAmount > channel.signed) {
-        // Ours by signature, but newer than our ledger: a restored backup. The higher amount is the true one.
-        this.#lane.channel = { ...channel, signed: proof.maxClaimableAmount, signature: proof.signature }
-      }
-      if (base > proof.maxClaimableAmount) {
-        throw invalid(`the seller counts ${base} as consumed, its voucher is for ${proof.maxClaimableAmount}`)
-      }
+    const lane = this.#lane
+    if (proof !== undefined) lane.recognise(proof)
+    const { signed } = lane.channel
+    if (base > signed) {
+      const shown =
+        proof === undefined ? 'and the seller shows no voucher' : `its voucher is for ${proof.maxClaimableAmount}`
+      throw invalid(`the seller counts ${base} as consumed, this buyer has signed ${signed}, ${shown}`)
     }
-    this.#lane.channel = { ...this.#lane.channel, base }
-    await this.#lane.store(options, this)
+    lane.learn(base, this)
+    this.#answered()
+    await lane.store(options, this)
   }
 
   async pay(sessionPaid: bigint, options?: AbortOptions): Promise<PaymentPayload> {
-    if (!this.isOpen) throw new DdmError('internal', 'the session has ended; nothing more is signed for it')
-    if (sessionPaid > this.maximum) {
-      throw new DdmError('budget', `paying ${sessionPaid} is above the session's maximum ${this.maximum}`, {
-        details: { need: `${sessionPaid}`, limit: `${this.maximum}` }
-      })
-    }
+    this.#check(sessionPaid)
     await this.#reserve(sessionPaid, options)
+    // Meanwhile the session may have ended, or nobody may want the signature any more.
+    this.#check(sessionPaid)
+    if (options?.signal?.aborted === true) {
+      throw new DdmError('aborted', 'the payment was aborted before it was signed', { cause: options.signal.reason })
+    }
     if (sessionPaid > this.paid) this.paid = sessionPaid
     const payload = this.#lane.voucher()
     await this.#lane.store(options, this)
@@ -131,9 +175,24 @@ class LaneSession implements PayerSession {
     if (!this.isOpen) return
     this.isOpen = false
     this.#lane.close(this)
+    this.#answered()
     const consumed = due < this.paid ? due : this.paid
     this.#lane.channel = { ...this.#lane.channel, base: this.#lane.channel.base + consumed }
     await this.#lane.store(options, this)
+  }
+
+  #answered(): void {
+    this.isAnswered = true
+    this.#answer.resolve()
+  }
+
+  #check(sessionPaid: bigint): void {
+    if (!this.isOpen) throw new DdmError('internal', 'the session has ended; nothing more is signed for it')
+    if (sessionPaid > this.maximum) {
+      throw new DdmError('budget', `paying ${sessionPaid} is above the session's maximum ${this.maximum}`, {
+        details: { need: `${sessionPaid}`, limit: `${this.maximum}` }
+      })
+    }
   }
 
   /** Reserved durably before the signature, a part of the maximum at a time and in order. */
@@ -142,24 +201,38 @@ class LaneSession implements PayerSession {
     const part = this.maximum / BUDGET_PARTS
     const step = this.#reserving.then(async () => {
       if (sessionPaid <= this.#reserved) return
-      const wanted = sessionPaid + part > this.maximum ? this.maximum : sessionPaid + part
-      const { seller, terms } = this.#request
-      const { amount, count, unit } = terms.price
-      const unitPrice = unit === 'record' ? (amount + count - 1n) / count : undefined
-      await this.#lane.init.budget.reserve(
-        {
-          seller,
-          session: this.id ?? this.channelId,
-          amount: wanted - this.#reserved,
-          ...(unitPrice === undefined ? {} : { unitPrice })
-        },
-        options
-      )
-      this.#reserved = wanted
+      const ahead = sessionPaid + part > this.maximum ? this.maximum : sessionPaid + part
+      try {
+        await this.#reserveUpTo(ahead, options)
+      } catch (error) {
+        // The caps may have room for what is owed, though not for a part in advance.
+        if (!(error instanceof DdmError) || error.code !== 'budget' || ahead === sessionPaid) throw error
+        await this.#reserveUpTo(sessionPaid, options)
+      }
     })
     this.#reserving = step.catch(() => {})
     await step
   }
+
+  async #reserveUpTo(amount: bigint, options?: AbortOptions): Promise<void> {
+    const { seller, terms } = this.#request
+    const unitPrice = unitPriceOf(terms)
+    await this.#lane.init.budget.reserve(
+      {
+        seller,
+        session: this.id ?? this.channelId,
+        amount: amount - this.#reserved,
+        ...(unitPrice === undefined ? {} : { unitPrice })
+      },
+      options
+    )
+    this.#reserved = amount
+  }
+}
+
+/** Price of one record, rounded up; undefined for a price per KiB. */
+export function unitPriceOf({ price: { amount, count, unit } }: PayerRequest['terms']): bigint | undefined {
+  return unit === 'record' ? (amount + count - 1n) / count : undefined
 }
 
 function invalid(text: string): DdmError {

@@ -1,27 +1,28 @@
 import { randomBytes } from 'node:crypto'
-import {
-  type AbortOptions,
-  type Address,
-  type AssetId,
-  type Budget,
-  type ChannelChain,
-  type ChannelConfig,
-  type ChannelStore,
-  DdmError,
-  type DepositAuthorization,
-  type Hex,
-  type ListingPayment,
-  type Logger,
-  type NetworkId,
-  type Payer,
-  type PayerChannel,
-  type PayerRequest,
-  type PayerSession,
-  type PaymentTerms
+import type {
+  AbortOptions,
+  Address,
+  AssetId,
+  Budget,
+  ChannelChain,
+  ChannelConfig,
+  ChannelStore,
+  DepositAuthorization,
+  Hex,
+  ListingPayment,
+  Logger,
+  NetworkId,
+  Payer,
+  PayerChannel,
+  PayerRequest,
+  PayerSession,
+  PaymentTerms
 } from '../../interface/index.ts'
 import { toHex } from '../../statements/index.ts'
-import { type Eip712, encodeCollectorData } from './eip712.ts'
-import { PayerLane } from './payer-lane.ts'
+import { authorizeDeposit, unspent } from './deposit.ts'
+import type { Eip712 } from './eip712.ts'
+import { PayerLane, unitPriceOf } from './payer-lane.ts'
+import { Serial, until } from './serial.ts'
 import { signDigest } from './signature.ts'
 
 /** An EVM key that signs digests. */
@@ -44,13 +45,10 @@ export interface EvmPayerInit {
   assetId: AssetId
   /** Longest withdraw delay accepted, in seconds. */
   maxWithdrawDelay: number
-  /** Most that is deposited in one channel, atomic units. */
+  /** Most that is locked with one seller, unspent, over all channels to it; atomic units. */
   maxDeposit: bigint
   logger: Logger
 }
-
-/** How long a relayed deposit may be carried out, in seconds. */
-const DEPOSIT_VALID_SECONDS = 3600n
 
 /** Buyer's role on the evm rail: one channel per seller, reused and topped up, deposits relayed by the seller. */
 export function evmPayer(init: EvmPayerInit): Payer {
@@ -60,7 +58,9 @@ export function evmPayer(init: EvmPayerInit): Payer {
 class EvmPayer implements Payer {
   readonly rail = 'evm'
   readonly #init: EvmPayerInit
-  readonly #lanes = new Map<Hex, PayerLane>()
+  readonly #lanes = new Map<Hex, Promise<PayerLane>>()
+  /** By account paid. */
+  readonly #opening = new Map<Address, Serial>()
 
   constructor(init: EvmPayerInit) {
     this.#init = init
@@ -84,30 +84,71 @@ class EvmPayer implements Payer {
     return undefined
   }
 
+  /** One at a time per account paid: two orders must not count on the same deposit, nor open a channel each. */
   async open(request: PayerRequest, options: AbortOptions = {}): Promise<PayerSession> {
-    const { eip712, chain, voucherSigner } = this.#init
+    const payTo = request.terms.payTo as Address
+    const turns = this.#opening.get(payTo) ?? new Serial()
+    this.#opening.set(payTo, turns)
+    try {
+      return await turns.run(() => this.#open(request, options), options)
+    } finally {
+      if (turns.idle) this.#opening.delete(payTo)
+    }
+  }
+
+  async #open(request: PayerRequest, options: AbortOptions): Promise<PayerSession> {
+    const { eip712, chain, budget, voucherSigner } = this.#init
+    const { seller, terms, binding } = request
+    const unitPrice = unitPriceOf(terms)
+    // Nothing is spent yet, but also a deposit is a signature: not for a seller or a price that the budget forbids.
+    const permission = { seller, session: '', amount: 0n, ...(unitPrice === undefined ? {} : { unitPrice }) }
+    await budget.reserve(permission, options)
     const { lane, balance } = await this.#lane(request, options)
+    const deposit = await this.#deposit(lane, balance, request, options)
     const { config, channelId } = lane.channel
-    const committed = lane.committed
-    const free = balance > committed ? balance - committed : 0n
-    const deposit =
-      free >= request.maximum
-        ? undefined
-        : await this.#authorizeDeposit(lane.channel, balance, request.maximum - free, options)
-    const digest = eip712.session(eip712.sessionDomain(chain.chainId, chain.escrow), channelId, request.binding)
+    const digest = eip712.session(eip712.sessionDomain(chain.chainId, chain.escrow), channelId, binding)
     const session = lane.session(request, {
       rail: 'evm',
       config,
       channelAuth: signDigest(digest, voucherSigner.privateKey),
       ...(deposit === undefined ? {} : { deposit })
     })
-    await lane.store(options)
+    this.#lanes.set(channelId, Promise.resolve(lane))
+    try {
+      // Before anything leaves: without its config nobody gets a deposit out again.
+      await lane.store(options)
+    } catch (error) {
+      lane.close(session)
+      throw error
+    }
     return session
+  }
+
+  /** What is missing for this order; one deposit of a channel is under way at a time. */
+  async #deposit(
+    lane: PayerLane,
+    balance: bigint,
+    request: PayerRequest,
+    options: AbortOptions
+  ): Promise<DepositAuthorization | undefined> {
+    const { chain } = this.#init
+    let held = balance
+    for (;;) {
+      const { committed, depositing } = lane
+      const free = held > committed ? held - committed : 0n
+      if (free >= request.maximum) return undefined
+      if (depositing === undefined) {
+        const elsewhere = await this.#lockedElsewhere(lane, request, options)
+        return authorizeDeposit(lane, { amount: request.maximum - free, balance: held, elsewhere }, options)
+      }
+      await until(depositing, options)
+      held = (await chain.channel(lane.channel.channelId, options)).balance
+    }
   }
 
   /** The channel to this seller on these terms, with the balance that the chain has for it; a new one when there is none. */
   async #lane({ terms, seller }: PayerRequest, options: AbortOptions): Promise<{ lane: PayerLane; balance: bigint }> {
-    const { channels, chain, eip712, wallet, voucherSigner } = this.#init
+    const { chain, eip712, wallet, voucherSigner } = this.#init
     const wanted = {
       payer: wallet.address,
       payerAuthorizer: voucherSigner.address,
@@ -116,66 +157,66 @@ class EvmPayer implements Payer {
       token: chain.token.address,
       withdrawDelay: terms.withdrawDelay as number
     }
-    const known = (await channels.payers(options)).filter(
-      ({ config, chainId, escrow }) =>
-        chainId === chain.chainId &&
-        escrow === chain.escrow &&
-        Object.entries(wanted).every(([key, value]) => config[key as keyof ChannelConfig] === value)
-    )
-    for (const channel of known) {
-      const { balance, pendingWithdrawal } = await chain.channel(channel.channelId, options)
+    for (const channel of await this.#channels(options)) {
+      const { config, channelId } = channel
+      if (!Object.entries(wanted).every(([key, value]) => config[key as keyof ChannelConfig] === value)) continue
+      const { balance, pendingWithdrawal } = await chain.channel(channelId, options)
       if (pendingWithdrawal > 0n) continue
-      return { lane: this.#laneOf(channel), balance }
+      return { lane: await this.#laneOf(channel), balance }
     }
     const config: ChannelConfig = { ...wanted, salt: toHex(randomBytes(32)) }
-    const channelId = eip712.channelId(eip712.escrowDomain(chain.chainId, chain.escrow), config)
     const { chainId, escrow } = chain
+    const channelId = eip712.channelId(eip712.escrowDomain(chainId, escrow), config)
     const channel: PayerChannel = { channelId, config, seller, chainId, escrow, deposited: 0n, signed: 0n, base: 0n }
-    return { lane: this.#laneOf(channel), balance: 0n }
+    return { lane: new PayerLane(channel, this.#init), balance: 0n }
   }
 
-  #laneOf(channel: PayerChannel): PayerLane {
+  /** A seller that changes its receiverAuthorizer with every offer gets a channel each time, but no budget each time. */
+  async #lockedElsewhere(
+    { channel: { channelId } }: PayerLane,
+    { terms, seller }: PayerRequest,
+    options: AbortOptions
+  ): Promise<bigint> {
+    const { chain } = this.#init
+    const others = (await this.#channels(options)).filter(
+      (other) => other.channelId !== channelId && (other.seller === seller || other.config.receiver === terms.payTo)
+    )
+    if (others.length === 0) return 0n
+    const now = await chain.timestamp(options)
+    const locked = await Promise.all(
+      others.map(async (other) => {
+        const { balance } = await chain.channel(other.channelId, options)
+        return unspent(await this.#laneOf(other), balance, now)
+      })
+    )
+    return locked.reduce((sum, amount) => sum + amount, 0n)
+  }
+
+  async #channels(options: AbortOptions): Promise<PayerChannel[]> {
+    const { channels, chain } = this.#init
+    const known = await channels.payers(options)
+    return known.filter(({ chainId, escrow }) => chainId === chain.chainId && escrow === chain.escrow)
+  }
+
+  #laneOf(channel: PayerChannel): Promise<PayerLane> {
     const known = this.#lanes.get(channel.channelId)
     if (known !== undefined) return known
-    const lane = new PayerLane(channel, this.#init)
+    const lane = this.#load(channel)
     this.#lanes.set(channel.channelId, lane)
+    lane.catch(() => this.#lanes.delete(channel.channelId))
     return lane
   }
 
-  /** An EIP-3009 authorization for the escrow's collector, bound to the channel; the seller relays it and pays the gas. */
-  async #authorizeDeposit(
-    { channelId }: PayerChannel,
-    balance: bigint,
-    amount: bigint,
-    options: AbortOptions
-  ): Promise<DepositAuthorization> {
-    const { chain, eip712, wallet, maxDeposit } = this.#init
-    if (balance + amount > maxDeposit) {
-      throw new DdmError(
-        'budget',
-        `the purchase needs ${balance + amount} deposited with this seller, the budget allows ${maxDeposit}`,
-        { details: { need: `${balance + amount}`, limit: `${maxDeposit}` } }
-      )
+  async #load(channel: PayerChannel): Promise<PayerLane> {
+    const { channels } = this.#init
+    const lane = new PayerLane(channel, this.#init)
+    // Sessions that were open when the node went: the seller may count all that was paid in them. One write each, so
+    // that a crash in between counts none twice.
+    for (const session of await channels.sessions('payer', channel.channelId)) {
+      if (!session.open) continue
+      lane.channel = { ...lane.channel, base: lane.channel.base + session.paid }
+      await channels.putPayer(lane.channel, { ...session, open: false })
     }
-    const held = await chain.tokenBalance(wallet.address, options)
-    if (held < amount) {
-      throw new DdmError('funds', `the wallet ${wallet.address} holds ${held}, the deposit needs ${amount}; fund it`, {
-        details: { have: `${held}`, need: `${amount}` }
-      })
-    }
-    const validBefore = (await chain.timestamp(options)) + DEPOSIT_VALID_SECONDS
-    const salt = BigInt(toHex(randomBytes(32)))
-    const { address, name, version } = chain.token
-    const domain = eip712.domain({ name, version, chainId: chain.chainId, verifyingContract: address })
-    const digest = eip712.receiveAuthorization(domain, {
-      from: wallet.address,
-      to: chain.eip3009Collector,
-      value: amount,
-      validAfter: 0n,
-      validBefore,
-      nonce: eip712.depositNonce(channelId, salt)
-    })
-    const data = encodeCollectorData(0n, validBefore, salt, signDigest(digest, wallet.privateKey))
-    return { amount, collector: chain.eip3009Collector, data }
+    return lane
   }
 }

@@ -1,4 +1,13 @@
-import type { ListingPayment, Payee, PayeeSession, Payer, PayerSession, PaymentTerms } from '../../interface/index.ts'
+import {
+  DdmError,
+  type ListingPayment,
+  type Payee,
+  type PayeeSession,
+  type Payer,
+  type PayerSession,
+  type PaymentPayload,
+  type PaymentTerms
+} from '../../interface/index.ts'
 
 /** The rail of what costs nothing: no channel, no voucher, the same life of a session. */
 
@@ -25,9 +34,11 @@ export function freePayee(): Payee {
     proof: undefined,
     available: () => 0n,
     begin: async () => {},
-    verify: (sessionPaid, payload) =>
-      sessionPaid === 0n && payload === undefined ? undefined : `nothing is due, yet ${sessionPaid} was paid`,
-    credit: async () => {},
+    verify: problem,
+    credit: async (sessionPaid, payload) => {
+      const reason = problem(sessionPaid, payload)
+      if (reason !== undefined) throw new DdmError('paymentInvalid', reason)
+    },
     end: async () => undefined
   }
   return {
@@ -39,4 +50,9 @@ export function freePayee(): Payee {
     accept: async () => session,
     claim: async () => ({ claimed: 0n, transactions: [], rejected: [] })
   }
+}
+
+function problem(sessionPaid: bigint, payload: PaymentPayload | undefined): string | undefined {
+  if (sessionPaid !== 0n) return `nothing is due, yet ${sessionPaid} was paid`
+  return payload === undefined ? undefined : 'a payment on the free rail carries no voucher'
 }

@@ -43,7 +43,7 @@ test('what is no price is refused with the value and an example', () => {
 test('prices are shown per one unit, also when they are finer than the token', () => {
   assert.equal(priceText({ amount: 100n, count: 1n, unit: 'record' }, token), '0.0001 USDC per record')
   assert.equal(priceText({ amount: '1', count: 1000, unit: 'record' }, token), '0.000000001 USDC per record')
-  assert.equal(priceText({ amount: 20n, count: 3n, unit: 'KiB' }, token), '0.00002 USDC per 3 KiBs')
+  assert.equal(priceText({ amount: 20n, count: 3n, unit: 'KiB' }, token), '0.00002 USDC per 3 KiB')
   assert.equal(priceText({ amount: 0n, count: 1n, unit: 'record' }, token), 'free')
 })
 

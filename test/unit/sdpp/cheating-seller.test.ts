@@ -451,3 +451,25 @@ test('an unfit statement inside a good frame: the offer of another kind', async 
   table.seller.send(encodeSigned('OFFER', signStatement(table.seller.signer, 'menu', fields, 0)))
   await told(table, STATUS.malformed, 'protocol')
 })
+
+test('an invoice with a false signature is neither paid nor kept', async (t) => {
+  const table = await sitDown(t)
+  const impostor = { ...(await makeSigner()), peerId: table.pair.sellerSigner.peerId }
+  await PHASES.streaming?.(table)
+  table.seller.invoice({}, impostor)
+  await told(table, STATUS.badSignature, 'protocol')
+  assert.deepEqual(table.payer.paid, [])
+  const kinds = (await table.pair.buyerLedger.sessions.statements(table.buyer.status.id as string, 'buyer')).map(
+    ({ kind }) => kind
+  )
+  assert.equal(kinds.includes('invoice'), false)
+})
+
+test('a false final invoice spoils a good receipt of a session that costs nothing', async (t) => {
+  const table = await sitDown(t, { price: { amount: '0', count: 1, unit: 'record' } })
+  const impostor = { ...(await makeSigner()), peerId: table.pair.sellerSigner.peerId }
+  await PHASES.settling?.(table)
+  table.seller.invoice({}, impostor)
+  table.seller.receipt()
+  await told(table, STATUS.badSignature, 'protocol')
+})

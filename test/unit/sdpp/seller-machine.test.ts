@@ -110,6 +110,16 @@ test('adaptive: while one is unanswered and half the window is free, others are 
   assert.equal(invoicesOf(strict.pump()).length, 10)
 })
 
+test('adaptive: invoices are skipped up to half of the window and not beyond', () => {
+  const seller = new Seller({ terms: { credit: 400n }, invoicing: 'adaptive' })
+  const invoices: bigint[] = []
+  for (let first = 0; first < 40; first += 4) {
+    const records = { first: BigInt(first), count: 4, ends: seller.records.ends.subarray(0, 4) }
+    invoices.push(...invoicesOf(seller.step({ type: 'block', records })))
+  }
+  assert.deepEqual(invoices, [4n, 24n, 28n, 32n, 36n, 40n])
+})
+
 test('adaptive: with nothing unanswered it asks at k as strict does', () => {
   const seller = new Seller({ terms: { credit: 400n }, invoicing: 'adaptive' })
   seller.step({ type: 'block', records: seller.records })
@@ -126,6 +136,16 @@ test('one second after the first uninvoiced record it asks, and only then', () =
   assert.deepEqual(seller.tickAt(INVOICE_DELAY_MS - 1), [])
   assert.deepEqual(invoicesOf(seller.tickAt(INVOICE_DELAY_MS)), [1n])
   assert.equal(seller.state.uninvoicedSince, undefined)
+})
+
+test('that second counts from the first uninvoiced record, not from the last', () => {
+  const seller = new Seller({ terms: { k: 1_000n } })
+  for (const at of [0, 400, 800]) {
+    seller.now = at
+    const records = { first: seller.state.sent.n, count: 1, ends: seller.records.ends.subarray(0, 1) }
+    seller.step({ type: 'block', records })
+  }
+  assert.equal(seller.state.deadline, INVOICE_DELAY_MS)
 })
 
 test('uninvoiced records never start the payment timer, and an answered invoice stops it', () => {

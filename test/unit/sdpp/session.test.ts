@@ -60,7 +60,7 @@ async function checkLedgers(pair: Pair, outcome: BuyerOutcome): Promise<void> {
     const record = await ledger.sessions.get(outcome.id, role)
     assert.ok(record !== undefined)
     assert.equal(record.state, 'closed')
-    assert.equal(record.position, outcome.handled)
+    assert.equal(record.position, outcome.received)
     assert.equal(record.due, outcome.due)
     assert.equal(record.paid, outcome.paid)
     assert.deepEqual(Buffer.from(record.root), Buffer.from(root))
@@ -202,6 +202,19 @@ test('per KiB, with a free range: only bytes outside of it are due', async (t) =
   const bytes = records.reduce((sum, { length }, i) => (i >= 10 && i < 60 ? sum : sum + length), 0)
   assert.equal(outcome.due, BigInt(Math.ceil((bytes * 1000) / 1024)))
   assert.equal(outcome.paid, outcome.due)
+  await checkLedgers(pair, outcome)
+})
+
+test('what costs nothing is sold the same way, without vouchers', async (t) => {
+  const pair = await makePair(t, { price: { amount: '0', count: 1, unit: 'record' }, credit: 0n })
+  await pair.log.append(jsonRecords(50))
+  await pair.log.finish()
+  const payer = countingPayer()
+  const { buyer, sellerDone } = await buyFrom(pair, { wish: wish({ maximum: 0n }) }, payer)
+  assert.equal((await consume(buyer)).length, 50)
+  const outcome = await buyer.done
+  await sellerDone
+  assert.deepEqual([outcome.due, outcome.paid, payer.paid.length], [0n, 0n, 0])
   await checkLedgers(pair, outcome)
 })
 

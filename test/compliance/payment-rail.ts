@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { describe, type TestContext, test } from 'node:test'
+import type {
+  ListingPayment,
+  Payee,
+  PayeeSession,
+  Payer,
+  PayerSession,
+  PaymentTerms,
+  RailName,
+  RailOrder
+} from '../../src/interface/index.ts'
+import type { BudgetLimits } from '../../src/payments/index.ts'
+
+export interface Sides {
+  payer: Payer
+  payee: Payee
+}
+
+/** A buyer and a seller on one rail, with real ledgers. */
+export interface Market {
+  readonly rail: RailName
+  readonly listing: ListingPayment
+  sides: () => Promise<Sides>
+  /** Ends both nodes; the next `sides` come from what was durable. */
+  restart: () => Promise<void>
+}
+
+export interface RailSetup<M extends Market = Market> {
+  rail: RailName
+  start: (t: TestContext, options?: { limits?: BudgetLimits }) => Promise<M>
+}
+
+export interface Session {
+  id: string
+  buying: PayerSession
+  selling: PayeeSession
+  terms: PaymentTerms
+}
+
+/** OFFER, ORDER, ACCEPT without the wire. `meddle` is what happens to the order on its way. */
+export async function startSession(
+  market: Market,
+  maximum: bigint,
+  meddle: (order: RailOrder) => RailOrder = (order) => order
+): Promise<Session> {
+  const { payer, payee } = await market.sides()
+  const terms = payee.terms(market.listing)
+  assert.ok(terms, 'the seller offers this way to pay')
+  assert.equal(payer.objection(terms, market.listing), undefined)
+  const digest = (): `0x${string}` => `0x${randomBytes(32).toString('hex')}`
+  const binding = { offerDigest: digest(), buyerPeerDigest: digest(), orderNonce: digest() }
+  const id = `session-${randomBytes(8).toString('hex')}`
+  const buying = await payer.open({ terms, binding, seller: 'seller', maximum })
+  try {
+    await buying.begin(id)
+    const order = meddle(buying.order)
+    const selling = await payee.accept({ terms, binding, order, buyer: 'buyer', maximum })
+    await selling.begin(id)
+    await buying.accept(selling.base, selling.proof)
+    return { id, buying, selling, terms }
+  } catch (error) {
+    await buying.end(0n)
+    throw error
+  }
+}
+
+/** One PAYMENT from one side to the other. */
+export async function payAndCredit({ buying, selling }: Session, sessionPaid: bigint) {
+  const payload = await buying.pay(sessionPaid)
+  assert.equal(selling.verify(sessionPaid, payload), undefined)
+  await selling.credit(sessionPaid, payload)
+  return payload
+}
+
+export async function endSession({ buying, selling }: Session, due: bigint, credited: bigint) {
+  const proof = await selling.end(due, credited)
+  await buying.end(due)
+  return proof
+}
+
+/** What every rail must do, whatever it moves. Rails with channels have `channelCompliance` besides. */
+export function paymentRailCompliance(name: string, setup: RailSetup): void {
+  /** Atomic units of one record: nothing moves on the free rail. */
+  const unit = setup.rail === 'free' ? 0n : 10n
+
+  describe(`${name}: what every rail does`, () => {
+    test('names itself the same way everywhere', async (t) => {
+      const market = await setup.start(t)
+      const { payer, payee } = await market.sides()
+      assert.deepEqual([payer.rail, payee.rail, payee.terms(market.listing)?.rail], Array(3).fill(setup.rail))
+      const { network, asset } = market.listing
+      const expected = { rail: setup.rail, ...(network && { network }), ...(asset && { asset }) }
+      assert.deepEqual(payer.capabilities(), [expected])
+    })
+
+    test('a session: order, payments, end', async (t) => {
+      const session = await startSession(await setup.start(t), 100n * unit)
+      assert.equal(session.selling.base, 0n)
+      assert.equal(session.selling.proof, undefined)
+      for (const n of [1n, 2n, 5n]) await payAndCredit(session, n * unit)
+      await endSession(session, 5n * unit, 5n * unit)
+    })
+
+    test('a payment that comes twice, or late, changes nothing', async (t) => {
+      const session = await startSession(await setup.start(t), 100n * unit)
+      const first = await payAndCredit(session, unit)
+      const second = await payAndCredit(session, 2n * unit)
+      for (const payload of [second, first]) await session.selling.credit(unit, payload)
+      assert.equal(session.selling.verify(2n * unit, second), undefined)
+      await endSession(session, 2n * unit, 2n * unit)
+    })
+
+    test('more than the maximum is neither signed nor credited', async (t) => {
+      const session = await startSession(await setup.start(t), 10n * unit)
+      const payload = await payAndCredit(session, 10n * unit)
+      const tooMuch = 10n * unit + 1n
+      assert.notEqual(session.selling.verify(tooMuch, payload), undefined)
+      await assert.rejects(session.selling.credit(tooMuch, payload), { code: 'paymentInvalid' })
+      if (unit > 0n) await assert.rejects(session.buying.pay(tooMuch), { code: 'budget' })
+      await endSession(session, 10n * unit, 10n * unit)
+    })
+
+    test('ends once, however often it is told to', async (t) => {
+      const session = await startSession(await setup.start(t), 10n * unit)
+      await payAndCredit(session, 3n * unit)
+      const proof = await session.selling.end(3n * unit, 3n * unit)
+      assert.deepEqual(await session.selling.end(3n * unit, 3n * unit), proof)
+      await session.buying.end(3n * unit)
+      await session.buying.end(3n * unit)
+    })
+
+    test('claims what was paid, and nothing the second time', async (t) => {
+      const market = await setup.start(t)
+      const session = await startSession(market, 100n * unit)
+      await payAndCredit(session, 7n * unit)
+      await endSession(session, 7n * unit, 7n * unit)
+      const { payee } = await market.sides()
+      const { claimed, transactions, rejected } = await payee.claim()
+      assert.deepEqual([claimed, rejected], [7n * unit, []])
+      assert.equal(transactions.length, unit === 0n ? 0 : 2)
+      assert.deepEqual(await payee.claim(), { claimed: 0n, transactions: [], rejected: [] })
+    })
+
+    test('another session after a restart of both', async (t) => {
+      const market = await setup.start(t)
+      const before = await startSession(market, 50n * unit)
+      await payAndCredit(before, 5n * unit)
+      await endSession(before, 5n * unit, 5n * unit)
+      await market.restart()
+      const session = await startSession(market, 50n * unit)
+      assert.equal(session.selling.base, 5n * unit)
+      await payAndCredit(session, 4n * unit)
+      await endSession(session, 4n * unit, 4n * unit)
+      assert.equal((await (await market.sides()).payee.claim()).claimed, 9n * unit)
+    })
+
+    test('does not serve what belongs to another rail', async (t) => {
+      const market = await setup.start(t)
+      const { payer, payee } = await market.sides()
+      const other: ListingPayment =
+        setup.rail === 'free'
+          ? { rail: 'evm', network: 'eip155:1', price: { amount: '1', count: 1, unit: 'record' } }
+          : { rail: 'free', price: { amount: '0', count: 1, unit: 'record' } }
+      assert.equal(payee.terms(other), undefined)
+      const price = { amount: 1n, count: 1n, unit: 'record' as const }
+      assert.notEqual(payer.objection({ rail: setup.rail, network: 'eip155:1', price }, market.listing), undefined)
+    })
+  })
+}

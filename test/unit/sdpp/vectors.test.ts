@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import { base58btc } from 'multiformats/bases/base58'
+import { CID } from 'multiformats/cid'
+import { splitRecords } from '../../../src/interface/index.ts'
+import { decodeData, encodeData } from '../../../src/protocols/sdpp/data-frame.ts'
+import { Deframer, FIRST_IGNORABLE_KIND } from '../../../src/protocols/sdpp/frame.ts'
+import { decodeMessage, type Message } from '../../../src/protocols/sdpp/messages.ts'
+import { SdppError, STATUS, type StatusName } from '../../../src/protocols/sdpp/status.ts'
+import {
+  createSigner,
+  fromHex,
+  readAnyStatement,
+  signingBytes,
+  toHex,
+  transcriptStart,
+  verifyStatement
+} from '../../../src/statements/index.ts'
+import { makeVectors, toJson, VECTORS } from '../../support/make-vectors.ts'
+
+interface Invalid {
+  name: string
+  frame: string
+  status: number
+  error: StatusName
+}
+
+function load<T>(name: string): T {
+  return JSON.parse(readFileSync(new URL(`sdpp-${name}.json`, VECTORS), 'utf8')) as T
+}
+
+/** Reads a frame the way a session does: its message, or the code it is refused with. */
+function read(frame: string): Message {
+  const messages: Message[] = []
+  const deframer = new Deframer((kind, body) => messages.push(decodeMessage(kind, body)))
+  deframer.push(fromHex(frame))
+  const [message] = messages
+  assert.ok(message !== undefined && messages.length === 1)
+  if ('statement' in message && !verifyStatement(message.statement)) {
+    throw new SdppError(STATUS.badSignature, 'bad signature')
+  }
+  return message
+}
+
+function refuses({ name, frame, status, error }: Invalid): void {
+  assert.equal(STATUS[error], status)
+  assert.throws(
+    () => read(frame),
+    (thrown: unknown) => thrown instanceof SdppError && thrown.code === status,
+    name
+  )
+}
+
+test('the committed files are what the generator makes', () => {
+  for (const [name, text] of Object.entries(makeVectors())) {
+    const committed = readFileSync(new URL(name, VECTORS), 'utf8')
+    assert.equal(committed, text, `${name} is stale: node test/support/make-vectors.ts`)
+  }
+})
+
+describe('frames', () => {
+  const file = load<{ valid: Array<{ name: string; kind: number; body: string; frame: string }>; invalid: Invalid[] }>(
+    'frames'
+  )
+  for (const { name, kind, body, frame } of file.valid) {
+    test(name, () => {
+      const seen: Array<[number, string]> = []
+      new Deframer((k, b) => seen.push([k, toHex(b)])).push(fromHex(frame))
+      assert.deepEqual(seen, [[kind, body]])
+      if (kind < FIRST_IGNORABLE_KIND) read(frame)
+    })
+  }
+  for (const vector of file.invalid) test(`refused: ${vector.name}`, () => refuses(vector))
+})
+
+describe('messages', () => {
+  const file = load<{
+    valid: Array<{ name: string; message: string; value: unknown; frame: string }>
+    invalid: Invalid[]
+  }>('messages')
+  for (const { name, message, value, frame } of file.valid) {
+    test(`${message}: ${name}`, () => {
+      const read_ = read(frame)
+      assert.equal(read_.name, message)
+      assert.ok('content' in read_)
+      assert.deepEqual(toJson(read_.content), value)
+    })
+  }
+  for (const vector of file.invalid) test(`refused: ${vector.name}`, () => refuses(vector))
+})
+
+describe('statements', () => {
+  type Statement = Record<'name' | 'kind' | 'payload' | 'cid' | 'signedBytes' | 'signature' | 'frame', string> & {
+    value: { iss: string }
+  }
+  const file = load<{ keys: Array<{ seed: string; peerId: string }>; valid: Statement[]; invalid: Invalid[] }>(
+    'statements'
+  )
+  for (const vector of file.valid) {
+    test(`${vector.kind}: ${vector.name}`, () => {
+      const payload = fromHex(vector.payload)
+      const statement = readAnyStatement(payload, fromHex(vector.signature))
+      assert.equal(statement.kind, vector.kind)
+      assert.equal(statement.cid, vector.cid)
+      assert.deepEqual(toJson(statement.content), vector.value)
+      assert.ok(verifyStatement(statement))
+      assert.equal(toHex(signingBytes(vector.kind, payload)), vector.signedBytes)
+      const key = file.keys.find(({ peerId }) => peerId === vector.value.iss)
+      assert.ok(key !== undefined)
+      const again = createSigner(key.peerId, fromHex(key.seed)).sign(fromHex(vector.signedBytes))
+      assert.equal(toHex(again), vector.signature)
+      const message = read(vector.frame)
+      assert.ok('statement' in message && message.statement.cid === vector.cid)
+    })
+  }
+  for (const vector of file.invalid) test(`refused: ${vector.name}`, () => refuses(vector))
+})
+
+describe('data', () => {
+  type Data = Record<'name' | 'blockStart' | 'first' | 'frame', string> & {
+    count: number
+    endOfBlock: boolean
+    records: string[]
+  }
+  const file = load<{ valid: Data[]; invalid: Invalid[] }>('data')
+  for (const { name, frame, records, ...expected } of file.valid) {
+    test(name, () => {
+      const { blockStart, first, count, endOfBlock, bytes } = decodeData(fromHex(frame).subarray(5))
+      assert.deepEqual(toJson({ blockStart, first, count, endOfBlock }), expected)
+      assert.deepEqual(splitRecords(bytes, count).map(toHex), records)
+      assert.equal(toHex(encodeData({ blockStart, first, count, endOfBlock, bytes })), frame)
+    })
+  }
+  for (const vector of file.invalid) test(`refused: ${vector.name}`, () => refuses(vector))
+})
+
+test('transcript: every root by the formula, from the file alone', () => {
+  interface File {
+    session: string
+    sessionBytes: string
+    c0: string
+    blocks: string[][]
+    roots: Array<{ start: string; n: string; root: string }>
+  }
+  const file = load<File>('transcript')
+  const hash = (...parts: Uint8Array[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest()
+  assert.equal(toHex(CID.parse(file.session).bytes), file.sessionBytes)
+  assert.equal(toHex(transcriptStart(fromHex(file.sessionBytes))), file.c0)
+  for (const { start, n, root } of file.roots) {
+    let c = hash(Buffer.from('ddm-sdpp/2/transcript'), fromHex(file.sessionBytes))
+    let offset = 0
+    for (const block of file.blocks) {
+      const from = Math.max(offset, Number(start))
+      const to = Math.min(offset + block.length, Number(start) + Number(n))
+      if (from < to) {
+        const part = block.slice(from - offset, to - offset).map((record) => {
+          const bytes = fromHex(record)
+          return Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes])
+        })
+        const fixed = Buffer.alloc(12)
+        fixed.writeBigUInt64BE(BigInt(from))
+        fixed.writeUInt32BE(to - from, 8)
+        c = hash(c, fixed, hash(...part))
+      }
+      offset += block.length
+    }
+    assert.equal(toHex(c), root, `from ${start} at ${n}`)
+  }
+})
+
+test('money: due and positions of invoices, by arithmetic written down again', () => {
+  interface File {
+    due: Array<{
+      name: string
+      price: { amount: string; count: string; unit: string }
+      records: string
+      bytes: string
+      due: string
+    }>
+    invoicePositions: Array<{ k: string; start: string; after: string; next: string }>
+  }
+  const file = load<File>('money')
+  for (const { name, price, records, bytes, due } of file.due) {
+    const units = price.unit === 'KiB' ? BigInt(bytes) : BigInt(records)
+    const per = BigInt(price.count) * (price.unit === 'KiB' ? 1_024n : 1n)
+    const total = units * BigInt(price.amount)
+    assert.equal(BigInt(due), total / per + (total % per === 0n ? 0n : 1n), name)
+  }
+  for (const { k, start, after, next } of file.invoicePositions) {
+    const n = BigInt(next)
+    assert.ok(n > BigInt(after) && n <= BigInt(after) + BigInt(k))
+    assert.equal((BigInt(start) + n) % BigInt(k), 0n)
+  }
+})
+
+test('binding: digests of the offer and the buyer, the nonce left-aligned', () => {
+  const file = load<{
+    cases: Array<Record<'offer' | 'buyer' | 'nonce' | 'offerDigest' | 'buyerPeerDigest' | 'orderNonce', string>>
+  }>('binding')
+  assert.equal(file.cases.length, 2)
+  for (const { offer, buyer, nonce, offerDigest, buyerPeerDigest, orderNonce } of file.cases) {
+    assert.equal(toHex(CID.parse(offer).bytes.subarray(4)), offerDigest)
+    assert.equal(toHex(createHash('sha256').update(base58btc.baseDecode(buyer)).digest()), buyerPeerDigest)
+    assert.equal(`${nonce}${'00'.repeat(16)}`, orderNonce)
+  }
+})
