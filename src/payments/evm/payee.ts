@@ -96,8 +96,8 @@ class EvmPayee implements Payee {
     const { channelId } = lane.channel
     const { deposit } = request.order
     await lane.refresh(options)
-    // A deposit that came before, with an order whose ACCEPT was lost, is not relayed again.
-    if (deposit !== undefined && lane.free < request.maximum) await this.#relay(lane, deposit, request.maximum, options)
+    // Also when the channel could pay this order without it: another order of the buyer may count on it.
+    if (deposit !== undefined) await this.#relay(lane, deposit, request.maximum, options)
     const { free } = lane
     if (free < request.maximum) {
       throw new DdmError(
@@ -180,7 +180,7 @@ class EvmPayee implements Payee {
         throw new DdmError('refused', 'this seller cannot relay a deposit now; deposit directly', { cause: error })
       }
       if (code !== 'chain') throw error
-      // Somebody else may have carried it out meanwhile: what counts is the channel's state.
+      // It may have come before, with an order whose ACCEPT was lost: what counts is the channel's state.
       await lane.refresh(options)
       if (lane.free >= maximum) return
       throw new DdmError('refused', `the deposit was not accepted by the chain: ${(error as DdmError).message}`, {
