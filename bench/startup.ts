@@ -26,11 +26,12 @@ export async function run(arguments_: string[]): Promise<void> {
   }
   try {
     const compiled = existsSync(new URL('../dist/src/cli/main.js', import.meta.url))
+    const entry = compiled ? 'dist/src/cli/main.js' : 'bin/ddm.js'
     print({
       bench: 'startup',
       what: 'ddm --help',
       compiled,
-      ms: await median(() => execute(process.execPath, ['bin/ddm.js', '--help']))
+      ms: await median(() => execute(process.execPath, [entry, '--help']))
     })
     print({
       bench: 'startup',

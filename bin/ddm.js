@@ -10,8 +10,14 @@ Install a newer one from https://nodejs.org and try again, or run: npx node@${MI
   process.exit(3)
 }
 
-import('node:fs').then(({ existsSync }) => {
-  const compiled = new URL('../dist/src/cli/main.js', import.meta.url)
-  const source = new URL('../src/cli/main.ts', import.meta.url)
-  return import((existsSync(compiled) ? compiled : source).href)
-})
+// A clone runs its source, so that an old build is never taken for it; the published package has only the build.
+import('node:fs')
+  .then(({ existsSync }) => {
+    const source = new URL('../src/cli/main.ts', import.meta.url)
+    const compiled = new URL('../dist/src/cli/main.js', import.meta.url)
+    return import((existsSync(source) ? source : compiled).href)
+  })
+  .catch((error) => {
+    process.stderr.write(`${error.stack}\n`)
+    process.exit(1)
+  })

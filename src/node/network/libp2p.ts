@@ -11,6 +11,7 @@ import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
+import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 import {
   DHT_PROTOCOL,
   GOSSIP_RPC_LIMITS,
@@ -71,7 +72,7 @@ export type NetworkServices = Omit<
  * and the dialer accept private addresses: a market on one machine or in one LAN works, and an address of a stranger
  * that points into a private network costs a failed handshake, because every peer must prove the key of its ID.
  */
-export function libp2pOptions(init: Libp2pInit) {
+export function libp2pOptions(init: Libp2pInit): Libp2pOptions<NetworkServices> {
   const { connections } = init
   return {
     privateKey: init.identity,
@@ -89,7 +90,7 @@ export function libp2pOptions(init: Libp2pInit) {
       inboundConnectionThreshold: connections.inboundPerSecond ?? 5,
       maxIncomingPendingConnections: connections.maxPendingInbound ?? 32
     },
-    services: services(init)
+    services: services(init) as unknown as ServiceFactoryMap<NetworkServices>
   }
 }
 

@@ -96,6 +96,7 @@ class Market {
   async receipt(session: Live): Promise<void> {
     if (session.receipt === undefined || !session.buyerOpen) return
     session.buyerOpen = false
+    await Promise.all(session.wire.map(({ payload }) => payload))
     await session.buying.end(session.receipt)
   }
 
@@ -221,6 +222,6 @@ test('any interleaving of sessions on one channel keeps the sums of both sides',
       await Promise.all(opening)
       await market.settle()
     }),
-    { numRuns: 300 }
+    { numRuns: 500 }
   )
 })

@@ -329,6 +329,18 @@ test('a wrong signer: an order of another peer, and one whose signature is false
   assert.equal(await second.buyer.status(), STATUS.badSignature)
 })
 
+test('a receipt acknowledged by another peer is not acknowledged', async (t) => {
+  const stranger = await makeSigner()
+  const table = await sitDown(t)
+  await PHASES.receipted?.(table)
+  await until('the receipt came', () => table.buyer.seen.some(({ name }) => name === 'RECEIPT'))
+  const receipt = table.buyer.seen.find(({ name }) => name === 'RECEIPT')
+  assert.ok(receipt?.name === 'RECEIPT')
+  const fields = { session: table.buyer.session as CID, receipt: receipt.statement.link }
+  table.buyer.send(encodeSigned('RECEIPT_ACK', signStatement(stranger, 'receipt-ack', fields, 0)))
+  assert.equal(await table.buyer.status(), STATUS.badSignature)
+})
+
 test('a bad voucher: refused with the reason of the rail, what was credited before stays', async (t) => {
   const table = await sitDown(t)
   await PHASES.streaming?.(table)

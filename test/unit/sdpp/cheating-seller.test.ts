@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
-import { DdmError, type ErrorCode } from '../../../src/interface/index.ts'
+import { DdmError, type ErrorCode, type PayerSession } from '../../../src/interface/index.ts'
 import { ACCEPT_TIMEOUT_MS, HELLO_TIMEOUT_MS, RECEIPT_TIMEOUT_MS } from '../../../src/protocols/sdpp/constants.ts'
 import { encodeData } from '../../../src/protocols/sdpp/data-frame.ts'
 import { encodeFrame, FRAME } from '../../../src/protocols/sdpp/frame.ts'
@@ -33,7 +33,12 @@ interface Table {
 }
 
 /** A real buyer and, on the other side, a seller who does as the test says. */
-async function sitDown(t: TestContext, options: PairOptions = {}, request: Partial<Request> = {}): Promise<Table> {
+async function sitDown(
+  t: TestContext,
+  options: PairOptions = {},
+  request: Partial<Request> = {},
+  rail: Partial<PayerSession> = {}
+): Promise<Table> {
   const pair = await makePair(t, options)
   const [outbound, inbound] = await openStreams()
   const clock = new ManualClock()
@@ -41,7 +46,7 @@ async function sitDown(t: TestContext, options: PairOptions = {}, request: Parti
   const end = async (due: bigint): Promise<void> => {
     ended.push(due)
   }
-  const payer = countingPayer({ end })
+  const payer = countingPayer({ end, ...rail })
   const wish = { from: { offset: 0n }, prepay: 0n, maximum: 10_000n }
   const seller = new RawSeller(pair, inbound)
   const buyer = makeBuyer(pair, outbound, { wish, ...request }, { payer, clock })
@@ -419,28 +424,47 @@ test('timers: OFFER, ACCEPT and RECEIPT must come', async (t) => {
 })
 
 test('a receipt that came counts, even if the stream breaks while it is stored', async (t) => {
-  const table = await sitDown(t)
+  const held = Promise.withResolvers<void>()
+  const table = await sitDown(t, {}, {}, { end: () => held.promise })
   await PHASES.settling?.(table)
   table.seller.invoice()
   await until('it pays', () => table.payer.paid.length === 1)
   table.seller.receipt({ credited: 1_000n })
   await until('the receipt was read', () => table.buyer.status.phase === 'closed')
   table.seller.stream.abort(new Error('cable cut'))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  held.resolve()
   const outcome = await table.buyer.done
   assert.deepEqual([outcome.paid, outcome.credited, outcome.reason], [1_000n, 1_000n, 2])
   const kinds = (await table.pair.buyerLedger.sessions.statements(outcome.id, 'buyer')).map(({ kind }) => kind)
   assert.ok(kinds.includes('receipt') && kinds.includes('receipt-ack'))
 })
 
-test('a payment still on its way when everything was free is not made after the end', async (t) => {
+test('a payment that waits for the rail is not made any more after the receipt', async (t) => {
   const wish = { from: { offset: 0n }, prepay: 300n, maximum: 10_000n }
-  const table = await sitDown(t, {}, { wish })
-  await table.seller.begin({ credit: 0n, ahead: 300n, k: 1n })
+  const held = Promise.withResolvers<void>()
+  const table = await sitDown(t, {}, { wish }, { accept: () => held.promise })
+  await table.seller.begin({ credit: 0n, ahead: 300n, k: 1n, base: 0n })
   table.seller.close()
   table.seller.invoice()
   table.seller.receipt()
+  await until('the receipt was read', () => table.buyer.status.phase === 'closed')
+  held.resolve()
   const outcome = await table.buyer.done
   assert.equal(outcome.due, 0n)
+  assert.deepEqual([table.payer.paid, table.ended], [[], [0n]])
+})
+
+test('a seller who leaves while the buyer opens a channel: the channel session is given back', async (t) => {
+  const held = Promise.withResolvers<void>()
+  const table = await sitDown(t, {}, {}, { begin: () => held.promise })
+  await table.seller.hello()
+  table.seller.offer()
+  await until('it is ordering', () => table.buyer.status.phase === 'ordering')
+  await table.seller.stream.close()
+  await failure(table)
+  held.resolve()
+  await until('it was given back', () => table.ended.length === 1)
   assert.deepEqual(table.ended, [0n])
 })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { joinRecords } from '../../../src/interface/index.ts'
+import { joinRecords, MAX_RECORD_BYTES } from '../../../src/interface/index.ts'
 import { MAX_IN_FLIGHT_BYTES } from '../../../src/protocols/sdpp/constants.ts'
 import {
   type BuyerOutcome,
@@ -239,6 +239,15 @@ test('a slow consumer holds the seller back at 1 MiB, while invoices are still p
   assert.equal(seen, 200)
   assert.equal((await buyer.done).received, 200n)
   await sellerDone
+})
+
+test('a record that needs the whole budget follows smaller ones: a consumer that caught up acknowledges by itself', async (t) => {
+  const pair = await makePair(t)
+  for (const size of [60_000, MAX_RECORD_BYTES, 60_000, MAX_RECORD_BYTES]) await pair.log.append([new Uint8Array(size)])
+  await pair.log.finish()
+  const { buyer } = await buyFrom(pair, { wish: wish() })
+  assert.equal((await consume(buyer)).length, 4)
+  assert.equal((await buyer.done).due, 400n)
 })
 
 test('one seller, many buyers at once: each gets every record and pays for it', async (t) => {
