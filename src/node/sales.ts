@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { feed, type OpenProductLog, openProductLog } from '../data/index.ts'
+import { feed, type OpenProductLog, openProductLog, type RecordTransform } from '../data/index.ts'
 import {
   type AbortOptions,
   type Address,
@@ -35,6 +35,9 @@ export interface SalesComponents {
   credit: bigint
   logger: Logger
 }
+
+/** What OFFER states when the listing names no limit. */
+const MAX_LISTED_RECORD_BYTES = 65_536
 
 interface Offered {
   product: Product
@@ -74,7 +77,8 @@ export class Sales implements Catalog {
       ...(options.invoicing === undefined ? {} : { invoicing: options.invoicing })
     }
     const stop = new AbortController()
-    const fed = feed(options.source, log, { signal: stop.signal }).then(() => undefined)
+    const limit = recordLimit(listing.document.schema.maxRecordBytes ?? MAX_LISTED_RECORD_BYTES)
+    const fed = feed(options.source, log, { signal: stop.signal, transforms: [limit] }).then(() => undefined)
     fed.catch((error: unknown) => {
       if (!stop.signal.aborted) logger.error('source failed', { listing: id, error: String(error) })
     })
@@ -139,6 +143,24 @@ export class Sales implements Catalog {
     const stated = { amount: amount.toString(), count: Number(count), unit }
     if (amount === 0n) return { rail: 'free', price: stated }
     return { rail: 'evm', network: networkId, asset: assetId, payTo: account, price: stated }
+  }
+}
+
+/** Buyers order with the listing's limit in mind: a larger record could never be paid for. */
+function recordLimit(maxBytes: number): RecordTransform {
+  return async function* (records) {
+    let number = 0
+    for await (const record of records) {
+      number++
+      if (record.bytes.length > maxBytes) {
+        throw new DdmError(
+          'badRecord',
+          `record ${number} has ${record.bytes.length} bytes, the listing's schema.maxRecordBytes is ${maxBytes}`,
+          { details: { record: number, bytes: record.bytes.length, limit: maxBytes } }
+        )
+      }
+      yield record
+    }
   }
 }
 

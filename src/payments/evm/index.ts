@@ -1,5 +1,11 @@
 export { type ClaimPolicy, shouldClaim } from './claim.ts'
-export { createEip712, Eip712, encodeCollectorData, type ReceiveAuthorization, type TypedDomain } from './eip712.ts'
+export {
+  createEip712,
+  type Eip712,
+  encodeCollectorData,
+  type ReceiveAuthorization,
+  type TypedDomain
+} from './eip712.ts'
 export { type EvmPayeeInit, evmPayee } from './payee.ts'
 export { type EvmPayerInit, type EvmSigner, evmPayer } from './payer.ts'
 export { malformedSignature, recoverSigner, signDigest } from './signature.ts'

@@ -160,11 +160,11 @@ class LaneSession implements PayerSession {
   async pay(sessionPaid: bigint, options?: AbortOptions): Promise<PaymentPayload> {
     this.#check(sessionPaid)
     await this.#reserve(sessionPaid, options)
-    // Meanwhile the session may have ended, or nobody may want the signature any more.
-    this.#check(sessionPaid)
+    // Meanwhile nobody may want the signature any more, or the session may have ended.
     if (options?.signal?.aborted === true) {
       throw new DdmError('aborted', 'the payment was aborted before it was signed', { cause: options.signal.reason })
     }
+    this.#check(sessionPaid)
     if (sessionPaid > this.paid) this.paid = sessionPaid
     const payload = this.#lane.voucher()
     await this.#lane.store(options, this)

@@ -33,8 +33,8 @@ export const ACCEPT_TIMEOUT_MS = 120_000
 /** RECEIPT and RECEIPT_ACK; the seller may wait for a last payment first. */
 export const RECEIPT_TIMEOUT_MS = 30_000
 
-/** Default validity of an OFFER in seconds. */
-export const OFFER_TTL_SECONDS = 120n
+/** Default validity of an OFFER in seconds: as long as the seller waits for the ORDER. */
+export const OFFER_TTL_SECONDS = 60n
 /** Default time in seconds that a seller keeps what a resume needs. */
 export const RESUME_TTL_SECONDS = 86_400n
 /** Entries of a MENU page. */

@@ -411,12 +411,14 @@ export class SellerSession {
     this.#finished = true
     this.#timer.stop()
     this.#abort.abort()
+    if (error?.code === STATUS.internal && error.side === 'local') {
+      this.#components.logger.error('internal error in a session', { cause: String(error.cause), phase })
+    }
     if (!orderly && !refused)
       this.#components.logger.warn('session failed', {
         code: error.code,
         side: error.side,
-        phase,
-        ...(error.cause instanceof Error ? { cause: error.cause.message } : {})
+        phase
       })
     void this.#release(phase).then(this.#onDone)
   }

@@ -9,10 +9,11 @@ const STOP = new URL('../../../src/cli/stop.ts', import.meta.url).href
 const SLOW = `
   import { stopped, stopSignal } from ${JSON.stringify(STOP)}
   const signal = stopSignal()
+  setInterval(() => {}, 1_000)
   console.log('ready')
   await stopped(signal)
   console.log(signal.reason.message)
-  setTimeout(() => process.exit(0), 20_000)
+  setTimeout(() => process.exit(0), 10_000)
 `
 
 function start(stdio: 'ignore' | 'ipc') {

@@ -425,12 +425,14 @@ test('timers: OFFER, ACCEPT and RECEIPT must come', async (t) => {
 
 test('a receipt that came counts, even if the stream breaks while it is stored', async (t) => {
   const held = Promise.withResolvers<void>()
-  const table = await sitDown(t, {}, {}, { end: () => held.promise })
+  let ends = 0
+  const table = await sitDown(t, {}, {}, { end: () => (ends++ === 0 ? held.promise : Promise.resolve()) })
   await PHASES.settling?.(table)
   table.seller.invoice()
   await until('it pays', () => table.payer.paid.length === 1)
   table.seller.receipt({ credited: 1_000n })
   await until('the receipt was read', () => table.buyer.status.phase === 'closed')
+  await until('it is being stored', () => ends === 1)
   table.seller.stream.abort(new Error('cable cut'))
   await new Promise((resolve) => setTimeout(resolve, 20))
   held.resolve()
@@ -457,10 +459,15 @@ test('a payment that waits for the rail is not made any more after the receipt',
 
 test('a seller who leaves while the buyer opens a channel: the channel session is given back', async (t) => {
   const held = Promise.withResolvers<void>()
-  const table = await sitDown(t, {}, {}, { begin: () => held.promise })
+  let begun = false
+  const begin = (): Promise<void> => {
+    begun = true
+    return held.promise
+  }
+  const table = await sitDown(t, {}, {}, { begin })
   await table.seller.hello()
   table.seller.offer()
-  await until('it is ordering', () => table.buyer.status.phase === 'ordering')
+  await until('the channel is being opened', () => begun)
   await table.seller.stream.close()
   await failure(table)
   held.resolve()

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Budget, type ChannelStore, DdmError } from '../../../src/interface/index.ts'
+import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
+
+const DIGEST = `0x${'01'.repeat(32)}` as const
+const binding = { offerDigest: DIGEST, buyerPeerDigest: DIGEST, orderNonce: DIGEST }
+
+async function setup(init: { budget?: Budget; store?: ChannelStore; maximum?: bigint } = {}) {
+  const { chain, balances } = memoryChain()
+  const store = init.store ?? memoryStore()
+  const payee = memoryPayee(chain, memoryStore())
+  const terms = payee.terms(LISTING)
+  assert.ok(terms)
+  const payer = memoryPayer(chain, store, init.budget)
+  const request = { terms, binding, seller: 'seller', maximum: init.maximum ?? 100n }
+  const open = async () => {
+    const session = await payer.open(request)
+    await session.begin('session')
+    return session
+  }
+  return { chain, balances, store, payer, payee, request, open }
+}
+
+/** A budget that answers when it is told to. */
+function slowBudget() {
+  const asked: bigint[] = []
+  let gate = Promise.resolve()
+  const budget: Budget = {
+    reserve: async ({ amount }) => {
+      asked.push(amount)
+      await gate
+    }
+  }
+  const close = () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    gate = promise
+    return resolve
+  }
+  return { budget, asked, close }
+}
+
+test('nothing is signed before the budget has answered, nor handed out before it is stored', async () => {
+  const { budget, close } = slowBudget()
+  const { open, store } = await setup({ budget })
+  const session = await open()
+  const release = close()
+  const paying = session.pay(10n)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal((await store.payers())[0]?.signed, 0n)
+  release()
+  const payload = await paying
+  const [stored] = await store.payers()
+  assert.deepEqual([stored?.signed, stored?.signature], [10n, payload?.signature])
+})
+
+test('a payment that was given up, or whose session ended, while the budget answered is not signed', async () => {
+  const { budget, close } = slowBudget()
+  const { open, store } = await setup({ budget })
+  const session = await open()
+  const release = close()
+  const gone = new AbortController()
+  const given = session.pay(10n, gone)
+  const late = session.pay(20n)
+  const rejected = Promise.all([
+    assert.rejects(given, { code: 'aborted' }),
+    assert.rejects(late, { code: 'internal', message: 'the session has ended; nothing more is signed for it' })
+  ])
+  gone.abort()
+  await new Promise((resolve) => setImmediate(resolve))
+  release()
+  await session.end(0n)
+  await rejected
+  assert.equal((await store.payers())[0]?.signed, 0n)
+})
+
+test('the budget grants a part in advance, but refuses nothing that is owed for the sake of it', async () => {
+  const asked: bigint[] = []
+  let left = 50n
+  const budget: Budget = {
+    reserve: async ({ amount }) => {
+      asked.push(amount)
+      if (amount > left) throw new DdmError('budget', `${amount} is more than ${left}`)
+      left -= amount
+    }
+  }
+  const { open } = await setup({ budget })
+  const session = await open()
+  for (const paid of [1n, 2n, 6n, 7n, 40n, 48n, 50n]) await session.pay(paid)
+  await assert.rejects(session.pay(51n), { code: 'budget' })
+  assert.deepEqual(asked, [0n, 6n, 6n, 33n, 8n, 3n, 7n, 2n, 6n, 1n])
+})
+
+test('payments that overtake each other never lower what is signed', async () => {
+  const { open } = await setup()
+  const session = await open()
+  const payloads = await Promise.all([30n, 10n, 50n, 20n].map((paid) => session.pay(paid)))
+  assert.ok(payloads.every((payload) => payload !== undefined && payload.maxClaimableAmount >= 30n))
+  assert.equal((await session.pay(1n))?.maxClaimableAmount, 50n)
+})
+
+test('a store that fails leaves no promise behind, on either side', async () => {
+  const store = memoryStore()
+  const { payer, request, chain } = await setup({ store })
+  const { putPayer } = store
+  store.putPayer = async () => Promise.reject(new DdmError('internal', 'disk full'))
+  await assert.rejects(payer.open(request), { message: 'disk full' })
+  store.putPayer = putPayer
+  const session = await payer.open(request)
+  assert.equal(session.order.deposit?.amount, 100n)
+
+  const sold = memoryStore()
+  const payee = memoryPayee(chain, sold)
+  const { putPayee } = sold
+  sold.putPayee = async () => Promise.reject(new DdmError('internal', 'disk full'))
+  const asked = { ...request, order: session.order, buyer: 'buyer' }
+  await assert.rejects(payee.accept(asked), { message: 'disk full' })
+  sold.putPayee = putPayee
+  const { deposit: _, ...rest } = session.order
+  assert.equal((await payee.accept({ ...asked, order: rest })).available(), 100n)
+})
