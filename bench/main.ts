@@ -3,7 +3,8 @@ import { DdmError } from '../src/interface/index.ts'
 /** npm run bench -- NAME [--json]: figures are measured side by side with their reference in the same run. */
 const BENCHES: Record<string, () => Promise<{ run: (arguments_: string[]) => Promise<void> }>> = {
   stream: () => import('./stream.ts'),
-  startup: () => import('./startup.ts')
+  startup: () => import('./startup.ts'),
+  payments: () => import('./payments.ts')
 }
 
 const [name, ...rest] = process.argv.slice(2)

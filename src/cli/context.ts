@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { DdmError, type NetworkToken } from '../interface/index.ts'
 import type { DdmNode, NodeInit } from '../node/index.ts'
 import type { Output } from './output.ts'
+import { withPassphrase } from './passphrase.ts'
 
 /** Flags that every command takes. */
 export interface GlobalFlags {
@@ -80,8 +81,10 @@ const START_TIMEOUT_MS = 20_000
 /** Runs a node for as long as `use` takes, and stops it in an orderly way, whatever happened. */
 export async function withNode<T>(context: Context, needs: NodeNeeds, use: (node: DdmNode) => Promise<T>): Promise<T> {
   const { createNode } = await loadNode()
-  const starting = AbortSignal.any([context.signal, AbortSignal.timeout(START_TIMEOUT_MS)])
-  const node = await createNode(await nodeInit(context, needs), { signal: starting })
+  const init = await nodeInit(context, needs)
+  const start = (complete: NodeInit): Promise<DdmNode> =>
+    createNode(complete, { signal: AbortSignal.any([context.signal, AbortSignal.timeout(START_TIMEOUT_MS)]) })
+  const node = await withPassphrase(init, start, context)
   try {
     return await use(node)
   } finally {

@@ -1,47 +1,73 @@
 import {
   type AbortOptions,
+  type ChannelChain,
   type ChannelStore,
   type ClaimResult,
   type Logger,
   type NetworkToken,
   type Payee,
+  type PayeeChannel,
   parseUnits
 } from '../interface/index.ts'
+import { type ClaimPolicy, shouldClaim } from '../payments/index.ts'
 import type { NodeConfig } from './config.ts'
 
 export interface ClaimsComponents {
   payees: readonly Payee[]
   channels: ChannelStore
-  config: Pick<NodeConfig, 'claimInterval' | 'claimAbove'>
+  /** Undefined for a node that only has free products. */
+  chain: Pick<ChannelChain, 'channel'> | undefined
+  config: Pick<NodeConfig, 'claimInterval' | 'claimAbove' | 'withdrawDelay'>
   token: NetworkToken
   logger: Logger
 }
 
-/** Presents vouchers to the chain: on a timer, and at once when a session ended with more than `claimAbove` unclaimed. */
+/** How often the vouchers held are looked at; a withdrawal leaves at least 15 minutes. */
+const LOOK_EVERY_MS = 30_000
+
+function unclaimedOf({ voucher, claimed }: PayeeChannel): bigint {
+  const highest = voucher?.maxClaimableAmount ?? 0n
+  return highest > claimed ? highest - claimed : 0n
+}
+
+/**
+ * Presents vouchers to the chain: when much is unclaimed, when it is old, and when a payer has begun to withdraw
+ * (docs/specs/payments.md, Settlement). Looks on a timer and whenever a session ends.
+ */
 export class Claims {
   readonly #components: ClaimsComponents
+  readonly #policy: ClaimPolicy
   readonly #abort = new AbortController()
   #timer: NodeJS.Timeout | undefined
+  #unclaimedSince: number | undefined
   #running: Promise<ClaimResult> | undefined
+  #looking: Promise<void> | undefined
 
   constructor(components: ClaimsComponents) {
+    const { config, token } = components
     this.#components = components
+    // A quarter of the withdraw delay leaves time for further tries before a payer has its deposit back.
+    const age = Math.min(config.claimInterval, config.withdrawDelay / 4)
+    this.#policy = {
+      above: parseUnits(config.claimAbove, token.decimals, 'claimAbove'),
+      olderThan: BigInt(Math.round(age / 1000))
+    }
   }
 
   start(): void {
-    const { claimInterval } = this.#components.config
-    this.#timer = setInterval(() => this.#inBackground(), claimInterval)
+    const every = Math.min(LOOK_EVERY_MS, Number(this.#policy.olderThan) * 1000)
+    this.#timer = setInterval(() => this.onSessionEnd(), every)
     this.#timer.unref()
   }
 
   onSessionEnd(): void {
-    this.#unclaimed().then(
-      (unclaimed) => {
-        const { config, token } = this.#components
-        if (unclaimed > parseUnits(config.claimAbove, token.decimals, 'claimAbove')) this.#inBackground()
-      },
-      (error: unknown) => this.#components.logger.warn('unclaimed amount unknown', { error: String(error) })
-    )
+    this.#looking ??= this.#look()
+      .catch((error: unknown) => {
+        if (!this.#abort.signal.aborted) this.#components.logger.error('claim failed', { error: String(error) })
+      })
+      .finally(() => {
+        this.#looking = undefined
+      })
   }
 
   /** One claim at a time: a second call waits for the first and then looks again. */
@@ -57,17 +83,32 @@ export class Claims {
     clearInterval(this.#timer)
     this.#abort.abort()
     await this.#running?.catch(() => {})
+    await this.#looking
   }
 
-  async #unclaimed(): Promise<bigint> {
-    const channels = await this.#components.channels.payees()
-    return channels.reduce((sum, { voucher, claimed }) => sum + ((voucher?.maxClaimableAmount ?? 0n) - claimed), 0n)
+  async #look(): Promise<void> {
+    const { signal } = this.#abort
+    const open = (await this.#components.channels.payees({ signal })).filter((channel) => unclaimedOf(channel) > 0n)
+    const unclaimed = open.reduce((sum, channel) => sum + unclaimedOf(channel), 0n)
+    if (unclaimed === 0n) {
+      this.#unclaimedSince = undefined
+      return
+    }
+    this.#unclaimedSince ??= performance.now()
+    const ageSeconds = BigInt(Math.floor((performance.now() - this.#unclaimedSince) / 1000))
+    const withdrawing = await this.#isWithdrawing(open)
+    if (!shouldClaim({ unclaimed, ageSeconds, withdrawing }, this.#policy)) return
+    await this.claim({ signal })
+    this.#unclaimedSince = undefined
   }
 
-  #inBackground(): void {
-    this.claim({ signal: this.#abort.signal }).catch((error: unknown) => {
-      if (!this.#abort.signal.aborted) this.#components.logger.error('claim failed', { error: String(error) })
-    })
+  /** Read as state: an event could have been missed. */
+  async #isWithdrawing(open: PayeeChannel[]): Promise<boolean> {
+    const { chain } = this.#components
+    if (chain === undefined) return false
+    const { signal } = this.#abort
+    const states = await Promise.all(open.map(({ channelId }) => chain.channel(channelId, { signal })))
+    return states.some(({ pendingWithdrawal }) => pendingWithdrawal > 0n)
   }
 
   async #claim(options: AbortOptions): Promise<ClaimResult> {

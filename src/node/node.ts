@@ -233,7 +233,14 @@ class RunningNode implements DdmNode {
       credit: parseUnits(config.credit, decimals, 'credit'),
       logger
     })
-    this.#claims = new Claims({ payees, channels: ledger.channels, config, token: this.#token, logger })
+    this.#claims = new Claims({
+      payees,
+      channels: ledger.channels,
+      chain: chain.channels,
+      config,
+      token: this.#token,
+      logger
+    })
     this.#seller = sdppSeller({ onSessionEnd: () => this.#claims.onSessionEnd() })({
       registrar: network,
       signer,

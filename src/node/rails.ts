@@ -45,7 +45,8 @@ export async function createRails(init: RailsInit): Promise<{ payers: readonly P
     wallet: keys.wallet,
     voucherSigner: keys.voucherSigner,
     maxWithdrawDelay: config.maxWithdrawDelay / 1000,
-    maxDeposit: units('budgetDeposit')
+    maxDeposit: units('budgetDeposit'),
+    directDeposits: config.directDeposits
   })
   const payee = evmPayee({
     ...common,

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -5,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { EXIT_CODES } from '../../src/interface/index.ts'
 
 /** The command line as a user has it: processes of their own, heard through stdout, stderr and exit code. */
 
@@ -172,4 +174,13 @@ export function errorOf({ stderr }: Pick<Ran, 'stderr'>): {
 } {
   const last = stderr.trimEnd().split('\n').at(-1) ?? ''
   return (JSON.parse(last) as { error: { code: string; message: string; details: Record<string, string> } }).error
+}
+
+/** The command ended with that code and said why, in one line and without a stack. */
+export function refused(ran: Ran, code: keyof typeof EXIT_CODES, message: RegExp): void {
+  assert.equal(ran.code, EXIT_CODES[code], ran.stderr)
+  const error = errorOf(ran)
+  assert.equal(error.code, code)
+  assert.match(error.message, message)
+  assert.doesNotMatch(ran.stderr, /\n\s+at /)
 }

@@ -47,8 +47,8 @@ after(async () => {
   await network?.close()
 })
 
-async function buyerNode(name: string): Promise<DdmNode> {
-  const config = { listen: ['/ip4/127.0.0.1/tcp/0'], logLevel: 'silent' as const }
+async function buyerNode(name: string, settings: { directDeposits?: boolean } = {}): Promise<DdmNode> {
+  const config = { listen: ['/ip4/127.0.0.1/tcp/0'], logLevel: 'silent' as const, ...settings }
   const node = await createNode({
     home: join(network.folder, name),
     network: network.profile,
@@ -60,7 +60,7 @@ async function buyerNode(name: string): Promise<DdmNode> {
 }
 
 test('several buyers at once, each with several sessions on one channel, get everything and pay what is due', async () => {
-  const nodes = await Promise.all(['ann', 'bea', 'cem'].map(buyerNode))
+  const nodes = await Promise.all(['ann', 'bea', 'cem'].map((name) => buyerNode(name)))
   try {
     const outcomes = await Promise.all(
       nodes.flatMap((node) =>
@@ -100,6 +100,26 @@ test('what costs nothing is sold by the same protocol, without a channel', async
     assert.equal((await purchase.done).paid, 0n)
     const file = join(network.folder, 'free.car')
     assert.equal((await node.receipts.export((await purchase.done).session, file)).payer, undefined)
+  } finally {
+    await node.stop()
+  }
+})
+
+test('a buyer may deposit by itself; what is left in the channel pays the next purchase', async () => {
+  const node = await buyerNode('fay', { directDeposits: true })
+  try {
+    const before = await node.wallet.balance()
+    for (const records of [5, 7]) {
+      const purchase = node.buy(listing, { records, max: '0.01' })
+      let count = 0
+      for await (const _ of purchase) count++
+      assert.equal(count, records)
+      assert.equal((await purchase.done).paid, 100n * BigInt(records))
+    }
+    const after = await node.wallet.balance()
+    // The second purchase may cost 0.01 too: 0.0005 of the first deposit are consumed, so as much is added.
+    assert.equal(before.token - after.token, 10_500n)
+    assert.ok(after.native < before.native, 'it pays the gas of its deposits')
   } finally {
     await node.stop()
   }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { type Context, loadNode, nodeInit, type Register } from '../context.ts'
+import { withPassphrase } from '../passphrase.ts'
 import { stopped } from '../stop.ts'
 
 export const bootstrap: Register = (program, act) => {
@@ -14,7 +15,7 @@ async function run(context: Context): Promise<undefined> {
   const { createBootstrap, createHome, parseProfile, readNetworkFile, readProfile, writeNetworkFile, writeProfile } =
     await loadNode()
   const init = await nodeInit(context, { logLevel: 'info' })
-  const node = await createBootstrap(init, { signal })
+  const node = await withPassphrase(init, (complete) => createBootstrap(complete, { signal }), context)
   try {
     const paths = await createHome(init.home)
     const profile =

@@ -72,6 +72,12 @@ export const SETTINGS = {
   budgetPerDay: setting(amount, '50', 'buyer: most that may be spent in a day'),
   budgetDeposit: setting(amount, '10', 'buyer: most that is deposited in one channel'),
 
+  directDeposits: setting(
+    flag,
+    false,
+    'buyer: sends its deposits to the chain itself and pays the gas; otherwise sellers relay them'
+  ),
+
   maxConnections: optional(integer(1, 100_000), 'connections at once; 1000 on a bootstrap node, otherwise 300'),
   inboundPerSecond: setting(
     integer(1, 100_000),

@@ -47,6 +47,8 @@ export interface EvmPayerInit {
   maxWithdrawDelay: number
   /** Most that is locked with one seller, unspent, over all channels to it; atomic units. */
   maxDeposit: bigint
+  /** Send deposits to the chain from here, paying gas, instead of letting the seller relay them. @default false */
+  directDeposits?: boolean
   logger: Logger
 }
 
@@ -104,7 +106,11 @@ class EvmPayer implements Payer {
     const permission = { seller, session: '', amount: 0n, ...(unitPrice === undefined ? {} : { unitPrice }) }
     await budget.reserve(permission, options)
     const { lane, balance } = await this.#lane(request, options)
-    const deposit = await this.#deposit(lane, balance, request, options)
+    const authorized = await this.#deposit(lane, balance, request, options)
+    const deposit =
+      authorized !== undefined && this.#init.directDeposits === true
+        ? await this.#depositDirectly(lane, authorized, options)
+        : authorized
     const { config, channelId } = lane.channel
     const digest = eip712.session(eip712.sessionDomain(chain.chainId, chain.escrow), channelId, binding)
     const session = lane.session(request, {
@@ -122,6 +128,16 @@ class EvmPayer implements Payer {
       throw error
     }
     return session
+  }
+
+  /** Stored first: without its config nobody gets a deposit out again. */
+  async #depositDirectly(lane: PayerLane, deposit: DepositAuthorization, options: AbortOptions): Promise<undefined> {
+    const { chain, logger } = this.#init
+    await lane.store(options)
+    const transaction = await chain.deposit(lane.channel.config, deposit, options)
+    const { channelId } = lane.channel
+    logger.info('deposited', { channelId, amount: deposit.amount.toString(), transaction })
+    return undefined
   }
 
   /** What is missing for this order; one deposit of a channel is under way at a time. */

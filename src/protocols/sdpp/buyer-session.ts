@@ -466,7 +466,9 @@ export class BuyerSession {
     try {
       await Promise.all([this.#paying, this.#rail.catch(() => {}), this.#verified])
       await this.#active?.lastInvoice.flush()
-      await this.#order?.payer.end(this.#state.due)
+      // Without a receipt all that was paid counts as consumed until the seller's next ACCEPT says what was not.
+      const { due, asked } = this.#state
+      await this.#order?.payer.end(asked > due ? asked : due)
       await this.#store([])
     } catch (error) {
       this.#components.logger.error('session state not stored', { error: String(error) })
