@@ -55,7 +55,10 @@ module.exports = {
       comment: 'Outsiders enter a room only through its index.ts.',
       severity: 'error',
       from: { path: '^src/node/' },
-      to: { path: '^src/(interface|statements|registry|data|evidence|storage|chain|payments|protocols/sdpp)/', pathNot: '/index\\.ts$' }
+      to: {
+        path: '^src/(interface|statements|registry|data|evidence|storage|chain|payments|protocols/sdpp)/',
+        pathNot: '/index\\.ts$'
+      }
     },
     {
       name: 'decisions-are-pure',
@@ -76,6 +79,10 @@ module.exports = {
     exclude: { path: 'src/chain/abi\\.ts$' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] }
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'types', 'default']
+    }
   }
 }

@@ -4,7 +4,16 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
 const OPERATING_SYSTEMS = ['android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32']
-const CPUS = { amd64: 'x64', arm: 'arm', arm64: 'arm64', ia32: 'ia32', ppc64: 'ppc64', riscv64: 'riscv64', s390x: 's390x', x64: 'x64' }
+const CPUS = {
+  amd64: 'x64',
+  arm: 'arm',
+  arm64: 'arm64',
+  ia32: 'ia32',
+  ppc64: 'ppc64',
+  riscv64: 'riscv64',
+  s390x: 's390x',
+  x64: 'x64'
+}
 
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'))
 let added = 0

@@ -31,11 +31,11 @@ export async function withPassphrase<T>(
 
 /** What is typed is not shown. */
 async function ask(question: string, signal: AbortSignal): Promise<string> {
-  process.stderr.write(question)
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   const terminal = createInterface({ input: process.stdin, output: silent, terminal: true })
   // The terminal is in raw mode meanwhile: Ctrl-C comes as a key.
   terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  process.stderr.write(question)
   try {
     return await terminal.question('', { signal })
   } catch (cause) {

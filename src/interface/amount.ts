@@ -10,14 +10,6 @@ export function isAmountString(value: unknown): value is string {
   return typeof value === 'string' && ATOMIC.test(value) && BigInt(value) <= MAX_AMOUNT
 }
 
-/** Reads an atomic amount from the wire: `0|[1-9][0-9]*` below 2¹²⁸. */
-export function parseAtomic(value: unknown, name = 'amount'): bigint {
-  if (!isAmountString(value)) {
-    throw new DdmError('usage', `${name} ${JSON.stringify(value)} is not a decimal integer below 2^128`)
-  }
-  return BigInt(value)
-}
-
 /**
  * Reads an amount as people write it.
  *

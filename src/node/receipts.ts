@@ -3,12 +3,12 @@ import { CID } from 'multiformats/cid'
 import { exportBundle, type VerifiedBundle, type VoucherVerifier, verifyBundle } from '../evidence/index.ts'
 import { type AbortOptions, DdmError, type SessionRecord } from '../interface/index.ts'
 import { createEip712, malformedSignature, recoverSigner } from '../payments/index.ts'
+import { MAX_DOCUMENT_BYTES } from '../registry/index.ts'
 import type { Ledger } from '../storage/index.ts'
 import type { Blocks } from './network.ts'
 import type { DdmNode, ReceiptSummary } from './types.ts'
 
 const DOCUMENT_TIMEOUT_MS = 10_000
-const MAX_DOCUMENT_BYTES = 64 * 1024
 
 /** What the evm rail contributes to offline verification: nothing is looked up on a chain. */
 async function voucherVerifier(): Promise<VoucherVerifier> {

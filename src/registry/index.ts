@@ -6,7 +6,7 @@ export type {
   RegistryPubSub,
   RegistryService
 } from './components.ts'
-export { announcementTopic, MAX_DOCUMENT_BYTES, UNIT_CODES } from './constants.ts'
+export { announcementTopic, MAX_DOCUMENT_BYTES } from './constants.ts'
 export {
   cidToManifest,
   decodeDocument,
@@ -17,4 +17,3 @@ export {
   postedPrice
 } from './document.ts'
 export { createRegistry } from './registry.ts'
-export { listingDocumentSchema } from './schema.ts'
