@@ -1,4 +1,4 @@
-export { encodeBlock, recordEnds, recordsOf, sliceBlock } from './blocks.ts'
+export { encodeBlock } from './blocks.ts'
 export { type FeedOptions, feed, type RecordTransform } from './feed.ts'
 export { type OpenProductLog, openProductLog, type ProductLogInit } from './product-log.ts'
 export { type FileSinkOptions, fileSink } from './sinks/file.ts'

@@ -47,8 +47,8 @@ export function splitRecords(bytes: Uint8Array, count: number): Uint8Array[] {
   return records
 }
 
-/** Joins records to the records' part of a block. */
-export function joinRecords(records: Uint8Array[]): Uint8Array {
+/** Joins records to the records' part of a block, in a buffer of its own: it crosses to the storage thread. */
+export function joinRecords(records: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const record of records) length += 4 + record.length
   const bytes = new Uint8Array(length)

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { feed, openProductLog, recordsOf } from '../../../src/data/index.ts'
-import { type DataSource, DdmError, type ProductLog, type SourceRecord } from '../../../src/interface/index.ts'
+import { feed, openProductLog } from '../../../src/data/index.ts'
+import {
+  type DataSource,
+  DdmError,
+  type ProductLog,
+  type SourceRecord,
+  splitRecords
+} from '../../../src/interface/index.ts'
 import { openLedger } from '../../../src/storage/index.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
@@ -51,7 +57,7 @@ test('a finite source fills the log in order, through transforms, and finishes i
   for (let at = 0n; at < log.head; ) {
     const block = await log.read(at)
     assert.ok(block !== undefined)
-    texts.push(...recordsOf(block).map((bytes) => Buffer.from(bytes).toString()))
+    texts.push(...splitRecords(block.bytes, block.count).map((bytes) => Buffer.from(bytes).toString()))
     at += BigInt(block.count)
   }
   assert.deepEqual(
