@@ -37,7 +37,7 @@ export async function run(arguments_: string[]): Promise<void> {
       bench: 'startup',
       what: 'node --version',
       reference: true,
-      ms: await median(() => execute(process.execPath, ['--version']))
+      ms: await median(() => execute(process.execPath, ['-e', '0']))
     })
     const { seller, profile, config } = await startMarket(directory, closers)
     const sell = {

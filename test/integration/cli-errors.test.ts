@@ -187,6 +187,8 @@ describe('what goes wrong', { concurrency: 3 }, () => {
     await gone.event('ready')
     const { listing: id } = await gone.event('listed')
     const { peerId } = await gone.event('ready')
+    // The buyer knows the listing; from here on only its seller is missing.
+    assert.equal((await ddm(['show', String(id), ...network.as('m2')])).code, 0)
     await gone.stop()
     const bought = await ddm(['buy', String(id), '--json', ...network.as('m2')])
     assert.ok([EXIT_CODES.unreachable, EXIT_CODES.notFound].includes(bought.code ?? 0), bought.stderr)
