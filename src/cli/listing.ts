@@ -1,5 +1,5 @@
 import type { Listing, ListingPayment, NetworkToken } from '../interface/index.ts'
-import { priceText } from './price.ts'
+import { priceText } from '../interface/index.ts'
 import { short, table } from './table.ts'
 
 /** What programs get of a listing in a list; `ddm show --json` gives the whole document. */

@@ -1,4 +1,4 @@
-import { DdmError, formatUnits, type NetworkToken, type PriceUnit } from '../interface/index.ts'
+import { DdmError, type PriceUnit } from '../interface/index.ts'
 
 /** A price as people write it: whole tokens per so many records or KiB. */
 export interface WrittenPrice {
@@ -25,18 +25,4 @@ export function parsePrice(text: string): WrittenPrice {
   }
   const unit = match?.[3]?.toLowerCase() === 'kib' ? 'KiB' : 'record'
   return { price, per: { unit, count: Number(match?.[2] ?? 1) } }
-}
-
-/** `0.0001 USDC per record`; the amount is atomic units. */
-export function priceText(
-  price: { amount: bigint | string; count: bigint | number; unit: PriceUnit },
-  token: NetworkToken
-): string {
-  const amount = BigInt(price.amount)
-  if (amount === 0n) return 'free'
-  const count = BigInt(price.count)
-  // A price finer than the token's smallest unit is kept as an amount per more records; people read it per one.
-  const zeros = /^10*$/.test(count.toString()) ? count.toString().length - 1 : undefined
-  if (zeros !== undefined) return `${formatUnits(amount, token.decimals + zeros)} ${token.symbol} per ${price.unit}`
-  return `${formatUnits(amount, token.decimals)} ${token.symbol} per ${count} ${price.unit === 'KiB' ? 'KiB' : 'records'}`
 }

@@ -23,7 +23,7 @@ import {
   type RelayLimits
 } from './network/libp2p.ts'
 import { type DialedPeer, Peers, type ResolvedPeer, type ResolveOptions } from './network/peers.ts'
-import { endOfWait } from './network/wait.ts'
+import { endOfWait, within } from './network/wait.ts'
 
 export type { Blocks } from './network/blocks.ts'
 export { BOOTSTRAP_LISTEN } from './network/constants.ts'
@@ -58,7 +58,7 @@ export interface Network {
   addresses: () => string[]
   /**
    * Resolves when a bootstrap node is connected and the DHT knows a peer; at once when the bootstrap list is empty.
-   * Throws `unreachable` naming the addresses when that takes longer than the signal (15 s without one).
+   * Throws `unreachable` naming the addresses when that takes longer than 15 s, or than the signal.
    */
   whenReady: (options?: AbortOptions) => Promise<void>
   /** Where a peer can be dialled, knowing only its ID. Throws `notFound`, `usage` for what is not a peer ID. */
@@ -187,8 +187,9 @@ class RunningNetwork implements Network {
     return this.libp2p.getMultiaddrs().map(String)
   }
 
-  async whenReady({ signal = AbortSignal.timeout(READY_TIMEOUT_MS) }: AbortOptions = {}): Promise<void> {
+  async whenReady(options: AbortOptions = {}): Promise<void> {
     if (this.bootstrap.length === 0) return
+    const signal = within(READY_TIMEOUT_MS, options.signal)
     try {
       while (!isBootstrapped(this.libp2p, this.bootstrap) || this.libp2p.services.dht.routingTable.size === 0) {
         await sleep(20, undefined, { signal })
@@ -207,7 +208,7 @@ class RunningNetwork implements Network {
   }
 
   async openStream(peer: PeerId | string, protocol: string, options: ResolveOptions = {}): Promise<Stream> {
-    const signal = options.signal ?? AbortSignal.timeout(DIAL_TIMEOUT_MS)
+    const signal = within(DIAL_TIMEOUT_MS, options.signal)
     const { connection, peerId } = await this.dialPeer(peer, { ...options, signal })
     try {
       const stream = await connection.newStream(protocol, { signal, runOnLimitedConnection: true })

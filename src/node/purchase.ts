@@ -6,6 +6,8 @@ import {
   type Logger,
   type NetworkToken,
   type Payer,
+  type Price,
+  priceText,
   type SessionStore
 } from '../interface/index.ts'
 import {
@@ -17,7 +19,7 @@ import {
   systemClock
 } from '../protocols/sdpp/index.ts'
 import type { StatementSigner } from '../statements/index.ts'
-import { atomicAmount, priceFromText } from './money.ts'
+import { atomicAmount, priceFromText, tokenText } from './money.ts'
 import type { Network, ResolvedPeer } from './network.ts'
 import type { BuyOptions, Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
 
@@ -144,7 +146,7 @@ export class RunningPurchase implements Purchase {
     const { maxPrice, answering } = this.#options
     const per = listing.document.payment[0]?.price ?? { unit: 'record' as const, count: 1 }
     const limit = maxPrice === undefined ? undefined : priceFromText(maxPrice, { unit: per.unit, count: 1 }, token)
-    this.#checkListedPrice(listing, limit)
+    this.#checkListed(listing, wish, limit)
     const { source } = await network.resolvePeer(listing.peerId, { signal, refresh: true })
     this.#source = source
     const stream = await network.openStream(listing.peerId, SDPP_PROTOCOL, { signal })
@@ -164,19 +166,32 @@ export class RunningPurchase implements Purchase {
     return session
   }
 
-  #checkListedPrice(listing: Listing, limit: { amount: bigint; count: bigint } | undefined): void {
-    if (limit === undefined) return
-    const affordable = listing.document.payment.some(
-      ({ price }) => BigInt(price.amount) * limit.count <= limit.amount * BigInt(price.count)
-    )
-    if (affordable) return
-    const { price } = listing.document.payment[0] ?? { price: { amount: '0', count: 1, unit: 'record' } }
-    throw new DdmError(
-      'priceAboveLimit',
-      `listing ${listing.id} costs ${price.amount} per ${price.count} ${price.unit}, more than your limit ` +
-        `${limit.amount} per ${limit.count}`,
-      { details: { price: price.amount, limit: limit.amount.toString() } }
-    )
+  /** What the listing says is known before anybody is dialled; the offer is held against the same limits again. */
+  #checkListed(listing: Listing, wish: OrderWish, limit: Pick<Price, 'amount' | 'count'> | undefined): void {
+    const { token } = this.#components
+    const prices = listing.document.payment.map(({ price: { amount, count, unit } }): Price => {
+      return { amount: BigInt(amount), count: BigInt(count), unit }
+    })
+    const least = prices
+      .map((price) => due(price, { n: 1n, records: 1n, bytes: 1n }))
+      .sort((a, b) => (a < b ? -1 : 1))[0]
+    if (least !== undefined && least > wish.maximum) {
+      const [have, need] = [tokenText(wish.maximum, token), tokenText(least, token)]
+      throw new DdmError(
+        'priceAboveLimit',
+        `one record of listing ${listing.id} costs ${need}, more than the maximum ${have}`,
+        {
+          details: { price: need, max: have }
+        }
+      )
+    }
+    const [first] = prices
+    if (limit === undefined || first === undefined) return
+    if (prices.some((price) => price.amount * limit.count <= limit.amount * price.count)) return
+    const [asked, allowed] = [priceText(first, token), priceText({ ...limit, unit: first.unit }, token)]
+    throw new DdmError('priceAboveLimit', `listing ${listing.id} costs ${asked}, more than your limit ${allowed}`, {
+      details: { price: asked, limit: allowed }
+    })
   }
 
   #wish(listing: Listing): OrderWish {

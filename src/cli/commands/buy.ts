@@ -4,12 +4,10 @@ import { PassThrough, type Writable } from 'node:stream'
 import {
   type DataSink,
   DdmError,
-  due,
   EXIT_CODES,
   formatUnits,
   type Listing,
-  type NetworkToken,
-  parseUnits
+  type NetworkToken
 } from '../../interface/index.ts'
 import type { BuyOptions, DdmNode, Purchase, PurchaseOutcome } from '../../node/index.ts'
 import { timeSpan, wholeNumber } from '../arguments.ts'
@@ -60,7 +58,6 @@ async function run(context: Context, id: string, options: Options): Promise<numb
   return withNode(context, { logLevel: 'error' }, async (node) => {
     await node.listings.synced({ signal })
     const listing = await node.listings.get(id, { signal })
-    checkMaximum(listing, options.max, tokenOf(node))
     // Opened before anything is paid: a file that cannot be written is known by then.
     const sink = await openSink(options)
     const purchase = node.buy(listing, wish)
@@ -91,24 +88,6 @@ async function openSink({ output, append = false, force = false }: Options): Pro
 /** A purchase that failed before its first record leaves no file that the next try would stumble over. */
 async function removeEmpty({ output, append, force }: Options): Promise<void> {
   if (output !== undefined && append !== true && force !== true) await rm(resolve(output), { force: true })
-}
-
-/** Known before anybody is dialled: not even one record fits the purchase's maximum. */
-function checkMaximum({ id, document }: Listing, max: string | undefined, token: NetworkToken): void {
-  if (max === undefined) return
-  const limit = parseUnits(max, token.decimals, '--max')
-  const one = { n: 1n, records: 1n, bytes: 1n }
-  const prices = document.payment.map(({ price: { amount, count, unit } }) =>
-    due({ amount: BigInt(amount), count: BigInt(count), unit }, one)
-  )
-  const least = prices.reduce((least, price) => (price < least ? price : least), prices[0] ?? 0n)
-  if (least <= limit) return
-  const amount = (value: bigint): string => `${formatUnits(value, token.decimals)} ${token.symbol}`
-  throw new DdmError(
-    'priceAboveLimit',
-    `one record of listing ${id} costs ${amount(least)}, more than --max ${amount(limit)}`,
-    { details: { price: formatUnits(least, token.decimals), max } }
-  )
 }
 
 function wishOf({ records, from, max, maxPrice, k, prepay, duration }: Options): BuyOptions {

@@ -1,5 +1,5 @@
+import { priceText } from '../../interface/index.ts'
 import { type Context, type Register, tokenOf, withNode } from '../context.ts'
-import { priceText } from '../price.ts'
 import { short, table } from '../table.ts'
 
 export const menu: Register = (program, act) => {

@@ -1,5 +1,5 @@
+import { priceText } from '../../interface/index.ts'
 import { type Context, type Register, tokenOf, withNode } from '../context.ts'
-import { priceText } from '../price.ts'
 
 export const show: Register = (program, act) => {
   program

@@ -3,7 +3,7 @@ import type { Helia } from 'helia'
 import type { CID } from 'multiformats/cid'
 import { type AbortOptions, DdmError } from '../../interface/index.ts'
 import { BLOCK_TIMEOUT_MS, MAX_BITSWAP_MESSAGE } from './constants.ts'
-import { endOfWait } from './wait.ts'
+import { endOfWait, within } from './wait.ts'
 
 /** Multicodec of sha2-256. */
 const SHA2_256 = 0x12
@@ -42,7 +42,7 @@ export function heliaBlocks(helia: Helia): Blocks {
     async get(cid, { signal, maxBytes = MAX_BITSWAP_MESSAGE, offline = false } = {}) {
       requireSha256(cid)
       const { blockstore } = helia
-      const bounded = signal ?? AbortSignal.timeout(BLOCK_TIMEOUT_MS)
+      const bounded = within(BLOCK_TIMEOUT_MS, signal)
       const chunks: Uint8Array[] = []
       let length = 0
       try {

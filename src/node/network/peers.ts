@@ -2,7 +2,7 @@ import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type AbortOptions, DdmError, type Logger } from '../../interface/index.ts'
 import { DIAL_TIMEOUT_MS, RESOLVE_TIMEOUT_MS } from './constants.ts'
-import { endOfWait } from './wait.ts'
+import { endOfWait, within } from './wait.ts'
 
 export interface ResolvedPeer {
   peerId: PeerId
@@ -35,7 +35,7 @@ export class Peers {
     const peerId = this.parsePeer(peer)
     const connected = this.directConnection(peerId)
     if (connected !== undefined && !refresh) return connectedPeer(connected)
-    const bounded = signal ?? AbortSignal.timeout(RESOLVE_TIMEOUT_MS)
+    const bounded = within(RESOLVE_TIMEOUT_MS, signal)
     try {
       const { multiaddrs } = await this.libp2p.peerRouting.findPeer(peerId, { signal: bounded, useCache: false })
       if (multiaddrs.length > 0) return { peerId, addresses: multiaddrs.map(String), source: 'dht' }
@@ -53,7 +53,7 @@ export class Peers {
   }
 
   async dial(peer: PeerId | string, options: ResolveOptions = {}): Promise<DialedPeer> {
-    const signal = options.signal ?? AbortSignal.timeout(DIAL_TIMEOUT_MS)
+    const signal = within(DIAL_TIMEOUT_MS, options.signal)
     const remembered = options.refresh === true ? undefined : await this.dialRemembered(this.parsePeer(peer), signal)
     if (remembered !== undefined) return remembered
     const resolved = await this.resolve(peer, { ...options, signal })

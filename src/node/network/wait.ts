@@ -15,3 +15,9 @@ export function endOfWait(signal: AbortSignal, what: string, cause: unknown, cod
 function isTimeout(reason: unknown): boolean {
   return (reason as { name?: unknown } | null)?.name === 'TimeoutError'
 }
+
+/** The caller's signal, and a limit of our own: a caller that waits long must not make a dead peer look alive. */
+export function within(milliseconds: number, signal: AbortSignal | undefined): AbortSignal {
+  const timeout = AbortSignal.timeout(milliseconds)
+  return signal === undefined ? timeout : AbortSignal.any([signal, timeout])
+}

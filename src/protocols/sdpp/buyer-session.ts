@@ -190,13 +190,13 @@ export class BuyerSession {
       }
     } finally {
       this.stop()
+      this.#queue.discard()
     }
   }
 
-  /** Wants no more records; the session settles and `done` resolves. */
+  /** Wants no more records: the session settles and `done` resolves. What was received, and paid for, still comes out. */
   stop(reason: number = CLOSE_REASON.buyerDone): void {
     this.#step({ type: 'stop', reason })
-    this.#queue.discard()
   }
 
   #onCallerAbort(): void {

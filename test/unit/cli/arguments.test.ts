@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { timeSpan, wholeNumber, words } from '../../../src/cli/arguments.ts'
-import { parsePrice, priceText } from '../../../src/cli/price.ts'
+import { parsePrice } from '../../../src/cli/price.ts'
 import { table } from '../../../src/cli/table.ts'
-import { DdmError, type NetworkToken } from '../../../src/interface/index.ts'
+import { DdmError, type NetworkToken, priceText } from '../../../src/interface/index.ts'
 
 const token: NetworkToken = {
   address: `0x${'70'.repeat(20)}`,
