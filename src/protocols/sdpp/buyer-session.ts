@@ -1,26 +1,25 @@
 import { randomBytes } from 'node:crypto'
 import { CID } from 'multiformats/cid'
-import {
-  type AbortOptions,
-  DdmError,
-  type Listing,
-  type Logger,
-  type Payer,
-  type PayerSession,
-  type SessionRecord,
-  type SessionStore,
-  type SignedStatement
+import type {
+  AbortOptions,
+  Listing,
+  Logger,
+  Payer,
+  PayerSession,
+  SessionRecord,
+  SessionStore,
+  SignedStatement
 } from '../../interface/index.ts'
 import {
   type CheckedStatement,
   equalBytes,
   type StatementSigner,
   signStatement,
-  Transcript,
   verifyStatement,
   verifyStatementInBackground
 } from '../../statements/index.ts'
 import { advance, type SessionTerms } from './account.ts'
+import { toDdmError } from './buyer-errors.ts'
 import {
   type Answering,
   type BuyerEffect,
@@ -35,9 +34,9 @@ import { type Clock, DeadlineTimer } from './clock.ts'
 import { IDLE_POSITION_MS, SDPP_VERSION } from './constants.ts'
 import type { DataFrame } from './data-frame.ts'
 import { type Batch, DeliveryQueue, RecordBatch } from './delivery-queue.ts'
-import { Latest } from './latest.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
 import { checkAccept, type OrderWish, sessionTerms } from './negotiation.ts'
+import { SessionLedger } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, SdppError, STATUS, statusName } from './status.ts'
 import { BUYER_TRANSITIONS } from './transitions.ts'
 import { Wire, type WireStream } from './wire.ts'
@@ -83,9 +82,7 @@ export interface BuyerOutcome extends BuyerSessionStatus {
 
 interface ActiveSession {
   terms: SessionTerms
-  transcript: Transcript
-  record: SessionRecord
-  lastInvoice: Latest<SignedStatement>
+  ledger: SessionLedger
 }
 
 /**
@@ -259,18 +256,14 @@ export class BuyerSession {
   }
 
   #onAccept(accept: CheckedStatement<'accept'>): void {
-    const { sessions, logger } = this.#components
+    const { sessions } = this.#components
     const order = this.#order as PlacedOrder
     const { content } = accept
     checkAccept(content, order.statement.content, order.offer.content, order.session.toString())
     const terms = sessionTerms(order.entry, order.offer.content, order.statement.content, content)
     const record: SessionRecord = { ...order.record, state: 'streaming', start: content.start }
     const id = record.id
-    const lastInvoice = new Latest<SignedStatement>(
-      (statement) => sessions.keep(id, 'buyer', [statement], { replaces: 'invoice' }),
-      (error) => logger.error('invoice not stored', { error: String(error) })
-    )
-    this.#active = { terms, transcript: new Transcript(order.session.bytes), record, lastInvoice }
+    this.#active = { terms, ledger: new SessionLedger(order.session, record, this.#components) }
     const payer: PayerSession = order.payer
     // Data may already follow ACCEPT: the machine streams at once, payments wait for the rail.
     this.#rail = (async () => {
@@ -286,7 +279,7 @@ export class BuyerSession {
   }
 
   #onData(data: DataFrame): void {
-    const { terms, transcript } = this.#active as ActiveSession
+    const { terms, ledger } = this.#active as ActiveSession
     const { received } = this.#state
     const { first, count, bytes, ends, endOfBlock, blockStart } = data
     const expected = this.#openBlock ?? (received.n === 0n ? blockStart : first)
@@ -296,7 +289,7 @@ export class BuyerSession {
     const progress = advance(terms, received, { first, count, ends }, 0, count)
     this.#step({ type: 'data', first, progress, bytes: bytes.length })
     if (this.#finished || this.#state.phase === 'failed') return
-    transcript.add(first, count, bytes, endOfBlock)
+    ledger.transcript.add(first, count, bytes, endOfBlock)
     this.#openBlock = endOfBlock ? undefined : blockStart
     this.#queue.push({ records: new RecordBatch(first, bytes, ends), n: progress.n, bytes: bytes.length })
   }
@@ -314,7 +307,7 @@ export class BuyerSession {
     const before = this.#verified
     const good = await verifyStatementInBackground(statement)
     await before
-    if (good) this.#active?.lastInvoice.set(statement)
+    if (good) this.#active?.ledger.keepInvoice(statement)
     else this.#fail(new SdppError(STATUS.badSignature, 'INVOICE has a bad signature'))
   }
 
@@ -333,7 +326,7 @@ export class BuyerSession {
   }
 
   #rootMatches(root: Uint8Array): boolean {
-    return equalBytes(root, (this.#active as ActiveSession).transcript.root())
+    return equalBytes(root, (this.#active as ActiveSession).ledger.transcript.root())
   }
 
   #onHandled(batch: Batch, idle: boolean): void {
@@ -398,7 +391,7 @@ export class BuyerSession {
     const acknowledgement = signStatement(signer, 'receipt-ack', fields, clock.wallTime())
     await Promise.all([this.#paying, this.#rail, this.#verified])
     if (this.#finished) return
-    await this.#active?.lastInvoice.flush()
+    await this.#active?.ledger.flush()
     await order.payer.end(receipt.content.due)
     await this.#store([receipt, acknowledgement])
     this.#wire.send(encodeSigned('RECEIPT_ACK', acknowledgement))
@@ -422,14 +415,7 @@ export class BuyerSession {
       if (this.#order === undefined) return
       return sessions.put({ ...this.#order.record, state: phase, updatedAt: clock.wallTime() })
     }
-    const { transcript, record } = active
-    const parts = transcript.openPart === undefined ? transcript.parts : [...transcript.parts, transcript.openPart]
-    const root = transcript.root()
-    await Promise.all([
-      sessions.keep(record.id, 'buyer', statements),
-      sessions.keepParts(record.id, 'buyer', [...parts]),
-      sessions.put({ ...record, state: phase, position, root, due, paid, updatedAt: clock.wallTime() })
-    ])
+    await active.ledger.store(statements, { state: phase, position, due, paid })
   }
 
   /** A local error reaches the caller as it is; the other side learns its code, nothing of wallet or budget. */
@@ -465,7 +451,7 @@ export class BuyerSession {
   async #release(): Promise<void> {
     try {
       await Promise.all([this.#paying, this.#rail.catch(() => {}), this.#verified])
-      await this.#active?.lastInvoice.flush()
+      await this.#active?.ledger.flush()
       // Without a receipt all that was paid counts as consumed until the seller's next ACCEPT says what was not.
       const { due, asked } = this.#state
       await this.#order?.payer.end(asked > due ? asked : due)
@@ -474,16 +460,4 @@ export class BuyerSession {
       this.#components.logger.error('session state not stored', { error: String(error) })
     }
   }
-}
-
-/** What a user is told: who said no, why, with the code. */
-export function toDdmError(error: SdppError, seller: string, phase: string): DdmError {
-  const who = error.side === 'remote' ? `seller ${seller}` : 'this node'
-  const options = { cause: error, details: { ...error.details, status: error.code } }
-  if (error.code === STATUS.priceChanged) return new DdmError('priceAboveLimit', error.message, options)
-  if (error.code === STATUS.paymentInvalid) return new DdmError('paymentInvalid', `${who}: ${error.message}`, options)
-  if (error.code === STATUS.unknownListing) return new DdmError('notFound', `${who}: ${error.message}`, options)
-  if (error.code === STATUS.timeout) return new DdmError('unreachable', `${who}: ${error.message} (${phase})`, options)
-  if (error.isRefusal) return new DdmError('refused', `${who} refused (${error.code}): ${error.message}`, options)
-  return new DdmError('protocol', `${who} ended the session (${error.code}): ${error.message}`, options)
 }

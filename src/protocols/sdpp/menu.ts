@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AbortOptions, Logger } from '../../interface/index.ts'
 import { equalBytes, type Statement, verifyStatement } from '../../statements/index.ts'
-import { toDdmError } from './buyer-session.ts'
+import { toDdmError } from './buyer-errors.ts'
 import type { Clock } from './clock.ts'
 import { HELLO_TIMEOUT_MS, MAX_MENU_PAGES, SDPP_VERSION } from './constants.ts'
 import { encodePlain, type Message } from './messages.ts'

@@ -12,13 +12,11 @@ import {
   type StatementKind,
   type StatementSigner,
   signStatement,
-  Transcript,
   verifyStatement
 } from '../../statements/index.ts'
 import type { Product } from './catalog.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
 import { encodeData, encodeDataHeader } from './data-frame.ts'
-import { Latest } from './latest.ts'
 import { encodePlain, encodeSigned, type Message, type SignedName } from './messages.ts'
 import {
   type SellerEffect,
@@ -29,6 +27,7 @@ import {
   sellerStep
 } from './seller-machine.ts'
 import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
+import { SessionLedger } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, SdppError, STATUS } from './status.ts'
 import { SELLER_TRANSITIONS } from './transitions.ts'
 import { Wire, type WireStream } from './wire.ts'
@@ -56,8 +55,7 @@ export interface SellerSessionStatus {
 const MIN_UNCOPIED_BYTES = 4096
 
 interface ActiveOrder extends AcceptedOrder {
-  transcript: Transcript
-  lastInvoice: Latest<SignedStatement>
+  ledger: SessionLedger
 }
 
 /** One stream of one buyer: does what the machine decides. */
@@ -194,13 +192,9 @@ export class SellerSession {
   }
 
   #accept(order: AcceptedOrder): void {
-    const { sessions, logger } = this.#components
+    const { logger } = this.#components
     const { session, terms, rail, product, accept } = order
-    const lastInvoice = new Latest<SignedStatement>(
-      (statement) => sessions.keep(session.toString(), 'seller', [statement], { replaces: 'invoice' }),
-      (error) => logger.error('invoice not stored', { error: String(error) })
-    )
-    this.#accepted = { ...order, transcript: new Transcript(session.bytes), lastInvoice }
+    this.#accepted = { ...order, ledger: new SessionLedger(session, order.record, this.#components) }
     this.#state = { ...this.#state, invoicing: product.invoicing ?? 'adaptive' }
     this.#sendSigned('ACCEPT', accept)
     const stop = product.log.onAppend(() => this.#pump())
@@ -288,21 +282,21 @@ export class SellerSession {
     const first = block.first + BigInt(from)
     const count = to - from
     const whole = from === 0 && endOfBlock
-    this.#accepted?.transcript.add(first, count, bytes, endOfBlock, whole ? block.digest : undefined)
+    this.#accepted?.ledger.transcript.add(first, count, bytes, endOfBlock, whole ? block.digest : undefined)
     const frame = { blockStart: block.first, first, count, endOfBlock, bytes }
     if (bytes.length < MIN_UNCOPIED_BYTES) this.#wire.send(encodeData(frame))
     else this.#wire.send(encodeDataHeader(frame), bytes)
   }
 
   #sendInvoice({ n, bytes, due, credited }: Extract<SellerEffect, { type: 'invoice' }>): void {
-    const { session, transcript, lastInvoice } = this.#accepted as ActiveOrder
-    const statement = this.#sign('invoice', { session, n, bytes, due, credited, root: transcript.root() })
-    lastInvoice.set(statement)
+    const { session, ledger } = this.#accepted as ActiveOrder
+    const statement = this.#sign('invoice', { session, n, bytes, due, credited, root: ledger.transcript.root() })
+    ledger.keepInvoice(statement)
     this.#sendSigned('INVOICE', statement)
   }
 
   async #makeReceipt(effect: Extract<SellerEffect, { type: 'receipt' }>): Promise<SignedStatement> {
-    const { session, transcript, rail, lastInvoice } = this.#accepted as ActiveOrder
+    const { session, ledger, rail } = this.#accepted as ActiveOrder
     const { n, bytes, due, credited } = effect
     const proof = await rail.end(due, credited)
     const unused = credited > due ? credited - due : 0n
@@ -313,37 +307,19 @@ export class SellerSession {
       due,
       credited,
       unused,
-      root: transcript.root(),
+      root: ledger.transcript.root(),
       reason: BigInt(effect.reason),
       ...(proof === undefined ? {} : { proof })
     })
-    await lastInvoice.flush()
+    await ledger.flush()
     await this.#store([statement])
     this.#receiptLink = statement.cid
     return statement
   }
 
   async #store(statements: SignedStatement[]): Promise<void> {
-    const { sessions, clock } = this.#components
-    const accepted = this.#accepted
-    if (accepted === undefined) return
-    const id = accepted.session.toString()
     const { sent, due, credited, phase } = this.#state
-    const { openPart } = accepted.transcript
-    const parts = openPart === undefined ? accepted.transcript.parts : [...accepted.transcript.parts, openPart]
-    await Promise.all([
-      sessions.keep(id, 'seller', statements),
-      sessions.keepParts(id, 'seller', [...parts]),
-      sessions.put({
-        ...accepted.record,
-        state: phase,
-        position: sent.n,
-        root: accepted.transcript.root(),
-        due,
-        paid: credited,
-        updatedAt: clock.wallTime()
-      })
-    ])
+    await this.#accepted?.ledger.store(statements, { state: phase, position: sent.n, due, paid: credited })
   }
 
   #sign<K extends StatementKind>(kind: K, fields: StatementFields<K>): CheckedStatement<K> {
@@ -427,7 +403,7 @@ export class SellerSession {
   async #release(phase: string): Promise<void> {
     const accepted = this.#accepted
     try {
-      await Promise.all([this.#crediting, accepted?.lastInvoice.flush()])
+      await Promise.all([this.#crediting, accepted?.ledger.flush()])
       if (this.#credited > this.#state.credited) this.#state = { ...this.#state, credited: this.#credited }
       if (accepted !== undefined && phase !== 'closed' && phase !== 'receipted' && this.#receiptLink === undefined) {
         await accepted.rail.end(this.#state.due, this.#state.credited)
