@@ -5,6 +5,7 @@ import { type SdppError, STATUS } from './status.ts'
 export function toDdmError(error: SdppError, seller: string, phase: string): DdmError {
   const who = error.side === 'remote' ? `seller ${seller}` : 'this node'
   const options = { cause: error, details: { ...error.details, status: error.code } }
+  if (error.lost) return new DdmError('unreachable', `lost ${who} (${phase}): ${error.message}`, options)
   if (error.code === STATUS.priceChanged) return new DdmError('priceAboveLimit', error.message, options)
   if (error.code === STATUS.paymentInvalid) return new DdmError('paymentInvalid', `${who}: ${error.message}`, options)
   if (error.code === STATUS.unknownListing) return new DdmError('notFound', `${who}: ${error.message}`, options)

@@ -65,17 +65,20 @@ export type CloseReason = (typeof CLOSE_REASON)[keyof typeof CLOSE_REASON]
 export class SdppError extends Error {
   readonly code: StatusCode
   readonly side: 'local' | 'remote'
+  /** The stream ended without a word: nobody refused anything. */
+  readonly lost: boolean
   readonly details: Readonly<Record<string, string>>
 
   constructor(
     code: StatusCode,
     message: string,
-    options: { side?: 'local' | 'remote'; details?: Record<string, string>; cause?: unknown } = {}
+    options: { side?: 'local' | 'remote'; lost?: boolean; details?: Record<string, string>; cause?: unknown } = {}
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'SdppError'
     this.code = code
     this.side = options.side ?? 'local'
+    this.lost = options.lost ?? false
     this.details = options.details ?? {}
   }
 

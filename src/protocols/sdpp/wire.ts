@@ -120,7 +120,9 @@ export class Wire {
         frames.length === 1 ? (frames[0] as Uint8Array) : new Uint8ArrayList(...frames)
       )
     } catch (cause) {
-      this.#end(new SdppError(STATUS.internal, 'the stream closed while sending', { side: 'remote', cause }))
+      this.#end(
+        new SdppError(STATUS.internal, 'the stream closed while sending', { side: 'remote', lost: true, cause })
+      )
     }
   }
 
@@ -148,13 +150,17 @@ export class Wire {
   readonly #onRemoteClose = (): void => {
     if (this.#ended) return
     const text = this.#deframer.idle ? 'the other side closed the stream' : 'the stream ended inside a frame'
-    this.#end(new SdppError(this.#deframer.idle ? STATUS.shuttingDown : STATUS.malformed, text, { side: 'remote' }))
+    this.#end(
+      new SdppError(this.#deframer.idle ? STATUS.shuttingDown : STATUS.malformed, text, { side: 'remote', lost: true })
+    )
     this.#stream.close().catch((error: Error) => this.#stream.abort(error))
   }
 
   readonly #onClose = (event: { error?: Error }): void => {
     const text = event.error?.message ?? 'the stream closed'
-    this.#end(new SdppError(STATUS.shuttingDown, text.slice(0, 200), { side: 'remote', cause: event.error }))
+    this.#end(
+      new SdppError(STATUS.shuttingDown, text.slice(0, 200), { side: 'remote', lost: true, cause: event.error })
+    )
   }
 
   #end(error: SdppError | undefined): void {
