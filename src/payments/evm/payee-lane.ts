@@ -8,16 +8,19 @@ import type {
   PaymentPayload
 } from '../../interface/index.ts'
 import { DdmError } from '../../interface/index.ts'
+import type { ChainHealth } from './chain-health.ts'
 import type { EvmPayeeInit } from './payee.ts'
 import { Serial } from './serial.ts'
 import { voucherProblem } from './voucher.ts'
 
 const NOTHING: ChannelState = { balance: 0n, totalClaimed: 0n, pendingWithdrawal: 0n, finalizeAfter: 0n }
 
+export type PayeeLaneInit = EvmPayeeInit & { health: ChainHealth }
+
 /** One channel as its receiver holds it: the highest voucher, and the sessions that share it. */
 export class PayeeLane {
   channel: PayeeChannel
-  readonly init: EvmPayeeInit
+  readonly init: PayeeLaneInit
   /** One order at a time: what one may cost must not be promised twice. */
   readonly orders = new Serial()
   readonly #domain: Uint8Array
@@ -28,7 +31,7 @@ export class PayeeLane {
   /** The last voucher whose signer was recovered. */
   #recovered: PaymentPayload | undefined
 
-  constructor(channel: PayeeChannel, init: EvmPayeeInit) {
+  constructor(channel: PayeeChannel, init: PayeeLaneInit) {
     const { eip712, chain } = init
     this.channel = channel
     this.init = init
@@ -45,6 +48,7 @@ export class PayeeLane {
   async refresh(options?: AbortOptions): Promise<ChannelState> {
     const read = ++this.#reads
     const state = await this.init.chain.channel(this.channel.channelId, options)
+    this.init.health.good()
     // Orders and claims read at the same time: an answer must not replace one that was asked for later.
     if (read < this.#newest) return this.#state
     this.#newest = read
@@ -170,6 +174,7 @@ class LaneSession implements PayeeSession {
   }
 
   async credit(sessionPaid: bigint, payload: PaymentPayload | undefined, options?: AbortOptions): Promise<void> {
+    this.#lane.init.health.check()
     const problem = this.verify(sessionPaid, payload)
     if (problem !== undefined) throw new DdmError('paymentInvalid', problem)
     // Up to the store nothing waits, so no other session's payment comes between the check and the sum.

@@ -18,6 +18,7 @@ import {
   type PayeeSession,
   type PaymentTerms
 } from '../../interface/index.ts'
+import { ChainHealth } from './chain-health.ts'
 import { claimChannels } from './claim.ts'
 import type { Eip712 } from './eip712.ts'
 import { PayeeLane } from './payee-lane.ts'
@@ -49,11 +50,13 @@ export function evmPayee(init: EvmPayeeInit): Payee {
 class EvmPayee implements Payee {
   readonly rail = 'evm'
   readonly #init: EvmPayeeInit
+  readonly #health: ChainHealth
   readonly #lanes = new Map<Hex, Promise<PayeeLane>>()
   readonly #claims = new Serial()
 
   constructor(init: EvmPayeeInit) {
     this.#init = init
+    this.#health = new ChainHealth(init.chain, init.withdrawDelay)
   }
 
   terms(listing: ListingPayment): PaymentTerms | undefined {
@@ -204,7 +207,7 @@ class EvmPayee implements Payee {
     const { chainId, escrow } = chain
     const fresh: PayeeChannel = { channelId, config, chainId, escrow, base: 0n, claimed: 0n }
     const stored = await channels.payee(channelId)
-    const lane = new PayeeLane(stored ?? fresh, this.#init)
+    const lane = new PayeeLane(stored ?? fresh, { ...this.#init, health: this.#health })
     if (stored === undefined) return lane
     // Sessions that were open when the node went: what was paid in them is consumed. One write each, so that a crash
     // in between counts none twice.
