@@ -46,12 +46,13 @@ export class ChainHealth {
   #ask(): void {
     if (this.#asking) return
     this.#asking = true
-    const done = (): void => {
-      this.#asking = false
-    }
-    this.#chain.timestamp().then(() => {
-      this.good()
-      done()
-    }, done)
+    this.#chain
+      .timestamp()
+      .then(() => this.good())
+      // No answer is what the limit is for.
+      .catch(() => {})
+      .finally(() => {
+        this.#asking = false
+      })
   }
 }
