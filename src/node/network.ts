@@ -12,8 +12,20 @@ import { type AbortOptions, DdmError } from '../interface/index.ts'
 import type { HomePaths } from './home.ts'
 import type { NodeLogger } from './logger.ts'
 import { type Blocks, heliaBlocks } from './network/blocks.ts'
-import { isBootstrapped, keepBootstrapped, parseBootstrap, parseMultiaddr } from './network/bootstrap.ts'
-import { DEFAULT_LISTEN, DIAL_TIMEOUT_MS, MAX_BITSWAP_MESSAGE, READY_TIMEOUT_MS } from './network/constants.ts'
+import {
+  dropBootstrapped,
+  isBootstrapped,
+  keepBootstrapped,
+  parseBootstrap,
+  parseMultiaddr
+} from './network/bootstrap.ts'
+import {
+  DEFAULT_LISTEN,
+  DIAL_TIMEOUT_MS,
+  MAX_BITSWAP_MESSAGE,
+  READY_TIMEOUT_MS,
+  UNROUTED_MS
+} from './network/constants.ts'
 import { startFailure, storeFailure } from './network/failure.ts'
 import {
   type ConnectionLimits,
@@ -191,8 +203,13 @@ class RunningNetwork implements Network {
     if (this.bootstrap.length === 0) return
     const signal = within(READY_TIMEOUT_MS, options.signal)
     try {
+      let since = performance.now()
       while (!isBootstrapped(this.libp2p, this.bootstrap) || this.libp2p.services.dht.routingTable.size === 0) {
         await sleep(20, undefined, { signal })
+        if (performance.now() - since < UNROUTED_MS) continue
+        // Connected, yet the DHT did not take the peer in: it looks at a peer only when it connects.
+        await dropBootstrapped(this.libp2p, this.bootstrap)
+        since = performance.now()
       }
     } catch (error) {
       throw endOfWait(signal, `bootstrap node (${this.bootstrap.join(', ')})`, error, 'unreachable')

@@ -144,7 +144,8 @@ export async function startNetwork(): Promise<Network> {
   ]
   const chain = serve(['chain', '--home', join(folder, 'chain'), '--profile', profile])
   const { rpc } = await chain.event('ready')
-  const bootstrap = serve(['bootstrap', ...as('bootstrap')])
+  // All processes of a test come from one address.
+  const bootstrap = serve(['bootstrap', ...as('bootstrap'), '--set', 'inboundPerSecond=1000'])
   await bootstrap.event('ready')
   return {
     folder,

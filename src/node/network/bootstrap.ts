@@ -35,6 +35,13 @@ export function isBootstrapped(libp2p: Libp2p, bootstrap: string[]): boolean {
   return libp2p.getConnections().some(({ remotePeer, status }) => status === 'open' && peers.has(remotePeer.toString()))
 }
 
+/** Closes the connections to the bootstrap nodes; `keepBootstrapped` dials again. */
+export async function dropBootstrapped(libp2p: Libp2p, bootstrap: string[]): Promise<void> {
+  const peers = new Set(bootstrap.map((entry) => peerIdOf(multiaddr(entry))))
+  const open = libp2p.getConnections().filter(({ remotePeer }) => peers.has(remotePeer.toString()))
+  await Promise.allSettled(open.map((connection) => connection.close({ signal: AbortSignal.timeout(1_000) })))
+}
+
 /**
  * Dials the bootstrap nodes now, and again while none is connected, for as long as the node runs. Returns the
  * function that ends it.

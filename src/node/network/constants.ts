@@ -45,6 +45,9 @@ export const BOOTSTRAP_RETRY_MS = { first: 1_000, maximum: 30_000 }
 /** Default of `whenReady`, ms. */
 export const READY_TIMEOUT_MS = 15_000
 
+/** After this long without a peer in the routing table the connection to the bootstrap nodes is made anew. */
+export const UNROUTED_MS = 4_000
+
 /** Default of one DHT look-up, ms. */
 export const RESOLVE_TIMEOUT_MS = 10_000
 
