@@ -33,8 +33,8 @@ function drained(stream: Stream): Promise<void> {
   })
 }
 
-/** Walks the length prefixes, as any receiver must. */
-function recordCounter(): (chunk: Uint8Array) => number {
+/** Cuts the stream into records and hands each on as a view, as any receiver must. */
+function recordCounter(onRecord: (record: Uint8Array) => void): (chunk: Uint8Array) => number {
   let rest: Uint8Array = new Uint8Array(0)
   return (chunk) => {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
@@ -47,6 +47,7 @@ function recordCounter(): (chunk: Uint8Array) => number {
         ((bytes[at + 2] as number) << 8) |
         (bytes[at + 3] as number)
       if (bytes.length - at - 4 < length) break
+      onRecord(bytes.subarray(at + 4, at + 4 + length))
       at += 4 + length
       records++
     }
@@ -82,16 +83,21 @@ answer(
     prepare: async (message: { records: number; recordBytes: number }) => {
       wanted = message
     },
-    receive: async ({ address, records }: { address: string; records: number }) => {
+    receive: async ({ address, records, recordBytes }: { address: string; records: number; recordBytes: number }) => {
       const stream = await node.dialProtocol(multiaddr(address), PROTOCOL)
       let got = 0
       let started = 0
       await new Promise<void>((resolve, reject) => {
-        const count = recordCounter()
+        let seen = 0
+        const count = recordCounter((record) => {
+          seen += record.length
+        })
         stream.addEventListener('message', ({ data }) => {
           started ||= performance.now()
           for (const chunk of data instanceof Uint8Array ? [data] : data) got += count(chunk)
-          if (got >= records) resolve()
+          if (got < records) return
+          if (seen === records * recordBytes) resolve()
+          else reject(new Error(`${seen} bytes in ${got} records`))
         })
         stream.addEventListener('close', (event) =>
           reject(event.error ?? new Error(`closed after ${got} of ${records}`))

@@ -35,7 +35,7 @@ export async function run(arguments_: string[]): Promise<void> {
     })
     print({
       bench: 'startup',
-      what: 'node --version',
+      what: 'node -e 0',
       reference: true,
       ms: await median(() => execute(process.execPath, ['-e', '0']))
     })
