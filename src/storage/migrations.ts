@@ -138,5 +138,54 @@ CREATE TRIGGER block_moves_head AFTER INSERT ON blocks
 BEGIN
   UPDATE logs SET head = new.first + new.count WHERE id = new.log;
 END;
+`,
+  `
+-- Where a resume begins: the last block end that was handled, the root and the account there, and the sink's own mark.
+ALTER TABLE sessions ADD COLUMN checkpoint INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN checkpoint_root BLOB;
+ALTER TABLE sessions ADD COLUMN records INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN sink TEXT;
+ALTER TABLE sessions ADD COLUMN credit TEXT NOT NULL DEFAULT '0';
+
+-- A session that was cut stays open until it is resumed or given up.
+ALTER TABLE channel_sessions ADD COLUMN consumed TEXT NOT NULL DEFAULT '0';
+
+-- A record that breaks the listing's schema, with the whole part of its block: sha256 of the bytes is the part's digest.
+CREATE TABLE violations (
+  session_id TEXT NOT NULL,
+  role TEXT NOT NULL,
+  part INTEGER NOT NULL,
+  record INTEGER NOT NULL,
+  bytes BLOB NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (session_id, role)
+) STRICT, WITHOUT ROWID;
+
+-- What is known of an account or a peer: amounts of completed sessions, what it still owes, how often credit was halved.
+CREATE TABLE trust (
+  role TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  settled TEXT NOT NULL,
+  debt TEXT NOT NULL,
+  halvings INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  PRIMARY KEY (role, subject)
+) STRICT, WITHOUT ROWID;
+
+-- Credit given to sessions (prepay, on the buyer's side): counts as exposure until the session has ended.
+CREATE TABLE grants (
+  session_id TEXT NOT NULL,
+  role TEXT NOT NULL,
+  peer TEXT NOT NULL,
+  account TEXT,
+  amount TEXT NOT NULL,
+  stranger INTEGER NOT NULL,
+  open INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (session_id, role)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX grants_open ON grants (role, open, peer);
+CREATE INDEX grants_by_time ON grants (role, stranger, at);
 `
 ]
