@@ -64,13 +64,17 @@ module.exports = {
       name: 'decisions-are-pure',
       comment: 'What decides about money and protocol steps runs under any schedule: no I/O modules.',
       severity: 'error',
-      from: { path: '^src/protocols/sdpp/(account|buyer-machine|seller-machine|transitions|negotiation)\\.ts$' },
+      from: {
+        path: '^src/protocols/sdpp/(account|buyer-machine|seller-machine|transitions|negotiation|trust|window-advice)\\.ts$'
+      },
       to: { path: '^node:|libp2p', dependencyTypesNot: ['type-only'] }
     },
     {
       name: 'decisions-are-pure-core',
       severity: 'error',
-      from: { path: '^src/protocols/sdpp/(account|buyer-machine|seller-machine|transitions|negotiation)\\.ts$' },
+      from: {
+        path: '^src/protocols/sdpp/(account|buyer-machine|seller-machine|transitions|negotiation|trust|window-advice)\\.ts$'
+      },
       to: { dependencyTypes: ['core'] }
     }
   ],

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Address, ChannelChain, ChannelStore, PayeeChannel, PayerChannel } from '../src/interface/index.ts'
-import { createEip712, evmPayee, evmPayer, recoverSigner, signDigest } from '../src/payments/index.ts'
+import { createEip712, evmPayee, evmPayer } from '../src/payments/index.ts'
 
 /** One channel in this process, no disk, no chain: what a voucher costs to sign, and to verify and credit. */
 const WARM_UP = 2_000
@@ -53,7 +53,7 @@ async function openSession() {
   const eip712 = await createEip712()
   const privateKey = new Uint8Array(32).fill(0x51)
   const digest = new Uint8Array(32)
-  const address = recoverSigner(eip712, digest, signDigest(digest, privateKey)) as Address
+  const address = eip712.recover(digest, eip712.sign(digest, privateKey)) as Address
   const common = { ...NETWORK, chain: fundedChain(), channels: noDisk(), eip712, logger }
   const signer = { address, privateKey }
   const payer = evmPayer({

@@ -1,6 +1,8 @@
 export { encodeBlock } from './blocks.ts'
 export { type FeedOptions, feed, type RecordTransform } from './feed.ts'
 export { type OpenProductLog, openProductLog, type ProductLogInit } from './product-log.ts'
+export type { BadRecord, RecordRules } from './schema/protocol.ts'
+export { createRecordValidator, type RecordValidator, type RecordValidatorInit } from './schema/validator.ts'
 export { type FileSinkOptions, fileSink } from './sinks/file.ts'
 export { jsonLinesSink, type StreamSinkOptions } from './sinks/stream.ts'
 export { csv } from './sources/csv.ts'

@@ -3,6 +3,9 @@ export interface AbortOptions {
   signal?: AbortSignal
 }
 
+/** Bytes that nobody can guess; a simulation gives its own. */
+export type RandomBytes = (length: number) => Uint8Array
+
 /** `0x…` bytes, as viem writes them. */
 export type Hex = `0x${string}`
 

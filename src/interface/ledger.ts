@@ -31,36 +31,60 @@ export interface SessionRecord {
   channelId?: Hex
   /** Offset of the first record. */
   start: bigint
-  /** Buyer: handled (sink's commit). Seller: sent. */
+  /** Buyer: handled, as of the sink's commit. Seller: sent. */
   position: bigint
-  /** Root at `position`, 32 bytes. */
-  root: Uint8Array
+  /** Buyer: where a resume begins. Seller: where it stood when this was written. */
+  checkpoint: Checkpoint
+  /** What the buyer's sink needs to go on from `position`, in its own words. */
+  sink?: string
   due: bigint
   /** Buyer: signed. Seller: credited. */
   paid: bigint
+  /** Seller: credit given. Buyer: prepay agreed to. */
+  credit: bigint
   openedAt: number
   updatedAt: number
 }
 
+/** A position at which a block ends, with what both sides compute there. */
+export interface Checkpoint {
+  position: bigint
+  /** Root of the transcript, 32 bytes. */
+  root: Uint8Array
+  /** Billable records and bytes up to here. */
+  records: bigint
+  bytes: bigint
+}
+
+/** What is written together with a session's row: all of it or nothing. */
+export interface SessionCommit {
+  statements?: SignedStatement[]
+  /** Kinds of which only the newest counts: earlier ones are dropped. */
+  replaces?: string[]
+  parts?: TranscriptPart[]
+}
+
+/** A record that breaks the listing's schema, with the whole part of its block as the transcript has it. */
+export interface Violation {
+  /** Index of the part in the transcript, and of the record in the part. */
+  part: number
+  index: number
+  /** Records as u32be length ‖ bytes; sha256 is the part's digest. */
+  bytes: Uint8Array
+  reason: string
+}
+
 /** Sessions and their statements. Every promise resolves when its write is durable (FULL, group commit). */
 export interface SessionStore {
-  put: (session: SessionRecord, options?: AbortOptions) => Promise<void>
+  put: (session: SessionRecord, commit?: SessionCommit, options?: AbortOptions) => Promise<void>
   get: (id: string, role: SessionRole, options?: AbortOptions) => Promise<SessionRecord | undefined>
   list: (role?: SessionRole, options?: AbortOptions) => Promise<SessionRecord[]>
-  /**
-   * Keeps statements of a session; with `replaces: kind`, earlier ones of that kind and session are dropped in the same
-   * commit (the last invoice supersedes the ones before).
-   */
-  keep: (
-    sessionId: string,
-    role: SessionRole,
-    statements: SignedStatement[],
-    options?: AbortOptions & { replaces?: string }
-  ) => Promise<void>
+  keep: (sessionId: string, role: SessionRole, statements: SignedStatement[], options?: AbortOptions) => Promise<void>
   statements: (sessionId: string, role: SessionRole, options?: AbortOptions) => Promise<SignedStatement[]>
   /** Digest of each block part of the session in order: what the transcript is made of. */
-  keepParts: (sessionId: string, role: SessionRole, parts: TranscriptPart[], options?: AbortOptions) => Promise<void>
   parts: (sessionId: string, role: SessionRole, options?: AbortOptions) => Promise<TranscriptPart[]>
+  keepViolation: (sessionId: string, role: SessionRole, violation: Violation, options?: AbortOptions) => Promise<void>
+  violation: (sessionId: string, role: SessionRole, options?: AbortOptions) => Promise<Violation | undefined>
 }
 
 /** One step of the transcript: c ← sha256(c ‖ first ‖ count ‖ digest). */
@@ -105,7 +129,10 @@ export interface ChannelSession {
   channelId: Hex
   /** Cumulative paid in this session. */
   paid: bigint
+  /** Until it has ended; a session that was cut is open. */
   open: boolean
+  /** What of it counts as consumed, once it has ended. */
+  consumed: bigint
 }
 
 /** Channels and vouchers of both roles. Every promise resolves when its write is durable. */

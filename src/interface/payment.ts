@@ -83,6 +83,22 @@ export interface Payer {
    * Checks the budget; throws `budget`, `funds` or `refused` before anything is signed.
    */
   open: (request: PayerRequest, options?: AbortOptions) => Promise<PayerSession>
+  /**
+   * Takes a session up again that was suspended, also by an earlier run of this node. Signs nothing.
+   * Throws `notFound` when this wallet knows nothing of it.
+   */
+  resume: (request: ResumeRequest, options?: AbortOptions) => Promise<PayerSession>
+}
+
+/** A session to take up again, on either side. */
+export interface ResumeRequest {
+  sessionId: string
+  /** undefined on rails without channels. */
+  channelId?: Hex
+  terms: PaymentTerms
+  /** Peer ID of the other side. */
+  peer: string
+  maximum: bigint
 }
 
 export interface PayerRequest {
@@ -98,6 +114,10 @@ export interface PayerSession {
   readonly order: RailOrder
   /** undefined on rails without channels. */
   readonly channelId?: Hex
+  /** Signed for so far, cumulative. */
+  readonly paid: bigint
+  /** Covers `paid`; undefined while nothing was signed for this channel. */
+  readonly voucher: PaymentPayload | undefined
   /** Tells the rail the session ID (CID of ORDER) once it exists; stored durably. */
   begin: (sessionId: string, options?: AbortOptions) => Promise<void>
   /**
@@ -107,6 +127,8 @@ export interface PayerSession {
   accept: (base: bigint, proof: PaymentPayload | undefined, options?: AbortOptions) => Promise<void>
   /** Signs for `sessionPaid` cumulative; the new amount is durable before this resolves. Never lower than before. */
   pay: (sessionPaid: bigint, options?: AbortOptions) => Promise<PaymentPayload | undefined>
+  /** The stream was lost: nothing more is promised than what was signed, until the session is resumed or ended. */
+  suspend: (options?: AbortOptions) => Promise<void>
   /** The session is over: `due` of it counts as consumed, the rest stays in the channel for the next session. */
   end: (due: bigint, options?: AbortOptions) => Promise<void>
 }
@@ -121,6 +143,11 @@ export interface Payee {
    * durably. Throws `refused` (user can act: unfunded) or `paymentInvalid`.
    */
   accept: (request: PayeeRequest, options?: AbortOptions) => Promise<PayeeSession>
+  /**
+   * Takes a session up again that was suspended, also by an earlier run of this node, or that ended owing something.
+   * Reads the channel as state. Throws `notFound` when nothing is known of it.
+   */
+  resume: (request: ResumeRequest, options?: AbortOptions) => Promise<PayeeSession>
   /** Presents vouchers to the chain and settles; all channels, or the given ones. Resolves with the transactions. */
   claim: (channelIds?: Hex[], options?: AbortOptions) => Promise<ClaimResult>
 }
@@ -151,13 +178,19 @@ export interface PayeeSession {
   readonly base: bigint
   /** The buyer's own last voucher, sent back in ACCEPT. */
   readonly proof: PaymentPayload | undefined
-  /** What the channel can still pay for this session: balance − pending withdrawal − base − other open sessions. */
+  /** Stored for this session so far, cumulative. */
+  readonly credited: bigint
+  /** What the channel can pay for this session in all: balance − pending withdrawal − base − other sessions. */
   available: () => bigint
+  /** Confirmed balance of the channel that nobody withdraws: what the account's standing is backed by. */
+  readonly covered: bigint
   begin: (sessionId: string, options?: AbortOptions) => Promise<void>
   /** Pure check, no side effect: undefined when good, else the reason. */
   verify: (sessionPaid: bigint, payload: PaymentPayload | undefined) => string | undefined
   /** Verifies and stores; the voucher is durable when this resolves. Only then does it count as credit. */
   credit: (sessionPaid: bigint, payload: PaymentPayload | undefined, options?: AbortOptions) => Promise<void>
+  /** The stream was lost: only what was paid stays promised, until the session is resumed or ended. */
+  suspend: (options?: AbortOptions) => Promise<void>
   /** Ends the session: `base` grows by min(due, credited). Resolves with the proof embedded in RECEIPT. */
   end: (due: bigint, credited: bigint, options?: AbortOptions) => Promise<PaymentPayload | undefined>
 }

@@ -102,6 +102,7 @@ export class RunningPurchase implements Purchase {
       due: 0n,
       paid: 0n,
       credited: 0n,
+      pending: 0n,
       risk: 0n,
       invoices: 0,
       payments: 0

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { CID } from 'multiformats/cid'
 import { exportBundle, type VerifiedBundle, type VoucherVerifier, verifyBundle } from '../evidence/index.ts'
 import { type AbortOptions, DdmError, type SessionRecord } from '../interface/index.ts'
-import { createEip712, malformedSignature, recoverSigner } from '../payments/index.ts'
+import { createEip712, malformedSignature } from '../payments/index.ts'
 import { MAX_DOCUMENT_BYTES } from '../registry/index.ts'
 import type { Ledger } from '../storage/index.ts'
 import type { Blocks } from './network.ts'
@@ -19,7 +19,7 @@ async function voucherVerifier(): Promise<VoucherVerifier> {
     const wellFormed = malformedSignature(voucher.signature) === undefined
     return {
       channelId: eip712.channelId(domain, config),
-      signer: wellFormed ? recoverSigner(eip712, digest, voucher.signature) : undefined
+      signer: wellFormed ? eip712.recover(digest, voucher.signature) : undefined
     }
   }
 }

@@ -102,7 +102,9 @@ export const STATEMENT_SHAPES = {
     credit: amount,
     ahead: amount,
     base: optional(amount),
-    proof: optional(voucher)
+    proof: optional(voucher),
+    /** In answer to RESUME: what the seller holds for this session. */
+    credited: optional(amount)
   }),
   invoice: map({ ...common, session: link, n: u64, bytes: u64, due: amount, credited: amount, root: bytes(32) }),
   receipt: map({

@@ -23,6 +23,12 @@ export interface StatementSigner {
   readonly sign: (message: Uint8Array) => Uint8Array
 }
 
+/** Checks signatures; a simulation that makes a million statements gives its own. */
+export interface StatementVerifier {
+  verify: (statement: SignedStatement) => boolean
+  verifyInBackground: (statement: SignedStatement) => Promise<boolean>
+}
+
 /** A statement whose form was checked; `content` is typed, `payload` are the bytes as they came. */
 export interface CheckedStatement<K extends StatementKind> extends SignedStatement {
   kind: K
@@ -172,4 +178,9 @@ export function verifyStatementInBackground(statement: SignedStatement): Promise
       resolve(false)
     }
   })
+}
+
+export const statementVerifier: StatementVerifier = {
+  verify: verifyStatement,
+  verifyInBackground: verifyStatementInBackground
 }

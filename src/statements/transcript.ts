@@ -29,12 +29,15 @@ export class Transcript {
   #part: { first: bigint; count: number; hash: Hash } | undefined
   readonly #parts: TranscriptPart[] = []
 
-  /** @param session - bytes of the session's CID */
-  constructor(session: Uint8Array) {
-    this.#closed = transcriptStart(session)
+  /**
+   * @param session - bytes of the session's CID
+   * @param root - root at a block end, to go on from there
+   */
+  constructor(session: Uint8Array, root: Uint8Array = transcriptStart(session)) {
+    this.#closed = root
   }
 
-  /** Closed parts so far, in order. */
+  /** Parts closed since this began, in order. */
   get parts(): readonly TranscriptPart[] {
     return this.#parts
   }

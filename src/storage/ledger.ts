@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import type { BlockStore, ChannelStore, Logger, SessionStore, SpendingStore } from '../interface/index.ts'
+import type { BlockStore, ChannelStore, Logger, SessionStore, SpendingStore, TrustStore } from '../interface/index.ts'
 import { blockStore } from './blocks.ts'
 import { channelStore } from './channels.ts'
 import { type Connection, connect } from './connection.ts'
@@ -7,6 +7,7 @@ import { type MetaStore, metaStore } from './meta.ts'
 import { LEDGER_MIGRATIONS } from './migrations.ts'
 import { sessionStore } from './sessions.ts'
 import { spendingStore } from './spending.ts'
+import { trustStore } from './trust.ts'
 
 export interface LedgerInit {
   /** File of the database; its folder must exist. */
@@ -25,6 +26,7 @@ export interface Ledger {
   sessions: SessionStore
   channels: ChannelStore
   spending: SpendingStore
+  trust: TrustStore
   blocks: BlockStore
   meta: MetaStore
   /** Writes what was queued, then closes the file. May be called again. */
@@ -57,6 +59,7 @@ export async function openLedger({ path, logger, readOnly = false }: LedgerInit)
     sessions: sessionStore(db),
     channels: channelStore(db),
     spending: spendingStore(db),
+    trust: trustStore(db),
     blocks: blockStore(db),
     meta: metaStore(db),
     close: () => db.close()

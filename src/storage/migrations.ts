@@ -142,7 +142,6 @@ END;
   `
 -- Where a resume begins: the last block end that was handled, the root and the account there, and the sink's own mark.
 ALTER TABLE sessions ADD COLUMN checkpoint INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE sessions ADD COLUMN checkpoint_root BLOB;
 ALTER TABLE sessions ADD COLUMN records INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sessions ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sessions ADD COLUMN sink TEXT;
@@ -162,30 +161,35 @@ CREATE TABLE violations (
   PRIMARY KEY (session_id, role)
 ) STRICT, WITHOUT ROWID;
 
--- What is known of an account or a peer: amounts of completed sessions, what it still owes, how often credit was halved.
+-- What is known of a peer or an account: what it settled, and how often its credit was halved.
 CREATE TABLE trust (
   role TEXT NOT NULL,
-  subject TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
   settled TEXT NOT NULL,
-  debt TEXT NOT NULL,
   halvings INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL,
-  PRIMARY KEY (role, subject)
+  halved_at TEXT NOT NULL,
+  forgiveness TEXT NOT NULL,
+  PRIMARY KEY (role, kind, name)
 ) STRICT, WITHOUT ROWID;
 
--- Credit given to sessions (prepay, on the buyer's side): counts as exposure until the session has ended.
+-- Credit given to sessions (prepay, on the buyer's side). Exposure: the credit until the session has ended, then its debt.
 CREATE TABLE grants (
-  session_id TEXT NOT NULL,
   role TEXT NOT NULL,
+  session_id TEXT NOT NULL,
   peer TEXT NOT NULL,
   account TEXT,
-  amount TEXT NOT NULL,
+  credit TEXT NOT NULL,
+  settled TEXT NOT NULL,
+  debt TEXT NOT NULL,
+  exposure TEXT NOT NULL,
   stranger INTEGER NOT NULL,
   open INTEGER NOT NULL,
   at INTEGER NOT NULL,
-  PRIMARY KEY (session_id, role)
+  PRIMARY KEY (role, session_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX grants_open ON grants (role, open, peer);
-CREATE INDEX grants_by_time ON grants (role, stranger, at);
+CREATE INDEX grants_at_risk_by_peer ON grants (role, peer) WHERE exposure <> '0';
+CREATE INDEX grants_at_risk_by_account ON grants (role, account) WHERE exposure <> '0';
+CREATE INDEX grants_to_strangers ON grants (role, at) WHERE exposure <> '0' AND stranger = 1;
 `
 ]

@@ -1,13 +1,22 @@
-import type { Hex, SessionRecord, SessionStore, SignedStatement, TranscriptPart } from '../interface/index.ts'
+import type {
+  Hex,
+  SessionRecord,
+  SessionStore,
+  SignedStatement,
+  TranscriptPart,
+  Violation
+} from '../interface/index.ts'
 import type { Connection } from './connection.ts'
 import type { Row, Step } from './protocol.ts'
 import { fromU64, toBigInt, toBytes, toText, toU64 } from './values.ts'
 
 const PUT = `INSERT INTO sessions (id, role, listing_id, listing_cid, peer, state, rail, channel_id, start, position, root,
-  due, paid, opened_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  due, paid, opened_at, updated_at, checkpoint, records, bytes, sink, credit)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET state = excluded.state, channel_id = excluded.channel_id, start = excluded.start,
   position = excluded.position, root = excluded.root, due = excluded.due, paid = excluded.paid,
-  updated_at = excluded.updated_at`
+  updated_at = excluded.updated_at, checkpoint = excluded.checkpoint, records = excluded.records,
+  bytes = excluded.bytes, sink = excluded.sink, credit = excluded.credit`
 const GET = 'SELECT * FROM sessions WHERE id = ? AND role = ?'
 const LIST = 'SELECT * FROM sessions WHERE role = coalesce(?, role) ORDER BY opened_at, id'
 const DROP = 'DELETE FROM statements WHERE session_id = ? AND role = ? AND kind = ?'
@@ -16,36 +25,59 @@ const KEEP = `INSERT INTO statements (session_id, role, kind, cid, issuer, paylo
 const STATEMENTS = 'SELECT * FROM statements WHERE session_id = ? AND role = ? ORDER BY seq'
 const KEEP_PART = `INSERT INTO parts (session_id, role, first, count, digest) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET count = excluded.count, digest = excluded.digest`
+const KEEP_VIOLATION = `INSERT INTO violations (session_id, role, part, record, bytes, reason) VALUES (?, ?, ?, ?, ?, ?)
+  ON CONFLICT DO NOTHING`
+const VIOLATION = 'SELECT * FROM violations WHERE session_id = ? AND role = ?'
 // The upper half of u64 is stored negative.
 const PARTS = 'SELECT * FROM parts WHERE session_id = ? AND role = ? ORDER BY first < 0, first'
 
 /** Sessions, their statements and the parts of their transcript, in ledger.db. */
 export function sessionStore(db: Connection): SessionStore {
   return {
-    put: async (s, options) => {
-      const times = [s.openedAt, s.updatedAt]
-      const money = [String(s.due), String(s.paid)]
-      const names = [s.id, s.role, s.listingId, s.listingCid, s.peer, s.state, s.rail, s.channelId ?? null]
-      await db.write([[PUT, [...names, fromU64(s.start), fromU64(s.position), s.root, ...money, ...times]]], options)
+    put: async (session, { statements = [], replaces = [], parts = [] } = {}, options) => {
+      const { id, role } = session
+      const steps: Step[] = [
+        putStep(session),
+        ...replaces.map((kind): Step => [DROP, [id, role, kind]]),
+        ...statements.map((statement) => keepStep(id, role, statement)),
+        ...parts.map((p): Step => [KEEP_PART, [id, role, fromU64(p.first), p.count, p.digest]])
+      ]
+      await db.write(steps, options)
     },
     get: async (id, role, options) => (await db.read(GET, [id, role], options)).map(toSession)[0],
     list: async (role, options) => (await db.read(LIST, [role ?? null], options)).map(toSession),
     keep: async (sessionId, role, statements, options) => {
-      const steps: Step[] = statements.map((s) => [
-        KEEP,
-        [sessionId, role, s.kind, s.cid, s.issuer, s.payload, s.signature]
-      ])
-      if (options?.replaces !== undefined) steps.unshift([DROP, [sessionId, role, options.replaces]])
-      await db.write(steps, options)
+      await db.write(
+        statements.map((statement) => keepStep(sessionId, role, statement)),
+        options
+      )
     },
     statements: async (sessionId, role, options) =>
       (await db.read(STATEMENTS, [sessionId, role], options)).map(toStatement),
-    keepParts: async (sessionId, role, parts, options) => {
-      const steps = parts.map((p): Step => [KEEP_PART, [sessionId, role, fromU64(p.first), p.count, p.digest]])
-      await db.write(steps, options)
+    parts: async (sessionId, role, options) => (await db.read(PARTS, [sessionId, role], options)).map(toPart),
+    keepViolation: async (sessionId, role, { part, index, bytes, reason }, options) => {
+      await db.write([[KEEP_VIOLATION, [sessionId, role, part, index, bytes, reason]]], options)
     },
-    parts: async (sessionId, role, options) => (await db.read(PARTS, [sessionId, role], options)).map(toPart)
+    violation: async (sessionId, role, options) =>
+      (await db.read(VIOLATION, [sessionId, role], options)).map(toViolation)[0]
   }
+}
+
+function putStep(s: SessionRecord): Step {
+  const names = [s.id, s.role, s.listingId, s.listingCid, s.peer, s.state, s.rail, s.channelId ?? null]
+  const money = [String(s.due), String(s.paid)]
+  const { position, root, records, bytes } = s.checkpoint
+  const where = [fromU64(s.start), fromU64(s.position), root]
+  const account = [fromU64(position), fromU64(records), fromU64(bytes), s.sink ?? null, String(s.credit)]
+  return [PUT, [...names, ...where, ...money, s.openedAt, s.updatedAt, ...account]]
+}
+
+function keepStep(sessionId: string, role: string, s: SignedStatement): Step {
+  return [KEEP, [sessionId, role, s.kind, s.cid, s.issuer, s.payload, s.signature]]
+}
+
+function toViolation(row: Row): Violation {
+  return { part: Number(row.part), index: Number(row.record), bytes: toBytes(row.bytes), reason: toText(row.reason) }
 }
 
 function toSession(row: Row): SessionRecord {
@@ -60,9 +92,16 @@ function toSession(row: Row): SessionRecord {
     ...(row.channel_id === null ? {} : { channelId: toText<Hex>(row.channel_id) }),
     start: toU64(row.start),
     position: toU64(row.position),
-    root: toBytes(row.root),
+    checkpoint: {
+      position: toU64(row.checkpoint),
+      root: toBytes(row.root),
+      records: toU64(row.records),
+      bytes: toU64(row.bytes)
+    },
+    ...(row.sink === null ? {} : { sink: toText(row.sink) }),
     due: toBigInt(row.due),
     paid: toBigInt(row.paid),
+    credit: toBigInt(row.credit),
     openedAt: Number(row.opened_at),
     updatedAt: Number(row.updated_at)
   }

@@ -308,7 +308,10 @@ export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
       const { channels } = (await market.sides()).ledgers.seller
       const channel = await channels.payee(channelId)
       assert.ok(channel)
-      await channels.putPayee({ ...channel, base: 30n }, { sessionId: one.id, channelId, paid: 30n, open: false })
+      await channels.putPayee(
+        { ...channel, base: 30n },
+        { sessionId: one.id, channelId, paid: 30n, open: false, consumed: 30n }
+      )
       await market.restart('seller')
       await Promise.all([one.buying.end(30n), two.buying.end(50n)])
       assert.equal((await startSession(market, 10n)).selling.base, 80n)

@@ -145,7 +145,8 @@ function messages(): object {
         text: 'limits incompatible',
         details: { have: '99', need: '100' }
       }),
-      of('RESUME', 'with voucher', { session: SESSION, position: U53, root: fill(32, 6), voucher }),
+      of('RESUME', 'with voucher', { session: SESSION, position: U53, root: fill(32, 6), paid: U128, voucher }),
+      of('RESUME', 'nothing paid', { session: SESSION, position: 0n, root: fill(32, 6), paid: 0n }),
       of('PAYMENT', 'nothing', { n: 0n, sessionPaid: 0n }),
       of('PAYMENT', '2^53 - 1', { n: U53, sessionPaid: U53 }),
       of('PAYMENT', '2^64 - 1 and 2^128 - 1', { n: U64, sessionPaid: U128, payload: voucher }),

@@ -44,28 +44,61 @@ export function voucher(amount: bigint): PaymentPayload {
 /** Payer that signs nothing: the amounts are what the tests look at. */
 export function countingPayer(overrides: Partial<PayerSession> = {}): Payer & { paid: bigint[] } {
   const paid: bigint[] = []
+  const session = (): PayerSession => ({
+    order: { rail: 'evm' },
+    get paid() {
+      return paid.at(-1) ?? 0n
+    },
+    get voucher() {
+      return paid.length === 0 ? undefined : voucher(paid.at(-1) as bigint)
+    },
+    begin: async () => {},
+    accept: async () => {},
+    pay: async (sessionPaid) => {
+      paid.push(sessionPaid)
+      return voucher(sessionPaid)
+    },
+    suspend: async () => {},
+    end: async () => {},
+    ...overrides
+  })
   return {
     paid,
     rail: 'evm',
     capabilities: () => [{ rail: 'evm' }],
     objection: () => undefined,
-    open: async () => ({
-      order: { rail: 'evm' },
-      begin: async () => {},
-      accept: async () => {},
-      pay: async (sessionPaid) => {
-        paid.push(sessionPaid)
-        return voucher(sessionPaid)
-      },
-      end: async () => {},
-      ...overrides
-    })
+    open: async () => session(),
+    resume: async () => session()
   }
 }
 
 export function countingPayee(deposit: bigint, overrides: Partial<PayeeSession> = {}): Payee & { credited: bigint[] } {
   const credited: bigint[] = []
   let last: PaymentPayload | undefined
+  const session = (): PayeeSession => ({
+    account: 'account',
+    base: 0n,
+    get proof() {
+      return last
+    },
+    get credited() {
+      return credited.at(-1) ?? 0n
+    },
+    covered: deposit,
+    available: () => deposit,
+    begin: async () => {},
+    verify: (sessionPaid, payload) => {
+      if (payload === undefined) return 'no voucher'
+      return payload.maxClaimableAmount < sessionPaid ? 'voucher too low' : undefined
+    },
+    credit: async (sessionPaid, payload) => {
+      last = payload
+      credited.push(sessionPaid)
+    },
+    suspend: async () => {},
+    end: async () => last,
+    ...overrides
+  })
   return {
     credited,
     rail: 'evm',
@@ -73,23 +106,8 @@ export function countingPayee(deposit: bigint, overrides: Partial<PayeeSession> 
       rail: 'evm',
       price: { amount: BigInt(price.amount), count: BigInt(price.count), unit: price.unit }
     }),
-    accept: async () => ({
-      account: 'account',
-      base: 0n,
-      proof: undefined,
-      available: () => deposit,
-      begin: async () => {},
-      verify: (sessionPaid, payload) => {
-        if (payload === undefined) return 'no voucher'
-        return payload.maxClaimableAmount < sessionPaid ? 'voucher too low' : undefined
-      },
-      credit: async (sessionPaid, payload) => {
-        last = payload
-        credited.push(sessionPaid)
-      },
-      end: async () => last,
-      ...overrides
-    }),
+    accept: async () => session(),
+    resume: async () => session(),
     claim: async () => ({ claimed: 0n, transactions: [], rejected: [] })
   }
 }
@@ -192,7 +210,12 @@ export async function openStreams(): Promise<[Stream, Stream]> {
 export function serve(
   pair: Pair,
   stream: Stream,
-  options: { buyer?: string; clock?: Clock; products?: readonly Product[] } = {}
+  options: {
+    buyer?: string
+    clock?: Clock
+    products?: readonly Product[]
+    takeOver?: (session: string) => Promise<void>
+  } = {}
 ): { session: SellerSession; done: Promise<void> } {
   const done = Promise.withResolvers<void>()
   const session = new SellerSession(
@@ -203,7 +226,8 @@ export function serve(
       sessions: pair.sellerLedger.sessions,
       logger: silent,
       clock: options.clock ?? systemClock,
-      products: () => options.products ?? [pair.product]
+      products: () => options.products ?? [pair.product],
+      takeOver: options.takeOver ?? (async () => {})
     },
     () => done.resolve()
   )

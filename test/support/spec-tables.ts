@@ -66,6 +66,7 @@ const LIMIT_TEXT: Record<LimitName, [unit: string, text: string]> = {
   MAX_IN_FLIGHT_BYTES: ['bytes', 'records sent and not yet acknowledged by POSITION'],
   IDLE_POSITION_MS: ['ms', 'a buyer that has handled everything acknowledges after this long'],
   POSITION_EVERY_BYTES: ['bytes', 'the buyer acknowledges at the latest after handling this much'],
+  KEEP_POSITION_MS: ['ms', 'this implementation stores the position of a consumer that keeps no count this often'],
   INVOICE_DELAY_MS: ['ms', 'longest time from the first uninvoiced record to its INVOICE'],
   PAYMENT_TIMEOUT_MS: ['ms', 'from the oldest unanswered INVOICE to its PAYMENT'],
   PING_AFTER_MS: ['ms', 'a side that sent nothing for this long sends PING'],

@@ -50,8 +50,13 @@ export const SETTINGS = {
   logFile: optional(text, 'file for the log, JSON lines; otherwise standard error'),
   insecureDevKeys: setting(flag, false, 'creates key files without encryption: test networks only'),
 
-  credit: setting(amount, '0.01', 'seller: most that one session may owe at a time'),
-  prepay: setting(amount, '0.01', 'buyer: most that is paid before it was received'),
+  credit: setting(
+    amount,
+    '0.01',
+    'seller: most that one buyer may ever owe; credit grows up to it with what was settled'
+  ),
+  strangerCredit: setting(amount, '0.1', 'seller: most that all strangers of an hour may owe together'),
+  prepay: setting(amount, '0.01', 'buyer: most that is ever paid ahead to one seller; grows up to it like credit'),
   claimInterval: setting(duration('10s', '7d'), '10m', 'seller: vouchers are presented to the chain this often'),
   claimAbove: setting(amount, '1', 'seller: vouchers are presented at once when more than this is unclaimed'),
   withdrawDelay: setting(

@@ -3,7 +3,6 @@ import { type AbortOptions, DdmError, type DepositAuthorization } from '../../in
 import { toHex } from '../../statements/index.ts'
 import { encodeCollectorData } from './eip712.ts'
 import type { PayerLane } from './payer-lane.ts'
-import { signDigest } from './signature.ts'
 
 /** How long a relayed deposit may be carried out, in seconds: long enough for a stuck transaction to be bumped. */
 const DEPOSIT_VALID_SECONDS = 900n
@@ -48,7 +47,7 @@ export async function authorizeDeposit(
   const validBefore = now + DEPOSIT_VALID_SECONDS
   const { authorization } = lane
   const open = isOpen(authorization, balance, now) ? authorization : undefined
-  const salt = open?.salt ?? BigInt(toHex(randomBytes(32)))
+  const salt = open?.salt ?? BigInt(toHex((lane.init.random ?? randomBytes)(32)))
   const { address, name, version } = chain.token
   const domain = eip712.domain({ name, version, chainId: chain.chainId, verifyingContract: address })
   const digest = eip712.receiveAuthorization(domain, {
@@ -65,7 +64,7 @@ export async function authorizeDeposit(
   return {
     amount,
     collector: chain.eip3009Collector,
-    data: encodeCollectorData(0n, validBefore, salt, signDigest(digest, wallet.privateKey))
+    data: encodeCollectorData(0n, validBefore, salt, eip712.sign(digest, wallet.privateKey))
   }
 }
 

@@ -8,5 +8,5 @@ export {
 } from './eip712.ts'
 export { type EvmPayeeInit, evmPayee } from './payee.ts'
 export { type EvmPayerInit, type EvmSigner, evmPayer } from './payer.ts'
-export { malformedSignature, recoverSigner, signDigest } from './signature.ts'
+export { malformedSignature } from './signature.ts'
 export { voucherProblem } from './voucher.ts'

@@ -1,13 +1,15 @@
-import type {
-  AbortOptions,
-  ChannelState,
-  Hex,
-  PayeeChannel,
-  PayeeRequest,
-  PayeeSession,
-  PaymentPayload
+import {
+  type AbortOptions,
+  type ChannelSession,
+  type ChannelState,
+  DdmError,
+  faultPoint,
+  type Hex,
+  type PayeeChannel,
+  type PayeeSession,
+  type PaymentPayload,
+  type ResumeRequest
 } from '../../interface/index.ts'
-import { DdmError } from '../../interface/index.ts'
 import type { ChainHealth } from './chain-health.ts'
 import type { EvmPayeeInit } from './payee.ts'
 import { Serial } from './serial.ts'
@@ -56,8 +58,9 @@ export class PayeeLane {
     const { totalClaimed } = state
     if (totalClaimed > this.channel.claimed) this.channel = { ...this.channel, claimed: totalClaimed }
     // More than any voucher held here allows: this ledger is older than the chain, and what was claimed is consumed.
-    if (totalClaimed > this.highest && totalClaimed > this.channel.base && this.#open.size === 0) {
-      this.channel = { ...this.channel, base: totalClaimed }
+    const unexplained = totalClaimed - this.total
+    if (totalClaimed > this.highest && unexplained > 0n) {
+      this.channel = { ...this.channel, base: this.channel.base + unexplained }
     }
     return state
   }
@@ -70,8 +73,18 @@ export class PayeeLane {
 
   /** What a further session may cost. */
   get free(): bigint {
-    const promised = [...this.#open].reduce((sum, { maximum }) => sum + maximum, this.channel.base)
-    return this.covered > promised ? this.covered - promised : 0n
+    return this.#uncommitted()
+  }
+
+  /** What is left for one session when the others get what they were promised. */
+  leftFor(session: LaneSession): bigint {
+    return this.#uncommitted(session)
+  }
+
+  #uncommitted(except?: LaneSession): bigint {
+    let committed = this.channel.base
+    for (const session of this.#open) if (session !== except) committed += session.promised
+    return this.covered > committed ? this.covered - committed : 0n
   }
 
   get highest(): bigint {
@@ -83,9 +96,43 @@ export class PayeeLane {
     return [...this.#open].reduce((sum, { paid }) => sum + paid, this.channel.base)
   }
 
-  session(request: PayeeRequest): LaneSession {
-    const session = new LaneSession(this, request.maximum)
+  session({ maximum }: { maximum: bigint }): LaneSession {
+    const session = new LaneSession(this)
+    session.promise(maximum)
     this.#open.add(session)
+    return session
+  }
+
+  /** Sessions that an earlier run left open: they wait to be resumed. */
+  restore(sessions: readonly ChannelSession[]): void {
+    for (const stored of sessions) if (stored.open) this.#open.add(this.#restored(stored))
+  }
+
+  /** Takes a suspended session up again; one that ended owing something is opened anew. */
+  async resume({ sessionId, maximum }: ResumeRequest, options?: AbortOptions): Promise<LaneSession> {
+    const { channelId } = this.channel
+    let session = [...this.#open].find(({ id }) => id === sessionId)
+    if (session === undefined) {
+      const stored = (await this.init.channels.sessions('payee', channelId, options)).find(
+        (one) => one.sessionId === sessionId
+      )
+      if (stored === undefined) throw new DdmError('notFound', `channel ${channelId} has no session ${sessionId}`)
+      session = this.#restored({ ...stored, paid: stored.consumed })
+      this.channel = { ...this.channel, base: this.channel.base - stored.consumed }
+      this.#open.add(session)
+    }
+    session.reopen()
+    // No more than the channel can pay now: the deposit may have been orphaned, or promised to another order.
+    const left = this.leftFor(session)
+    session.promise(maximum < left ? maximum : left)
+    await this.store(options, session)
+    return session
+  }
+
+  #restored({ sessionId, paid }: ChannelSession): LaneSession {
+    const session = new LaneSession(this)
+    session.id = sessionId
+    session.paid = paid
     return session
   }
 
@@ -98,7 +145,13 @@ export class PayeeLane {
     const record =
       session?.id === undefined
         ? undefined
-        : { sessionId: session.id, channelId, paid: session.paid, open: session.isOpen }
+        : {
+            sessionId: session.id,
+            channelId,
+            paid: session.paid,
+            open: session.isOpen,
+            consumed: session.consumed
+          }
     await this.init.channels.putPayee(this.channel, record, options)
   }
 
@@ -131,21 +184,50 @@ export class PayeeLane {
 }
 
 class LaneSession implements PayeeSession {
-  readonly maximum: bigint
-  readonly base: bigint
-  readonly proof: PaymentPayload | undefined
+  base: bigint
   id: string | undefined
   paid = 0n
   isOpen = true
+  consumed = 0n
   readonly #lane: PayeeLane
-  readonly #available: bigint
+  /** Most that the session may cost; undefined while nobody uses it. */
+  #maximum: bigint | undefined
 
-  constructor(lane: PayeeLane, maximum: bigint) {
+  constructor(lane: PayeeLane) {
     this.#lane = lane
-    this.maximum = maximum
     this.base = lane.channel.base
-    this.proof = lane.channel.voucher
-    this.#available = lane.free
+  }
+
+  get promised(): bigint {
+    return this.#maximum === undefined || this.#maximum < this.paid ? this.paid : this.#maximum
+  }
+
+  promise(maximum: bigint): void {
+    this.#maximum = maximum
+  }
+
+  reopen(): void {
+    this.isOpen = true
+    this.consumed = 0n
+    this.base = this.#lane.channel.base
+  }
+
+  async suspend(options?: AbortOptions): Promise<void> {
+    if (!this.isOpen) return
+    this.#maximum = undefined
+    await this.#lane.store(options, this)
+  }
+
+  get proof(): PaymentPayload | undefined {
+    return this.#lane.channel.voucher
+  }
+
+  get credited(): bigint {
+    return this.paid
+  }
+
+  get covered(): bigint {
+    return this.#lane.covered
   }
 
   get account(): string {
@@ -157,7 +239,7 @@ class LaneSession implements PayeeSession {
   }
 
   available(): bigint {
-    return this.#available
+    return this.#lane.leftFor(this)
   }
 
   async begin(sessionId: string, options?: AbortOptions): Promise<void> {
@@ -166,8 +248,8 @@ class LaneSession implements PayeeSession {
   }
 
   verify(sessionPaid: bigint, payload: PaymentPayload | undefined): string | undefined {
-    if (!this.isOpen) return 'the session has ended'
-    if (sessionPaid > this.maximum) return `${sessionPaid} paid is above the session's maximum ${this.maximum}`
+    if (!this.isOpen || this.#maximum === undefined) return 'the session has ended'
+    if (sessionPaid > this.#maximum) return `${sessionPaid} paid is above the session's maximum ${this.#maximum}`
     if (payload === undefined) return sessionPaid === 0n ? undefined : 'a payment on this rail carries a voucher'
     const more = sessionPaid > this.paid ? sessionPaid - this.paid : 0n
     return this.#lane.problem(payload, this.#lane.total + more)
@@ -180,7 +262,9 @@ class LaneSession implements PayeeSession {
     // Up to the store nothing waits, so no other session's payment comes between the check and the sum.
     if (payload !== undefined) this.#lane.take(payload)
     if (sessionPaid > this.paid) this.paid = sessionPaid
+    faultPoint('payment.verified')
     await this.#lane.store(options, this)
+    faultPoint('payment.stored')
   }
 
   async end(due: bigint, credited: bigint, options?: AbortOptions): Promise<PaymentPayload | undefined> {
@@ -188,8 +272,8 @@ class LaneSession implements PayeeSession {
     if (this.isOpen) {
       this.isOpen = false
       lane.close(this)
-      const consumed = [credited, this.paid].reduce((least, amount) => (amount < least ? amount : least), due)
-      lane.channel = { ...lane.channel, base: lane.channel.base + consumed }
+      this.consumed = [credited, this.paid].reduce((least, amount) => (amount < least ? amount : least), due)
+      lane.channel = { ...lane.channel, base: lane.channel.base + this.consumed }
       await lane.store(options, this)
     }
     return lane.channel.voucher

@@ -16,14 +16,15 @@ import {
   type PayeeChannel,
   type PayeeRequest,
   type PayeeSession,
-  type PaymentTerms
+  type PaymentTerms,
+  type ResumeRequest
 } from '../../interface/index.ts'
 import { ChainHealth } from './chain-health.ts'
 import { claimChannels } from './claim.ts'
 import type { Eip712 } from './eip712.ts'
 import { PayeeLane } from './payee-lane.ts'
 import { Serial } from './serial.ts'
-import { malformedSignature, recoverSigner } from './signature.ts'
+import { malformedSignature } from './signature.ts'
 
 export interface EvmPayeeInit {
   chain: ChannelChain
@@ -37,6 +38,8 @@ export interface EvmPayeeInit {
   assetId: AssetId
   /** Seconds between a payer asking its deposit back and getting it; what offers state. */
   withdrawDelay: number
+  /** Monotonic ms. @default performance.now */
+  now?: () => number
   logger: Logger
 }
 
@@ -56,7 +59,7 @@ class EvmPayee implements Payee {
 
   constructor(init: EvmPayeeInit) {
     this.#init = init
-    this.#health = new ChainHealth(init.chain, init.withdrawDelay)
+    this.#health = new ChainHealth(init.chain, init.withdrawDelay, init.now)
   }
 
   terms(listing: ListingPayment): PaymentTerms | undefined {
@@ -93,6 +96,19 @@ class EvmPayee implements Payee {
       // Whoever asks costs no memory for a channel that nothing is known of.
       if (lane.idle && lane.channel.voucher === undefined) this.#lanes.delete(channelId)
     }
+  }
+
+  async resume(request: ResumeRequest, options: AbortOptions = {}): Promise<PayeeSession> {
+    const { channelId } = request
+    const stored = channelId === undefined ? undefined : await this.#init.channels.payee(channelId, options)
+    if (channelId === undefined || stored === undefined) {
+      throw new DdmError('notFound', `there is no channel ${channelId ?? ''} of session ${request.sessionId}`)
+    }
+    const lane = await this.#lane(channelId, stored.config)
+    return lane.orders.run(async () => {
+      await lane.refresh(options)
+      return lane.resume(request, options)
+    }, options)
   }
 
   async #order(lane: PayeeLane, request: PayeeRequest, options: AbortOptions): Promise<PayeeSession> {
@@ -160,7 +176,7 @@ class EvmPayee implements Payee {
     const malformed = malformedSignature(channelAuth)
     if (malformed !== undefined) throw invalid(`channelAuth: ${malformed}`)
     const digest = eip712.session(eip712.sessionDomain(chain.chainId, chain.escrow), channelId, request.binding)
-    const signer = recoverSigner(eip712, digest, channelAuth)
+    const signer = eip712.recover(digest, channelAuth)
     if (signer !== config.payerAuthorizer) {
       throw invalid(
         `channelAuth is signed by ${signer ?? 'nobody'}, the channel's authorizer is ${config.payerAuthorizer}`
@@ -208,14 +224,7 @@ class EvmPayee implements Payee {
     const fresh: PayeeChannel = { channelId, config, chainId, escrow, base: 0n, claimed: 0n }
     const stored = await channels.payee(channelId)
     const lane = new PayeeLane(stored ?? fresh, { ...this.#init, health: this.#health })
-    if (stored === undefined) return lane
-    // Sessions that were open when the node went: what was paid in them is consumed. One write each, so that a crash
-    // in between counts none twice.
-    for (const session of await channels.sessions('payee', channelId)) {
-      if (!session.open) continue
-      lane.channel = { ...lane.channel, base: lane.channel.base + session.paid }
-      await channels.putPayee(lane.channel, { ...session, open: false })
-    }
+    if (stored !== undefined) lane.restore(await channels.sessions('payee', channelId))
     return lane
   }
 }

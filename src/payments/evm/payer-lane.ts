@@ -1,15 +1,18 @@
 import {
   type AbortOptions,
+  type ChannelSession,
   DdmError,
+  faultPoint,
   type Hex,
   type PayerChannel,
   type PayerRequest,
   type PayerSession,
   type PaymentPayload,
-  type RailOrder
+  type PaymentTerms,
+  type RailOrder,
+  type ResumeRequest
 } from '../../interface/index.ts'
 import type { EvmPayerInit } from './payer.ts'
-import { signDigest } from './signature.ts'
 import { voucherProblem } from './voucher.ts'
 
 /** Part of a session's maximum that is reserved from the budget at a time: a durable write per voucher would be one too many. */
@@ -42,9 +45,9 @@ export class PayerLane {
     this.#domain = eip712.escrowDomain(chain.chainId, chain.escrow)
   }
 
-  /** What ended sessions consumed and open ones may still cost. */
+  /** What ended sessions consumed and open ones may still cost; of one that was cut only what was signed. */
   get committed(): bigint {
-    return [...this.#open].reduce((sum, { maximum }) => sum + maximum, this.channel.base)
+    return [...this.#open].reduce((sum, { promised }) => sum + promised, this.channel.base)
   }
 
   /** Settles when the order that carries a deposit is answered; undefined when none is under way. */
@@ -52,9 +55,42 @@ export class PayerLane {
     return [...this.#open].find(({ order, isAnswered }) => order.deposit !== undefined && !isAnswered)?.answered
   }
 
-  session(request: PayerRequest, order: RailOrder): LaneSession {
-    const session = new LaneSession(this, request, order)
+  session({ seller, terms, maximum }: PayerRequest, order: RailOrder): LaneSession {
+    const session = new LaneSession(this, { seller, terms, maximum }, order)
     this.#open.add(session)
+    return session
+  }
+
+  /** Sessions that an earlier run left open: they wait to be resumed. */
+  restore(sessions: readonly ChannelSession[]): void {
+    for (const stored of sessions) if (stored.open) this.#open.add(this.#restored(stored))
+  }
+
+  /** Takes a suspended session up again; one that was given up is opened anew. */
+  async resume({ sessionId, peer, terms, maximum }: ResumeRequest, options?: AbortOptions): Promise<LaneSession> {
+    const { channelId } = this.channel
+    let session = [...this.#open].find(({ id }) => id === sessionId)
+    if (session === undefined) {
+      const stored = (await this.init.channels.sessions('payer', channelId, options)).find(
+        (one) => one.sessionId === sessionId
+      )
+      if (stored === undefined) {
+        throw new DdmError('notFound', `channel ${channelId} has no session ${sessionId}`)
+      }
+      session = this.#restored({ ...stored, paid: stored.consumed })
+      this.channel = { ...this.channel, base: this.channel.base - stored.consumed }
+      this.#open.add(session)
+    }
+    session.resume({ seller: peer, terms, maximum })
+    await this.store(options, session)
+    return session
+  }
+
+  #restored({ sessionId, paid }: ChannelSession): LaneSession {
+    const session = new LaneSession(this, undefined, { rail: 'evm', config: this.channel.config })
+    session.id = sessionId
+    session.paid = paid
+    session.isAnswered = true
     return session
   }
 
@@ -67,7 +103,13 @@ export class PayerLane {
     const record =
       session?.id === undefined
         ? undefined
-        : { sessionId: session.id, channelId, paid: session.paid, open: session.isOpen }
+        : {
+            sessionId: session.id,
+            channelId,
+            paid: session.paid,
+            open: session.isOpen,
+            consumed: session.consumed
+          }
     await this.init.channels.putPayer(this.channel, record, options)
   }
 
@@ -93,13 +135,19 @@ export class PayerLane {
     this.channel = { ...this.channel, signed: proof.maxClaimableAmount, signature: proof.signature }
   }
 
-  /** Signs for the total unless an earlier voucher covers it; never a lower amount than before. */
-  voucher(): PaymentPayload {
-    const { eip712, voucherSigner } = this.init
+  /** The last one signed: it covers all that was paid. */
+  get voucher(): PaymentPayload | undefined {
     const { channelId, signed, signature } = this.channel
+    return signature === undefined ? undefined : { channelId, maxClaimableAmount: signed, signature }
+  }
+
+  /** Signs for the total unless an earlier voucher covers it; never a lower amount than before. */
+  sign(): PaymentPayload {
+    const { eip712, voucherSigner } = this.init
+    const { channelId, signed } = this.channel
     const total = this.#paid()
-    if (signature !== undefined && total <= signed) return { channelId, maxClaimableAmount: signed, signature }
-    const made = signDigest(eip712.voucher(this.#domain, channelId, total), voucherSigner.privateKey)
+    if (this.voucher !== undefined && total <= signed) return this.voucher
+    const made = eip712.sign(eip712.voucher(this.#domain, channelId, total), voucherSigner.privateKey)
     this.channel = { ...this.channel, signed: total, signature: made }
     return { channelId, maxClaimableAmount: total, signature: made }
   }
@@ -112,26 +160,56 @@ export class PayerLane {
   }
 }
 
+/** What a session may spend, and for what. */
+interface Spending {
+  seller: string
+  terms: PaymentTerms
+  maximum: bigint
+}
+
 class LaneSession implements PayerSession {
   readonly order: RailOrder
   readonly channelId: Hex
-  readonly maximum: bigint
   id: string | undefined
   paid = 0n
   isOpen = true
   isAnswered = false
+  consumed = 0n
   readonly #lane: PayerLane
-  readonly #request: PayerRequest
+  /** undefined while nobody uses the session: after a cut, and when an earlier run left it open. */
+  #spending: Spending | undefined
   readonly #answer = Promise.withResolvers<void>()
   #reserved = 0n
   #reserving: Promise<void> = Promise.resolve()
 
-  constructor(lane: PayerLane, request: PayerRequest, order: RailOrder) {
+  constructor(lane: PayerLane, spending: Spending | undefined, order: RailOrder) {
     this.order = order
     this.channelId = lane.channel.channelId
-    this.maximum = request.maximum
     this.#lane = lane
-    this.#request = request
+    this.#spending = spending
+  }
+
+  get promised(): bigint {
+    return this.#spending?.maximum ?? this.paid
+  }
+
+  get voucher(): PaymentPayload | undefined {
+    return this.#lane.voucher
+  }
+
+  resume(spending: Spending): void {
+    this.#spending = spending
+    this.isOpen = true
+    this.consumed = 0n
+    // What an earlier run had reserved beyond what it signed stays spent: the careful side.
+    if (this.paid > this.#reserved) this.#reserved = this.paid
+  }
+
+  async suspend(options?: AbortOptions): Promise<void> {
+    if (!this.isOpen) return
+    this.#spending = undefined
+    this.#answered()
+    await this.#lane.store(options, this)
   }
 
   get answered(): Promise<void> {
@@ -158,16 +236,18 @@ class LaneSession implements PayerSession {
   }
 
   async pay(sessionPaid: bigint, options?: AbortOptions): Promise<PaymentPayload> {
-    this.#check(sessionPaid)
-    await this.#reserve(sessionPaid, options)
+    const spending = this.#check(sessionPaid)
+    await this.#reserve(spending, sessionPaid, options)
     // Meanwhile nobody may want the signature any more, or the session may have ended.
     if (options?.signal?.aborted === true) {
       throw new DdmError('aborted', 'the payment was aborted before it was signed', { cause: options.signal.reason })
     }
     this.#check(sessionPaid)
     if (sessionPaid > this.paid) this.paid = sessionPaid
-    const payload = this.#lane.voucher()
+    const payload = this.#lane.sign()
+    faultPoint('voucher.signed')
     await this.#lane.store(options, this)
+    faultPoint('voucher.stored')
     return payload
   }
 
@@ -176,8 +256,8 @@ class LaneSession implements PayerSession {
     this.isOpen = false
     this.#lane.close(this)
     this.#answered()
-    const consumed = due < this.paid ? due : this.paid
-    this.#lane.channel = { ...this.#lane.channel, base: this.#lane.channel.base + consumed }
+    this.consumed = due < this.paid ? due : this.paid
+    this.#lane.channel = { ...this.#lane.channel, base: this.#lane.channel.base + this.consumed }
     await this.#lane.store(options, this)
   }
 
@@ -186,36 +266,40 @@ class LaneSession implements PayerSession {
     this.#answer.resolve()
   }
 
-  #check(sessionPaid: bigint): void {
-    if (!this.isOpen) throw new DdmError('internal', 'the session has ended; nothing more is signed for it')
-    if (sessionPaid > this.maximum) {
-      throw new DdmError('budget', `paying ${sessionPaid} is above the session's maximum ${this.maximum}`, {
-        details: { need: `${sessionPaid}`, limit: `${this.maximum}` }
+  #check(sessionPaid: bigint): Spending {
+    if (!this.isOpen || this.#spending === undefined) {
+      throw new DdmError('internal', 'the session has ended; nothing more is signed for it')
+    }
+    const { maximum } = this.#spending
+    if (sessionPaid > maximum) {
+      throw new DdmError('budget', `paying ${sessionPaid} is above the session's maximum ${maximum}`, {
+        details: { need: `${sessionPaid}`, limit: `${maximum}` }
       })
     }
+    return this.#spending
   }
 
   /** Reserved durably before the signature, a part of the maximum at a time and in order. */
-  async #reserve(sessionPaid: bigint, options?: AbortOptions): Promise<void> {
+  async #reserve(spending: Spending, sessionPaid: bigint, options?: AbortOptions): Promise<void> {
     if (sessionPaid <= this.#reserved) return
-    const part = this.maximum / BUDGET_PARTS
+    const { maximum } = spending
+    const part = maximum / BUDGET_PARTS
     const step = this.#reserving.then(async () => {
       if (sessionPaid <= this.#reserved) return
-      const ahead = sessionPaid + part > this.maximum ? this.maximum : sessionPaid + part
+      const ahead = sessionPaid + part > maximum ? maximum : sessionPaid + part
       try {
-        await this.#reserveUpTo(ahead, options)
+        await this.#reserveUpTo(spending, ahead, options)
       } catch (error) {
         // The caps may have room for what is owed, though not for a part in advance.
         if (!(error instanceof DdmError) || error.code !== 'budget' || ahead === sessionPaid) throw error
-        await this.#reserveUpTo(sessionPaid, options)
+        await this.#reserveUpTo(spending, sessionPaid, options)
       }
     })
     this.#reserving = step.catch(() => {})
     await step
   }
 
-  async #reserveUpTo(amount: bigint, options?: AbortOptions): Promise<void> {
-    const { seller, terms } = this.#request
+  async #reserveUpTo({ seller, terms }: Spending, amount: bigint, options?: AbortOptions): Promise<void> {
     const unitPrice = unitPriceOf(terms)
     await this.#lane.init.budget.reserve(
       {

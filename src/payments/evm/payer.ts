@@ -1,29 +1,31 @@
 import { randomBytes } from 'node:crypto'
-import type {
-  AbortOptions,
-  Address,
-  AssetId,
-  Budget,
-  ChannelChain,
-  ChannelConfig,
-  ChannelStore,
-  DepositAuthorization,
-  Hex,
-  ListingPayment,
-  Logger,
-  NetworkId,
-  Payer,
-  PayerChannel,
-  PayerRequest,
-  PayerSession,
-  PaymentTerms
+import {
+  type AbortOptions,
+  type Address,
+  type AssetId,
+  type Budget,
+  type ChannelChain,
+  type ChannelConfig,
+  type ChannelStore,
+  DdmError,
+  type DepositAuthorization,
+  type Hex,
+  type ListingPayment,
+  type Logger,
+  type NetworkId,
+  type Payer,
+  type PayerChannel,
+  type PayerRequest,
+  type PayerSession,
+  type PaymentTerms,
+  type RandomBytes,
+  type ResumeRequest
 } from '../../interface/index.ts'
 import { toHex } from '../../statements/index.ts'
 import { authorizeDeposit, unspent } from './deposit.ts'
 import type { Eip712 } from './eip712.ts'
 import { PayerLane, unitPriceOf } from './payer-lane.ts'
 import { Serial, until } from './serial.ts'
-import { signDigest } from './signature.ts'
 
 /** An EVM key that signs digests. */
 export interface EvmSigner {
@@ -49,6 +51,8 @@ export interface EvmPayerInit {
   maxDeposit: bigint
   /** Send deposits to the chain from here, paying gas, instead of letting the seller relay them. @default false */
   directDeposits?: boolean
+  /** @default node:crypto's */
+  random?: RandomBytes
   logger: Logger
 }
 
@@ -98,6 +102,19 @@ class EvmPayer implements Payer {
     }
   }
 
+  async resume(request: ResumeRequest, options: AbortOptions = {}): Promise<PayerSession> {
+    const { channelId, terms, peer } = request
+    const unitPrice = unitPriceOf(terms)
+    const permission = { seller: peer, session: '', amount: 0n, ...(unitPrice === undefined ? {} : { unitPrice }) }
+    await this.#init.budget.reserve(permission, options)
+    const channel = channelId === undefined ? undefined : await this.#init.channels.payer(channelId, options)
+    if (channel === undefined) {
+      throw new DdmError('notFound', `this wallet has no channel ${channelId ?? ''} of session ${request.sessionId}`)
+    }
+    const lane = await this.#laneOf(channel)
+    return lane.resume(request, options)
+  }
+
   async #open(request: PayerRequest, options: AbortOptions): Promise<PayerSession> {
     const { eip712, chain, budget, voucherSigner } = this.#init
     const { seller, terms, binding } = request
@@ -116,7 +133,7 @@ class EvmPayer implements Payer {
     const session = lane.session(request, {
       rail: 'evm',
       config,
-      channelAuth: signDigest(digest, voucherSigner.privateKey),
+      channelAuth: eip712.sign(digest, voucherSigner.privateKey),
       ...(deposit === undefined ? {} : { deposit })
     })
     this.#lanes.set(channelId, Promise.resolve(lane))
@@ -180,7 +197,7 @@ class EvmPayer implements Payer {
       if (pendingWithdrawal > 0n) continue
       return { lane: await this.#laneOf(channel), balance }
     }
-    const config: ChannelConfig = { ...wanted, salt: toHex(randomBytes(32)) }
+    const config: ChannelConfig = { ...wanted, salt: toHex((this.#init.random ?? randomBytes)(32)) }
     const { chainId, escrow } = chain
     const channelId = eip712.channelId(eip712.escrowDomain(chainId, escrow), config)
     const channel: PayerChannel = { channelId, config, seller, chainId, escrow, deposited: 0n, signed: 0n, base: 0n }
@@ -224,15 +241,8 @@ class EvmPayer implements Payer {
   }
 
   async #load(channel: PayerChannel): Promise<PayerLane> {
-    const { channels } = this.#init
     const lane = new PayerLane(channel, this.#init)
-    // Sessions that were open when the node went: the seller may count all that was paid in them. One write each, so
-    // that a crash in between counts none twice.
-    for (const session of await channels.sessions('payer', channel.channelId)) {
-      if (!session.open) continue
-      lane.channel = { ...lane.channel, base: lane.channel.base + session.paid }
-      await channels.putPayer(lane.channel, { ...session, open: false })
-    }
+    lane.restore(await this.#init.channels.sessions('payer', channel.channelId))
     return lane
   }
 }

@@ -1,6 +1,6 @@
 import { type Address, type Hex, MAX_AMOUNT, type VoucherPayload } from '../../interface/index.ts'
 import type { Eip712 } from './eip712.ts'
-import { malformedSignature, recoverSigner } from './signature.ts'
+import { malformedSignature } from './signature.ts'
 
 /**
  * Why a voucher would not be accepted by the escrow; undefined when it would. The signer is recovered: a check against a
@@ -21,7 +21,7 @@ export function voucherProblem(
   const malformed = malformedSignature(voucher.signature)
   if (malformed !== undefined) return malformed
   const digest = eip712.voucher(domain, voucher.channelId, voucher.maxClaimableAmount)
-  const signer = recoverSigner(eip712, digest, voucher.signature)
+  const signer = eip712.recover(digest, voucher.signature)
   if (signer === expected.payerAuthorizer) return undefined
   return `the voucher is signed by ${signer ?? 'nobody'}, the channel's authorizer is ${expected.payerAuthorizer}`
 }

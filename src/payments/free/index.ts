@@ -14,16 +14,20 @@ import {
 export function freePayer(): Payer {
   const session: PayerSession = {
     order: { rail: 'free' },
+    paid: 0n,
+    voucher: undefined,
     begin: async () => {},
     accept: async () => {},
     pay: async () => undefined,
+    suspend: async () => {},
     end: async () => {}
   }
   return {
     rail: 'free',
     capabilities: () => [{ rail: 'free' }],
     objection: ({ price }) => (price.amount === 0n ? undefined : `the free rail cannot pay ${price.amount}`),
-    open: async () => session
+    open: async () => session,
+    resume: async () => session
   }
 }
 
@@ -32,6 +36,8 @@ export function freePayee(): Payee {
     account: undefined,
     base: 0n,
     proof: undefined,
+    credited: 0n,
+    covered: 0n,
     available: () => 0n,
     begin: async () => {},
     verify: problem,
@@ -39,6 +45,7 @@ export function freePayee(): Payee {
       const reason = problem(sessionPaid, payload)
       if (reason !== undefined) throw new DdmError('paymentInvalid', reason)
     },
+    suspend: async () => {},
     end: async () => undefined
   }
   return {
@@ -48,6 +55,7 @@ export function freePayee(): Payee {
       return { rail, price: { amount: 0n, count: BigInt(price.count), unit: price.unit } }
     },
     accept: async () => session,
+    resume: async () => session,
     claim: async () => ({ claimed: 0n, transactions: [], rejected: [] })
   }
 }

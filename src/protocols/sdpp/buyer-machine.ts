@@ -48,12 +48,21 @@ export interface Totals {
   rootMatches: boolean
 }
 
+/** Where a session stands that was cut: what the buyer named in RESUME, and what the seller says it holds. */
+export interface BuyerStanding {
+  received: Progress
+  /** Signed for, cumulative. */
+  paid: bigint
+  credited: bigint
+}
+
 export type BuyerEvent =
   | { type: 'menuReceived' }
   | { type: 'offerReceived' }
   | { type: 'orderSent' }
+  | { type: 'resumeSent' }
   | { type: 'refused' }
-  | { type: 'accepted'; terms: SessionTerms }
+  | { type: 'accepted'; terms: SessionTerms; resumed?: BuyerStanding }
   | { type: 'data'; first: bigint; progress: Progress; bytes: number }
   | ({ type: 'invoice' } & Totals)
   | { type: 'paid'; sessionPaid: bigint }
@@ -119,6 +128,27 @@ function pay(state: BuyerState): Step {
   const target = paymentTarget(terms, state.received, ahead)
   if (target <= state.asked) return [state, []]
   return [{ ...state, asked: target }, [{ type: 'pay', n: state.received.n, sessionPaid: target }]]
+}
+
+/** What was signed and has not arrived is presented again, before anything new is paid. */
+function onAccepted(state: BuyerState, { terms, resumed }: Extract<BuyerEvent, { type: 'accepted' }>): Step {
+  const streaming: BuyerState = { ...move(state, 'accepted'), terms, deadline: undefined }
+  if (resumed === undefined) return terms.ahead > 0n ? pay(streaming) : [streaming, []]
+  const { received, paid, credited } = resumed
+  const standing: BuyerState = {
+    ...streaming,
+    received,
+    due: due(terms.price, received),
+    asked: paid,
+    paid,
+    credited,
+    handled: received.n,
+    acknowledged: received.n
+  }
+  const again: BuyerEffect[] = credited < paid ? [{ type: 'pay', n: received.n, sessionPaid: paid }] : []
+  if (terms.ahead === 0n) return [standing, again]
+  const [next, effects] = pay(standing)
+  return [next, [...again, ...effects]]
 }
 
 function onData(state: BuyerState, event: Extract<BuyerEvent, { type: 'data' }>): Step {
@@ -214,10 +244,10 @@ export function buyerStep(state: BuyerState, event: BuyerEvent, now: number): St
       return [{ ...move(state, 'offerReceived'), deadline: now + ORDER_TIMEOUT_MS }, []]
     case 'orderSent':
       return [{ ...move(state, 'orderSent'), deadline: now + ACCEPT_TIMEOUT_MS }, []]
-    case 'accepted': {
-      const streaming: BuyerState = { ...move(state, 'accepted'), terms: event.terms, deadline: undefined }
-      return event.terms.ahead > 0n ? pay(streaming) : [streaming, []]
-    }
+    case 'resumeSent':
+      return [{ ...move(state, 'resumeSent'), deadline: now + ACCEPT_TIMEOUT_MS }, []]
+    case 'accepted':
+      return onAccepted(state, event)
     case 'data':
       return onData(state, event)
     case 'invoice':

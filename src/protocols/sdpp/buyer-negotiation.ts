@@ -2,12 +2,20 @@ import { randomBytes } from 'node:crypto'
 import type { CID } from 'multiformats/cid'
 import {
   DdmError,
+  faultPoint,
   type Payer,
   type PayerSession,
+  type RandomBytes,
   type SessionRecord,
   type SessionStore
 } from '../../interface/index.ts'
-import { type CheckedStatement, type OfferPrice, type StatementSigner, signStatement } from '../../statements/index.ts'
+import {
+  type CheckedStatement,
+  type OfferPrice,
+  type StatementSigner,
+  signStatement,
+  transcriptStart
+} from '../../statements/index.ts'
 import { sessionBinding } from './binding.ts'
 import type { BuyRequest } from './buyer-session.ts'
 import type { Clock } from './clock.ts'
@@ -33,6 +41,8 @@ export interface PlaceOrderInput {
   payers: readonly Payer[]
   sessions: SessionStore
   clock: Clock
+  /** @default node:crypto's */
+  random?: RandomBytes
   signal: AbortSignal
 }
 
@@ -47,7 +57,7 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     document: listing.document
   })
   const { index, entry, payer } = choosePrice(input)
-  const orderNonce = randomBytes(16)
+  const orderNonce = (input.random ?? randomBytes)(16)
   const binding = sessionBinding(offer.link, signer.peerId, orderNonce)
   const rail = await payer.open({ terms: paymentTermsOf(entry), binding, seller, maximum: wish.maximum }, { signal })
   const { config, channelAuth, deposit } = rail.order
@@ -85,16 +95,17 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     ...(rail.channelId === undefined ? {} : { channelId: rail.channelId }),
     start: wish.from.offset ?? 0n,
     position: 0n,
-    root: new Uint8Array(32),
+    checkpoint: { position: 0n, root: transcriptStart(statement.link.bytes), records: 0n, bytes: 0n },
     due: 0n,
     paid: 0n,
+    credit: wish.prepay,
     openedAt: clock.wallTime(),
     updatedAt: clock.wallTime()
   }
   try {
-    await sessions.put(record, { signal })
-    await sessions.keep(id, 'buyer', [offer, statement], { signal })
     await rail.begin(id, { signal })
+    await sessions.put(record, { statements: [offer, statement] }, { signal })
+    faultPoint('order.stored')
   } catch (error) {
     await rail.end(0n)
     throw error

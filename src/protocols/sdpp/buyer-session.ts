@@ -1,22 +1,25 @@
 import { randomBytes } from 'node:crypto'
 import { CID } from 'multiformats/cid'
-import type {
-  AbortOptions,
-  Listing,
-  Logger,
-  Payer,
-  PayerSession,
-  SessionRecord,
-  SessionStore,
-  SignedStatement
+import {
+  type AbortOptions,
+  faultPoint,
+  type Listing,
+  type Logger,
+  type Payer,
+  type PayerSession,
+  type Progress,
+  type RandomBytes,
+  type SessionRecord,
+  type SessionStore,
+  type SignedStatement
 } from '../../interface/index.ts'
 import {
   type CheckedStatement,
   equalBytes,
   type StatementSigner,
+  type StatementVerifier,
   signStatement,
-  verifyStatement,
-  verifyStatementInBackground
+  statementVerifier
 } from '../../statements/index.ts'
 import { advance, type SessionTerms } from './account.ts'
 import { toDdmError } from './buyer-errors.ts'
@@ -30,14 +33,16 @@ import {
   buyerStep
 } from './buyer-machine.ts'
 import { type PlacedOrder, placeOrder } from './buyer-negotiation.ts'
+import { resumeOrder } from './buyer-resume.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
-import { IDLE_POSITION_MS, SDPP_VERSION } from './constants.ts'
+import { IDLE_POSITION_MS, KEEP_POSITION_MS, SDPP_VERSION } from './constants.ts'
 import type { DataFrame } from './data-frame.ts'
 import { type Batch, DeliveryQueue, RecordBatch } from './delivery-queue.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
-import { checkAccept, type OrderWish, sessionTerms } from './negotiation.ts'
-import { SessionLedger } from './session-ledger.ts'
-import { asSdppError, CLOSE_REASON, SdppError, STATUS, statusName } from './status.ts'
+import { checkAccept, checkResumed, type OrderWish, sessionTerms } from './negotiation.ts'
+import { SessionLedger, type Standing } from './session-ledger.ts'
+import { asSdppError, CLOSE_REASON, DISPUTES, isTransient, SdppError, STATUS, statusName } from './status.ts'
+import type { StoredSession } from './stored-session.ts'
 import { BUYER_TRANSITIONS } from './transitions.ts'
 import { Wire, type WireStream } from './wire.ts'
 
@@ -47,11 +52,19 @@ export interface BuyerComponents {
   payers: readonly Payer[]
   clock: Clock
   logger: Logger
+  /** @default real Ed25519 */
+  verifier?: StatementVerifier
+  /** @default node:crypto's */
+  random?: RandomBytes
 }
 
 export interface BuyRequest {
   listing: Listing
   wish: OrderWish
+  /** Goes on with this session instead of ordering anew. */
+  resume?: StoredSession
+  /** Asks for what the channel still holds when the session ends. @default false */
+  refund?: boolean
   /** Highest price per unit, as a fraction; an offer above it is refused. */
   maxPrice?: { amount: bigint; count: bigint }
   /** @default 'newest' */
@@ -67,6 +80,8 @@ export interface BuyerSessionStatus {
   due: bigint
   paid: bigint
   credited: bigint
+  /** Signed, and not yet confirmed by the seller: on its way, not failed. */
+  pending: bigint
   /** paid − due: what the buyer would lose now if the seller vanished. */
   risk: bigint
   /** Invoices received and payments sent. */
@@ -96,7 +111,8 @@ export class BuyerSession {
   readonly #wire: Wire
   readonly #timer: DeadlineTimer
   readonly #queue: DeliveryQueue
-  readonly #nonce = randomBytes(16)
+  readonly #nonce: Uint8Array
+  readonly #verifier: StatementVerifier
   readonly #accepted = Promise.withResolvers<void>()
   readonly #done = Promise.withResolvers<BuyerOutcome>()
   readonly #abort = new AbortController()
@@ -112,7 +128,13 @@ export class BuyerSession {
   #paying: Promise<unknown> = Promise.resolve()
   #receipt: CheckedStatement<'receipt'> | undefined
   #localError: unknown
+  /** Records before this position were handled before the session was resumed. */
+  #already: bigint
+  /** Set once the consumer says by itself what it has made durable. */
+  #committed: { position: bigint; sink?: string } | undefined
+  #resumable = false
   #idle: (() => void) | undefined
+  #keeping: (() => void) | undefined
   #invoices = 0
   #payments = 0
   #finished = false
@@ -122,6 +144,9 @@ export class BuyerSession {
     this.#components = components
     this.#request = request
     this.#seller = seller
+    this.#nonce = (components.random ?? randomBytes)(16)
+    this.#verifier = components.verifier ?? statementVerifier
+    this.#already = request.resume?.record.position ?? 0n
     this.#state = buyerStart(clock.now(), request.answering ?? 'newest')
     this.#queue = new DeliveryQueue((batch, idle) => this.#onHandled(batch, idle))
     this.#timer = new DeadlineTimer(clock, () => this.#step({ type: 'tick' }))
@@ -136,24 +161,42 @@ export class BuyerSession {
     this.#done.promise.catch(() => {})
   }
 
-  /** HELLO → OFFER → ORDER → ACCEPT; resolves when the session is accepted. */
+  /** HELLO → OFFER → ORDER → ACCEPT, or RESUME → ACCEPT; resolves when the session is accepted. */
   async open(options: AbortOptions = {}): Promise<void> {
-    const { listing } = this.#request
+    const { listing, resume } = this.#request
     options.signal?.throwIfAborted()
     const onAbort = (): void => this.#onCallerAbort()
     options.signal?.addEventListener('abort', onAbort)
     this.#abort.signal.addEventListener('abort', () => options.signal?.removeEventListener('abort', onAbort), {
       once: true
     })
-    const pay = this.#components.payers.flatMap((payer) => payer.capabilities())
-    const hello = { versions: [SDPP_VERSION], nonce: this.#nonce, pay, listing: CID.parse(listing.cid) }
-    this.#wire.send(encodePlain('HELLO', hello))
+    if (resume === undefined) {
+      const pay = this.#components.payers.flatMap((payer) => payer.capabilities())
+      const hello = { versions: [SDPP_VERSION], nonce: this.#nonce, pay, listing: CID.parse(listing.cid) }
+      this.#wire.send(encodePlain('HELLO', hello))
+    } else this.#resume(resume)
     await this.#accepted.promise
+  }
+
+  #resume(stored: StoredSession): void {
+    resumeOrder(stored, this.#components.payers, this.#abort.signal)
+      .then((order) => {
+        if (this.#wire.ended) return order.payer.suspend()
+        this.#order = order
+        this.#step({ type: 'resumeSent' })
+        const { position, root } = stored.record.checkpoint
+        const { paid, voucher } = order.payer
+        const shown = paid === 0n || voucher === undefined ? {} : { voucher }
+        this.#wire.send(encodePlain('RESUME', { session: order.session, position, root, paid, ...shown }))
+        faultPoint('resume.sent')
+      })
+      .catch((error: unknown) => this.#fail(error))
   }
 
   get status(): BuyerSessionStatus {
     const { phase, received, handled, due, paid, credited } = this.#state
     const risk = paid > due ? paid - due : 0n
+    const pending = paid > credited ? paid - credited : 0n
     return {
       id: this.#order?.session.toString(),
       phase,
@@ -162,6 +205,7 @@ export class BuyerSession {
       due,
       paid,
       credited,
+      pending,
       risk,
       invoices: this.#invoices,
       payments: this.#payments
@@ -170,6 +214,34 @@ export class BuyerSession {
 
   get terms(): SessionTerms | undefined {
     return this.#state.terms
+  }
+
+  /** After a failure: whether the session can go on over another stream. */
+  get resumable(): boolean {
+    return this.#resumable
+  }
+
+  /**
+   * The consumer has made everything durable that it was given. Resolves when the position is, together with the
+   * consumer's own mark: from then on a resume begins here, and only calls of this function move it.
+   *
+   * @param sink - what the consumer needs to go on from here, such as the length of its file
+   */
+  async commit(sink?: string): Promise<void> {
+    const delivered = this.#queue.delivered
+    const position = delivered > this.#already ? delivered : this.#already
+    this.#committed = { position, ...(sink === undefined ? {} : { sink }) }
+    faultPoint('position.synced')
+    await this.#active?.ledger.store(this.#standing)
+    faultPoint('position.stored')
+  }
+
+  get #standing(): Standing {
+    const { phase, received, handled, due, paid } = this.#state
+    // A receipt acknowledges what was received; the consumer may still be at it.
+    const reached = phase === 'closed' ? received.n : handled
+    const position = reached > this.#already ? reached : this.#already
+    return { state: phase, position, due, paid, ...this.#committed }
   }
 
   /** Resolves with the receipt; rejects when the session failed. */
@@ -205,7 +277,7 @@ export class BuyerSession {
     if (!buyerExpects(this.#state, message.name)) {
       throw new SdppError(STATUS.unexpected, `${message.name} is unexpected in state ${this.#state.phase}`)
     }
-    if ('statement' in message && message.name !== 'INVOICE' && !verifyStatement(message.statement)) {
+    if ('statement' in message && message.name !== 'INVOICE' && !this.#verifier.verify(message.statement)) {
       throw new SdppError(STATUS.badSignature, `${message.name} has a bad signature`)
     }
     switch (message.name) {
@@ -220,7 +292,7 @@ export class BuyerSession {
       case 'RECEIPT':
         return this.#onReceipt(message.statement)
       case 'CLOSE':
-        return this.#step({ type: 'closeReceived', reason: Number(message.content.reason) })
+        return this.#onClose(Number(message.content.reason))
       case 'STATUS': {
         const { code, text } = message.content
         if (code >= 200n) throw new SdppError(Number(code) as never, text, { side: 'remote' })
@@ -229,6 +301,13 @@ export class BuyerSession {
       default:
         throw new SdppError(STATUS.unexpected, `${message.name} is not for this buyer`)
     }
+  }
+
+  #onClose(reason: number): void {
+    const { closeSent, received } = this.#state
+    this.#step({ type: 'closeReceived', reason })
+    if (this.#request.refund !== true || closeSent || this.#finished) return
+    this.#wire.send(encodePlain('CLOSE', { reason: BigInt(reason), n: received.n, refund: true }))
   }
 
   #onOffer(offer: CheckedStatement<'offer'>): void {
@@ -244,6 +323,7 @@ export class BuyerSession {
       payers,
       sessions,
       clock,
+      ...(this.#components.random === undefined ? {} : { random: this.#components.random }),
       signal
     })
       .then((order) => {
@@ -259,23 +339,27 @@ export class BuyerSession {
     const { sessions } = this.#components
     const order = this.#order as PlacedOrder
     const { content } = accept
+    const { resume } = this.#request
     checkAccept(content, order.statement.content, order.offer.content, order.session.toString())
+    checkResumed(content, resume?.accept?.content)
     const terms = sessionTerms(order.entry, order.offer.content, order.statement.content, content)
     const record: SessionRecord = { ...order.record, state: 'streaming', start: content.start }
-    const id = record.id
     this.#active = { terms, ledger: new SessionLedger(order.session, record, this.#components) }
     const payer: PayerSession = order.payer
     // Data may already follow ACCEPT: the machine streams at once, payments wait for the rail.
     this.#rail = (async () => {
       if (content.base !== undefined) await payer.accept(content.base, content.proof, { signal: this.#abort.signal })
-      await sessions.keep(id, 'buyer', [accept])
-      await sessions.put(record)
+      await sessions.put(record, { statements: [accept], replaces: ['accept'] })
     })()
     this.#rail.then(
       () => this.#accepted.resolve(),
       (error: unknown) => this.#fail(error)
     )
-    this.#step({ type: 'accepted', terms })
+    if (resume === undefined) return this.#step({ type: 'accepted', terms })
+    const { position, records, bytes } = record.checkpoint
+    const received: Progress = { n: position, records, bytes }
+    const credited = content.credited ?? 0n
+    this.#step({ type: 'accepted', terms, resumed: { received, paid: payer.paid, credited } })
   }
 
   #onData(data: DataFrame): void {
@@ -289,9 +373,11 @@ export class BuyerSession {
     const progress = advance(terms, received, { first, count, ends }, 0, count)
     this.#step({ type: 'data', first, progress, bytes: bytes.length })
     if (this.#finished || this.#state.phase === 'failed') return
-    ledger.transcript.add(first, count, bytes, endOfBlock)
+    ledger.add(data, progress)
     this.#openBlock = endOfBlock ? undefined : blockStart
-    this.#queue.push({ records: new RecordBatch(first, bytes, ends), n: progress.n, bytes: bytes.length })
+    const skip = Number(this.#already > received.n ? this.#already - received.n : 0n)
+    if (skip >= count) this.#step({ type: 'handled', n: progress.n, bytes: bytes.length, idle: false })
+    else this.#queue.push({ records: new RecordBatch(first, bytes, ends, skip), n: progress.n, bytes: bytes.length })
   }
 
   #onInvoice(statement: CheckedStatement<'invoice'>): void {
@@ -305,9 +391,9 @@ export class BuyerSession {
 
   async #verifyInBackground(statement: CheckedStatement<'invoice'>): Promise<void> {
     const before = this.#verified
-    const good = await verifyStatementInBackground(statement)
+    const good = await this.#verifier.verifyInBackground(statement)
     await before
-    if (good) this.#active?.ledger.keepInvoice(statement)
+    if (good) this.#active?.ledger.keepInvoice(statement, this.#standing)
     else this.#fail(new SdppError(STATUS.badSignature, 'INVOICE has a bad signature'))
   }
 
@@ -332,11 +418,20 @@ export class BuyerSession {
   #onHandled(batch: Batch, idle: boolean): void {
     if (this.#finished) return
     this.#step({ type: 'handled', n: batch.n, bytes: batch.bytes, idle: false })
+    if (this.#committed === undefined) this.#keepPosition()
     if (!idle || this.#idle !== undefined) return
     // A consumer that keeps up would otherwise acknowledge every frame on its own.
     this.#idle = this.#components.clock.after(IDLE_POSITION_MS, () => {
       this.#idle = undefined
       this.#step({ type: 'handled', n: this.#state.handled, bytes: 0, idle: true })
+    })
+  }
+
+  /** At most once in a while: a consumer that keeps nothing itself may see the last records again after a crash. */
+  #keepPosition(): void {
+    this.#keeping ??= this.#components.clock.after(KEEP_POSITION_MS, () => {
+      this.#keeping = undefined
+      if (!this.#finished) this.#active?.ledger.touch(this.#standing)
     })
   }
 
@@ -355,7 +450,13 @@ export class BuyerSession {
       case 'position':
         return this.#wire.send(encodePlain('POSITION', { n: effect.n }))
       case 'close':
-        return this.#wire.send(encodePlain('CLOSE', { reason: BigInt(effect.reason), n: effect.n }))
+        return this.#wire.send(
+          encodePlain('CLOSE', {
+            reason: BigInt(effect.reason),
+            n: effect.n,
+            ...(this.#request.refund === true ? { refund: true } : {})
+          })
+        )
       case 'acknowledge':
         this.#finish().catch((error: unknown) => this.#fail(error))
         return
@@ -377,6 +478,7 @@ export class BuyerSession {
         if (this.#wire.ended) return
         this.#wire.send(encodePlain('PAYMENT', { n, sessionPaid, ...(payload === undefined ? {} : { payload }) }))
         this.#payments++
+        faultPoint('payment.sent')
         this.#step({ type: 'paid', sessionPaid })
       })
       .catch((error: unknown) => this.#fail(error))
@@ -391,31 +493,23 @@ export class BuyerSession {
     const acknowledgement = signStatement(signer, 'receipt-ack', fields, clock.wallTime())
     await Promise.all([this.#paying, this.#rail, this.#verified])
     if (this.#finished) return
-    await this.#active?.ledger.flush()
     await order.payer.end(receipt.content.due)
-    await this.#store([receipt, acknowledgement])
+    await this.#active?.ledger.store(this.#standing, [receipt, acknowledgement])
+    faultPoint('acknowledgement.stored')
     this.#wire.send(encodeSigned('RECEIPT_ACK', acknowledgement))
     this.#finished = true
     this.#wire.close()
-    this.#timer.stop()
-    this.#idle?.()
+    this.#stopTimers()
     this.#abort.abort()
     const id = order.session.toString()
     this.#queue.end()
     this.#done.resolve({ ...this.status, id, reason: Number(receipt.content.reason), receipt })
   }
 
-  async #store(statements: SignedStatement[]): Promise<void> {
-    const { sessions, clock } = this.#components
-    const { phase, received, handled, due, paid } = this.#state
-    // A receipt acknowledges what was received; the consumer may still be at it.
-    const position = phase === 'closed' ? received.n : handled
-    const active = this.#active
-    if (active === undefined) {
-      if (this.#order === undefined) return
-      return sessions.put({ ...this.#order.record, state: phase, updatedAt: clock.wallTime() })
-    }
-    await active.ledger.store(statements, { state: phase, position, due, paid })
+  #stopTimers(): void {
+    this.#timer.stop()
+    this.#idle?.()
+    this.#keeping?.()
   }
 
   /** A local error reaches the caller as it is; the other side learns its code, nothing of wallet or budget. */
@@ -435,29 +529,43 @@ export class BuyerSession {
     const refused = error?.isRefusal === true && Object.hasOwn(BUYER_TRANSITIONS[phase], 'refused')
     this.#step({ type: refused ? 'refused' : 'aborted' })
     this.#finished = true
-    this.#timer.stop()
-    this.#idle?.()
+    this.#stopTimers()
     this.#abort.abort()
     const cause =
       this.#localError ?? error ?? new SdppError(STATUS.shuttingDown, 'the session ended', { side: 'remote' })
     const failure = cause instanceof SdppError ? toDdmError(cause, this.#seller, phase) : cause
-    void this.#release().then(() => {
+    void this.#release(asSdppError(cause), refused).then(() => {
       this.#accepted.reject(failure)
       this.#queue.end(failure)
       this.#done.reject(failure)
     })
   }
 
-  async #release(): Promise<void> {
+  /** Without a receipt the session waits to be resumed, unless the two sides disagree, or the seller knows nothing of it. */
+  async #release(error: SdppError, refused: boolean): Promise<void> {
+    const order = this.#order
+    if (order === undefined) return
+    const state = leftAs(error, refused && this.#request.resume === undefined)
+    const { due, asked } = this.#state
     try {
       await Promise.all([this.#paying, this.#rail.catch(() => {}), this.#verified])
-      await this.#active?.ledger.flush()
-      // Without a receipt all that was paid counts as consumed until the seller's next ACCEPT says what was not.
-      const { due, asked } = this.#state
-      await this.#order?.payer.end(asked > due ? asked : due)
-      await this.#store([])
-    } catch (error) {
-      this.#components.logger.error('session state not stored', { error: String(error) })
+      // All that was paid counts as consumed until the seller's next ACCEPT says what was not.
+      if (state === 'suspended') await order.payer.suspend()
+      else await order.payer.end(asked > due ? asked : due)
+      if (this.#active !== undefined) await this.#active.ledger.store({ ...this.#standing, state })
+      else {
+        const { sessions, clock } = this.#components
+        await sessions.put({ ...order.record, state, updatedAt: clock.wallTime() })
+      }
+      this.#resumable = state === 'suspended' && isTransient(error)
+    } catch (cause) {
+      this.#components.logger.error('session state not stored', { error: String(cause) })
     }
   }
+}
+
+function leftAs({ code }: SdppError, orderRefused: boolean): string {
+  if (DISPUTES.includes(code)) return 'disputed'
+  if (orderRefused) return 'refused'
+  return code === STATUS.unknownSession ? 'abandoned' : 'suspended'
 }

@@ -16,6 +16,9 @@ export const POSITION_EVERY_BYTES = 128 * 1024
 /** A consumer that has caught up acknowledges after this long, so that few frames carry many positions (Flow). */
 export const IDLE_POSITION_MS = 20
 
+/** A buyer whose consumer keeps no count of its own stores the position this often. */
+export const KEEP_POSITION_MS = 250
+
 /** An invoice is sent at the latest this long after the first uninvoiced record (Invoices). */
 export const INVOICE_DELAY_MS = 1_000
 /** How long the seller waits for a PAYMENT that an invoice asks for. */

@@ -7,17 +7,21 @@ export class RecordBatch implements Iterable<DataRecord> {
   readonly length: number
   readonly #bytes: Uint8Array
   readonly #ends: RecordEnds
+  readonly #skip: number
 
-  constructor(first: bigint, bytes: Uint8Array, ends: RecordEnds) {
-    this.first = first
-    this.length = ends.length
+  /** @param skip - records at the beginning that the consumer has already */
+  constructor(first: bigint, bytes: Uint8Array, ends: RecordEnds, skip = 0) {
+    this.first = first + BigInt(skip)
+    this.length = ends.length - skip
     this.#bytes = bytes
     this.#ends = ends
+    this.#skip = skip
   }
 
   bytesOf(index: number): Uint8Array {
-    const start = index === 0 ? 0 : (this.#ends[index - 1] as number)
-    return this.#bytes.subarray(start + 4, this.#ends[index])
+    const at = index + this.#skip
+    const start = at === 0 ? 0 : (this.#ends[at - 1] as number)
+    return this.#bytes.subarray(start + 4, this.#ends[at])
   }
 
   *[Symbol.iterator](): Generator<DataRecord, void, undefined> {
@@ -44,6 +48,8 @@ export class DeliveryQueue {
   #ended: { error: unknown } | undefined
   #wake: (() => void) | undefined
   #discarding = false
+  /** Position after the last batch that was handed out. */
+  delivered = 0n
 
   constructor(onHandled: (batch: Batch, idle: boolean) => void) {
     this.#onHandled = onHandled
@@ -86,6 +92,7 @@ export class DeliveryQueue {
       this.#wake = undefined
     }
     this.#current = this.#batches.shift()
+    if (this.#current !== undefined) this.delivered = this.#current.n
     return this.#current?.records
   }
 

@@ -39,7 +39,7 @@ export const MESSAGE_SHAPES = {
     text: text(1024),
     details: optional(map({ have: optional(text(200)), need: optional(text(200)) }))
   }),
-  RESUME: map({ session: link, position: u64, root: bytes(32), voucher: optional(voucher) }),
+  RESUME: map({ session: link, position: u64, root: bytes(32), paid: amount, voucher: optional(voucher) }),
   PAYMENT: map({ n: u64, sessionPaid: amount, payload: optional(voucher) }),
   POSITION: map({ n: u64 }),
   CLOSE: map({ reason: u64, n: u64, text: optional(text(1024)), refund: optional(flag) }),

@@ -5,6 +5,7 @@ import {
   type ListingPayment,
   type PaymentTerms,
   type Price,
+  type Progress,
   priceOfOneRecord
 } from '../../interface/index.ts'
 import { equalBytes, type OfferPrice, type Statement, type StatementFields } from '../../statements/index.ts'
@@ -193,6 +194,34 @@ export function checkAccept(
   }
   const end = endOf(order, accept.start)
   if (accept.until !== end) refuse(`ends at ${accept.until ?? 'no offset'}, ordered was ${end ?? 'no offset'}`)
+}
+
+/** Buyer: the ACCEPT that answers RESUME continues what the first one began. */
+export function checkResumed(accept: Statement<'accept'>, first: Statement<'accept'> | undefined): void {
+  const { start, until, epoch } = accept
+  if (first === undefined) return
+  for (const [name, now, before] of [
+    ['starts at', start, first.start],
+    ['ends at', until, first.until],
+    ['names epoch', epoch, first.epoch]
+  ] as const) {
+    if (now === before) continue
+    throw new SdppError(
+      STATUS.termsOutsideOffer,
+      `ACCEPT ${name} ${now ?? 'no offset'}, before it was ${before ?? 'none'}`
+    )
+  }
+}
+
+/** Seller: nobody resumes at a position for which more is owed than the window allows. */
+export function checkResume(terms: SessionTerms, at: Progress, credited: bigint): void {
+  const owed = due(terms.price, at)
+  if (owed <= credited + terms.credit) return
+  throw new SdppError(
+    STATUS.limitsIncompatible,
+    `at position ${at.n} ${owed} is due, credited is ${credited} and the window ${terms.credit}; pay first`,
+    { details: { have: (credited + terms.credit).toString(), need: owed.toString() } }
+  )
 }
 
 const MAX_OFFSET = (1n << 64n) - 1n

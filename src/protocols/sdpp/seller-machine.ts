@@ -21,6 +21,8 @@ export interface SellerState {
   readonly invoicing: Invoicing
   readonly terms: SessionTerms | undefined
   readonly sent: Progress
+  /** Position reached before the stream was cut: records up to it were risked already and are sent again for nothing. */
+  readonly sentBefore: bigint
   readonly due: bigint
   readonly credited: bigint
   /** What the channel can pay for this session in total; undefined when free. */
@@ -40,17 +42,28 @@ export interface SellerState {
   readonly deadline: number | undefined
 }
 
+/** Where an accepted session stands that was cut. */
+export interface SellerStanding {
+  /** The position that the buyer named, and what is due there. */
+  sent: Progress
+  sentBefore: bigint
+  credited: bigint
+  /** Why it ended, when it did: then it goes no further than `sentBefore`. */
+  reason?: number
+}
+
 export type SellerEvent =
   | { type: 'menuServed' }
   | { type: 'offered' }
   | { type: 'ordered' }
-  | { type: 'accepted'; terms: SessionTerms; available: bigint | undefined }
+  | { type: 'resuming' }
+  | { type: 'accepted'; terms: SessionTerms; available: bigint | undefined; resumed?: SellerStanding }
   | { type: 'refused' }
   /** The block that holds the next offset; `records.first` ≤ next. */
   | { type: 'block'; records: Records }
   | { type: 'ended' }
   | { type: 'toppingUp' }
-  | { type: 'credited'; sessionPaid: bigint }
+  | { type: 'credited'; sessionPaid: bigint; available?: bigint }
   | { type: 'position'; n: bigint }
   | { type: 'close'; reason: number }
   | { type: 'acknowledged' }
@@ -74,6 +87,7 @@ export function sellerStart(now: number, invoicing: Invoicing): SellerState {
     invoicing,
     terms: undefined,
     sent: NO_PROGRESS,
+    sentBefore: 0n,
     due: 0n,
     credited: 0n,
     available: undefined,
@@ -153,12 +167,14 @@ function deliver(
   const from = Number(next - records.first)
   let to = records.count
   if (terms.end !== undefined && records.first + BigInt(to) > terms.end) to = Number(terms.end - records.first)
-  if (to <= from) return endStreaming(state, CLOSE_REASON.complete, now)
+  if (to <= from) return endStreaming(state, state.reason ?? CLOSE_REASON.complete, now)
   if (!maySkip(state, terms, state.due)) {
     const boundary = Number(terms.start + nextInvoiceAt(terms, state.invoiced.n) - records.first)
     if (boundary > from && boundary < to) to = boundary
   }
-  const room = fitting(terms, state.sent, records, from, to, dueLimit(state, terms))
+  const again = Number(terms.start + state.sentBefore - records.first)
+  const room =
+    again > from ? Math.min(again, to) - from : fitting(terms, state.sent, records, from, to, dueLimit(state, terms))
   if (room === 0) return onWindowFull(state, terms, records, from, now)
   to = from + room
   to = withinFlow(records, from, to, MAX_IN_FLIGHT_BYTES - inFlightBytes(state), state.inFlight.length === 0)
@@ -240,6 +256,20 @@ function giveReceipt(state: SellerState, now: number): [SellerState, SellerEffec
   ]
 }
 
+/** A session that goes on begins with an invoice: it says where both stand. */
+function onAccepted(
+  state: SellerState,
+  { terms, available, resumed }: Extract<SellerEvent, { type: 'accepted' }>,
+  now: number
+): [SellerState, SellerEffect[]] {
+  const streaming: SellerState = { ...move(state, 'accepted'), terms, available, deadline: undefined }
+  if (resumed === undefined) return [streaming, [{ type: 'pump' }]]
+  const { sent, sentBefore, credited, reason } = resumed
+  const standing: SellerState = { ...streaming, sent, sentBefore, credited, reason, due: due(terms.price, sent) }
+  const [invoiced, effect] = invoice(standing, now)
+  return [invoiced, [effect, { type: 'pump' }]]
+}
+
 function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] {
   if (state.deadline === undefined || now < state.deadline) return [state, []]
   switch (state.phase) {
@@ -262,7 +292,12 @@ function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] 
   }
 }
 
-function onCredited(state: SellerState, sessionPaid: bigint, now: number): [SellerState, SellerEffect[]] {
+function onCredited(
+  before: SellerState,
+  { sessionPaid, available }: Extract<SellerEvent, { type: 'credited' }>,
+  now: number
+): [SellerState, SellerEffect[]] {
+  const state = available === undefined ? before : { ...before, available }
   if (sessionPaid <= state.credited) return [state, []]
   const { invoiced } = state
   const asked = invoiced.due > sessionPaid ? { due: invoiced.due, since: now } : undefined
@@ -311,10 +346,10 @@ export function sellerStep(state: SellerState, event: SellerEvent, now: number):
       return [{ ...move(state, 'offered'), deadline: now + ORDER_TIMEOUT_MS }, []]
     case 'ordered':
       return [{ ...move(state, 'ordered'), deadline: undefined }, []]
-    case 'accepted': {
-      const { terms, available } = event
-      return [{ ...move(state, 'accepted'), terms, available, deadline: undefined }, [{ type: 'pump' }]]
-    }
+    case 'resuming':
+      return [{ ...move(state, 'resuming'), deadline: undefined }, []]
+    case 'accepted':
+      return onAccepted(state, event, now)
     case 'block': {
       if (state.phase !== 'streaming' || state.terms === undefined || state.blocked !== 'no') return [state, []]
       return deliver(state, state.terms, event.records, now)
@@ -322,12 +357,13 @@ export function sellerStep(state: SellerState, event: SellerEvent, now: number):
     case 'ended': {
       if (state.phase !== 'streaming' || state.terms === undefined) return [state, []]
       const complete = state.terms.end !== undefined && state.terms.start + state.sent.n >= state.terms.end
-      return endStreaming(state, complete ? CLOSE_REASON.complete : CLOSE_REASON.sourceEnded, now)
+      const reason = complete ? CLOSE_REASON.complete : CLOSE_REASON.sourceEnded
+      return endStreaming(state, state.reason ?? reason, now)
     }
     case 'toppingUp':
       return onToppingUp(state, now)
     case 'credited':
-      return onCredited(state, event.sessionPaid, now)
+      return onCredited(state, event, now)
     case 'position': {
       if (event.n > state.sent.n)
         return fail(state, STATUS.unexpected, `POSITION ${event.n} is beyond ${state.sent.n} sent`)

@@ -1,6 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { CID } from 'multiformats/cid'
-import type { Logger, Payee, PayeeSession, PaymentTerms, SessionRecord, SessionStore } from '../../interface/index.ts'
+import {
+  faultPoint,
+  type Logger,
+  type Payee,
+  type PayeeSession,
+  type PaymentTerms,
+  type RandomBytes,
+  type SessionRecord,
+  type SessionStore
+} from '../../interface/index.ts'
 import {
   type CheckedStatement,
   encodeCanonical,
@@ -8,7 +17,9 @@ import {
   type StatementFields,
   type StatementSigner,
   sha256,
-  signStatement
+  signStatement,
+  type Transcript,
+  transcriptStart
 } from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
 import { sessionBinding } from './binding.ts'
@@ -17,6 +28,7 @@ import type { Clock } from './clock.ts'
 import { MAX_MENU_PAGES, MENU_PAGE, OFFER_TTL_SECONDS, RESUME_TTL_SECONDS, SDPP_VERSION } from './constants.ts'
 import type { Plain } from './messages.ts'
 import { agreeOnWindow, checkOrder, endOf, offerPriceOf, paymentTermsOf, sessionTerms } from './negotiation.ts'
+import type { SellerStanding } from './seller-machine.ts'
 import { SdppError, STATUS } from './status.ts'
 
 export interface SellerNegotiationComponents {
@@ -26,6 +38,8 @@ export interface SellerNegotiationComponents {
   sessions: SessionStore
   clock: Clock
   logger: Logger
+  /** @default node:crypto's */
+  random?: RandomBytes
 }
 
 export interface AcceptedOrder {
@@ -37,6 +51,8 @@ export interface AcceptedOrder {
   record: SessionRecord
   /** ms after which the session ends by itself. */
   duration: bigint | undefined
+  /** Where it stands, when it was cut. */
+  resumed?: SellerStanding & { transcript: Transcript; receipt: CheckedStatement<'receipt'> | undefined }
 }
 
 type Answer =
@@ -120,7 +136,7 @@ export class SellerNegotiation {
       version: BigInt(listing.version),
       buyer: this.#components.buyer,
       nonce: hello.nonce,
-      salt: randomBytes(16),
+      salt: (this.#components.random ?? randomBytes)(16),
       prices: ways.map(({ terms }) => offerPriceOf(terms, product.credit)),
       k: product.k,
       epoch: log.epoch,
@@ -218,14 +234,15 @@ export class SellerNegotiation {
       ...(rail.channelId === undefined ? {} : { channelId: rail.channelId }),
       start: agreed.start,
       position: 0n,
-      root: new Uint8Array(32),
+      checkpoint: { position: 0n, root: transcriptStart(session.bytes), records: 0n, bytes: 0n },
       due: 0n,
       paid: 0n,
+      credit: agreed.credit,
       openedAt: clock.wallTime(),
       updatedAt: clock.wallTime()
     }
-    await sessions.put(record, { signal })
-    await sessions.keep(record.id, 'seller', [offer, statement, accept], { signal })
+    await sessions.put(record, { statements: [offer, statement, accept] }, { signal })
+    faultPoint('accept.stored')
     return { session, product, terms, rail, accept, record, duration: order.duration }
   }
 

@@ -1,6 +1,8 @@
 import {
   type Block,
+  faultPoint,
   type Logger,
+  type RandomBytes,
   recordEnds,
   type SessionStore,
   type SignedStatement,
@@ -11,8 +13,9 @@ import {
   type StatementFields,
   type StatementKind,
   type StatementSigner,
+  type StatementVerifier,
   signStatement,
-  verifyStatement
+  statementVerifier
 } from '../../statements/index.ts'
 import type { Product } from './catalog.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
@@ -27,8 +30,9 @@ import {
   sellerStep
 } from './seller-machine.ts'
 import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
-import { SessionLedger } from './session-ledger.ts'
-import { asSdppError, CLOSE_REASON, SdppError, STATUS } from './status.ts'
+import { resumeSession } from './seller-resume.ts'
+import { SessionLedger, type Standing } from './session-ledger.ts'
+import { asSdppError, CLOSE_REASON, DISPUTES, SdppError, STATUS } from './status.ts'
 import { SELLER_TRANSITIONS } from './transitions.ts'
 import { Wire, type WireStream } from './wire.ts'
 
@@ -38,6 +42,12 @@ export interface SellerSessionComponents {
   sessions: SessionStore
   clock: Clock
   logger: Logger
+  /** Ends another stream of the same session and resolves when what it held is stored. */
+  takeOver: (sessionId: string) => Promise<void>
+  /** @default real Ed25519 */
+  verifier?: StatementVerifier
+  /** @default node:crypto's */
+  random?: RandomBytes
 }
 
 /** What a seller's node shows of a session. Amounts in atomic units. */
@@ -66,6 +76,7 @@ export class SellerSession {
   readonly #timer: DeadlineTimer
   readonly #negotiation: SellerNegotiation
   readonly #abort = new AbortController()
+  readonly #released = Promise.withResolvers<void>()
   readonly #onDone: () => void
   #state: SellerState
   #accepted: ActiveOrder | undefined
@@ -113,6 +124,12 @@ export class SellerSession {
     }
   }
 
+  /** The buyer resumes this session on another stream: this one is dead, though nobody has noticed. */
+  async supersede(): Promise<void> {
+    this.#wire.fail(new SdppError(STATUS.shuttingDown, 'the session goes on over another stream', { lost: true }))
+    await this.#released.promise
+  }
+
   /** Ends the session in an orderly way: CLOSE, final invoice, receipt. */
   shutDown(reason: number): void {
     if (this.#state.phase === 'streaming') this.#step({ type: 'close', reason })
@@ -125,7 +142,8 @@ export class SellerSession {
     }
     if ('statement' in message) {
       const { issuer } = message.statement
-      if (issuer !== this.#buyer || !verifyStatement(message.statement)) {
+      const { verify } = this.#components.verifier ?? statementVerifier
+      if (issuer !== this.#buyer || !verify(message.statement)) {
         throw new SdppError(STATUS.badSignature, `${message.name} is not signed by ${this.#buyer}`)
       }
     }
@@ -151,7 +169,21 @@ export class SellerSession {
         )
         return
       case 'RESUME':
-        throw new SdppError(STATUS.unknownSession, 'this seller keeps no session to resume; order anew')
+        this.#step({ type: 'resuming' })
+        this.#run(
+          async () => {
+            const order = await resumeSession(
+              message.content,
+              { ...this.#components, buyer: this.#buyer },
+              this.#abort.signal
+            )
+            if (this.#wire.ended) await order.rail.suspend()
+            else await this.#keepResumed(order)
+            return order
+          },
+          (order) => this.#accept(order)
+        )
+        return
       case 'PAYMENT':
         return this.#onPayment(message.content)
       case 'POSITION':
@@ -191,10 +223,17 @@ export class SellerSession {
     }
   }
 
+  async #keepResumed({ record, accept }: AcceptedOrder): Promise<void> {
+    await this.#components.sessions.put(record, { statements: [accept], replaces: ['accept'] })
+    faultPoint('resume.verified')
+  }
+
   #accept(order: AcceptedOrder): void {
     const { logger } = this.#components
-    const { session, terms, rail, product, accept } = order
-    this.#accepted = { ...order, ledger: new SessionLedger(session, order.record, this.#components) }
+    const { session, terms, rail, product, accept, resumed } = order
+    const ledger = new SessionLedger(session, order.record, this.#components, resumed?.transcript)
+    this.#accepted = { ...order, ledger }
+    this.#credited = rail.credited
     this.#state = { ...this.#state, invoicing: product.invoicing ?? 'adaptive' }
     this.#sendSigned('ACCEPT', accept)
     const stop = product.log.onAppend(() => this.#pump())
@@ -205,7 +244,8 @@ export class SellerSession {
       timer.set(clock.now() + Number(order.duration))
       this.#abort.signal.addEventListener('abort', () => timer.stop(), { once: true })
     }
-    this.#step({ type: 'accepted', terms, available: rail.account === undefined ? undefined : rail.available() })
+    const available = rail.account === undefined ? undefined : rail.available()
+    this.#step({ type: 'accepted', terms, available, ...(resumed === undefined ? {} : { resumed }) })
     logger.info('session accepted', { session: session.toString(), listing: product.listing.id, k: terms.k.toString() })
   }
 
@@ -228,7 +268,7 @@ export class SellerSession {
     this.#crediting = Promise.allSettled([this.#crediting, stored])
     this.#run(
       () => stored,
-      () => this.#step({ type: 'credited', sessionPaid })
+      () => this.#step({ type: 'credited', sessionPaid, ...(rail.account && { available: rail.available() }) })
     )
   }
 
@@ -275,15 +315,15 @@ export class SellerSession {
     }
   }
 
-  #sendSlice({ from, to, endOfBlock }: Extract<SellerEffect, { type: 'data' }>): void {
+  #sendSlice({ from, to, endOfBlock, progress }: Extract<SellerEffect, { type: 'data' }>): void {
     const block = this.#block as Block
     const ends = recordEnds(block.bytes, block.count)
     const bytes = sliceRecords(block.bytes, ends, from, to)
     const first = block.first + BigInt(from)
     const count = to - from
     const whole = from === 0 && endOfBlock
-    this.#accepted?.ledger.transcript.add(first, count, bytes, endOfBlock, whole ? block.digest : undefined)
     const frame = { blockStart: block.first, first, count, endOfBlock, bytes }
+    this.#accepted?.ledger.add({ ...frame, ...(whole ? { digest: block.digest } : {}) }, progress)
     if (bytes.length < MIN_UNCOPIED_BYTES) this.#wire.send(encodeData(frame))
     else this.#wire.send(encodeDataHeader(frame), bytes)
   }
@@ -291,13 +331,18 @@ export class SellerSession {
   #sendInvoice({ n, bytes, due, credited }: Extract<SellerEffect, { type: 'invoice' }>): void {
     const { session, ledger } = this.#accepted as ActiveOrder
     const statement = this.#sign('invoice', { session, n, bytes, due, credited, root: ledger.transcript.root() })
-    ledger.keepInvoice(statement)
+    ledger.keepInvoice(statement, this.#standing)
     this.#sendSigned('INVOICE', statement)
   }
 
   async #makeReceipt(effect: Extract<SellerEffect, { type: 'receipt' }>): Promise<SignedStatement> {
-    const { session, ledger, rail } = this.#accepted as ActiveOrder
+    const { session, ledger, rail, resumed } = this.#accepted as ActiveOrder
     const { n, bytes, due, credited } = effect
+    const before = resumed?.receipt
+    if (before !== undefined && before.content.n === n && before.content.credited === credited) {
+      this.#receiptLink = before.cid
+      return before
+    }
     const proof = await rail.end(due, credited)
     const unused = credited > due ? credited - due : 0n
     const statement = this.#sign('receipt', {
@@ -311,15 +356,22 @@ export class SellerSession {
       reason: BigInt(effect.reason),
       ...(proof === undefined ? {} : { proof })
     })
-    await ledger.flush()
     await this.#store([statement])
+    faultPoint('receipt.stored')
     this.#receiptLink = statement.cid
     return statement
   }
 
-  async #store(statements: SignedStatement[]): Promise<void> {
-    const { sent, due, credited, phase } = this.#state
-    await this.#accepted?.ledger.store(statements, { state: phase, position: sent.n, due, paid: credited })
+  get #standing(): Standing {
+    const { sent, sentBefore, due, credited, phase } = this.#state
+    // What was sent once is owed or resent, never new: the highest position counts.
+    const position = sent.n > sentBefore ? sent.n : sentBefore
+    return { state: phase, position, due, paid: credited }
+  }
+
+  async #store(statements: SignedStatement[], state?: string): Promise<void> {
+    const standing = state === undefined ? this.#standing : { ...this.#standing, state }
+    await this.#accepted?.ledger.store(standing, statements)
   }
 
   #sign<K extends StatementKind>(kind: K, fields: StatementFields<K>): CheckedStatement<K> {
@@ -396,21 +448,29 @@ export class SellerSession {
         side: error.side,
         phase
       })
-    void this.#release(phase).then(this.#onDone)
+    void this.#release(phase, error).then(() => {
+      this.#released.resolve()
+      this.#onDone()
+    })
   }
 
-  /** A session cut before its receipt: what was credited is consumed as far as it was due, and its state is kept. */
-  async #release(phase: string): Promise<void> {
+  /** A session cut before its receipt waits to be resumed; one about which both disagree has ended. */
+  async #release(phase: string, error: SdppError | undefined): Promise<void> {
     const accepted = this.#accepted
     try {
       await Promise.all([this.#crediting, accepted?.ledger.flush()])
       if (this.#credited > this.#state.credited) this.#state = { ...this.#state, credited: this.#credited }
-      if (accepted !== undefined && phase !== 'closed' && phase !== 'receipted' && this.#receiptLink === undefined) {
-        await accepted.rail.end(this.#state.due, this.#state.credited)
+      if (accepted === undefined) return
+      if (phase === 'closed' || phase === 'receipted' || this.#receiptLink !== undefined) {
+        await this.#store([], 'closed')
+        return
       }
-      await this.#store([])
-    } catch (error) {
-      this.#components.logger.error('session state not stored', { error: String(error) })
+      const disputed = error !== undefined && DISPUTES.includes(error.code)
+      if (disputed) await accepted.rail.end(this.#state.due, this.#state.credited)
+      else await accepted.rail.suspend()
+      await this.#store([], disputed ? 'disputed' : 'suspended')
+    } catch (cause) {
+      this.#components.logger.error('session state not stored', { error: String(cause) })
     }
   }
 }

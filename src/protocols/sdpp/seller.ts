@@ -1,6 +1,6 @@
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
-import type { Logger, SessionStore } from '../../interface/index.ts'
-import type { StatementSigner } from '../../statements/index.ts'
+import type { Logger, RandomBytes, SessionStore } from '../../interface/index.ts'
+import type { StatementSigner, StatementVerifier } from '../../statements/index.ts'
 import type { Catalog } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { SDPP_PROTOCOL } from './constants.ts'
@@ -31,6 +31,10 @@ export interface SellerComponents {
   catalog: Catalog
   sessions: SessionStore
   logger: Logger
+  /** @default real Ed25519 */
+  verifier?: StatementVerifier
+  /** @default node:crypto's */
+  random?: RandomBytes
 }
 
 /** Serves every buyer that opens a stream; one stream is one session. */
@@ -94,13 +98,23 @@ class SellerService implements Seller {
     return [...this.#sessions.keys()].map((session) => session.status)
   }
 
+  async #takeOver(id: string, by: SellerSession): Promise<void> {
+    const older = [...this.#sessions.keys()].filter((session) => session !== by && session.status.id === id)
+    await Promise.all(older.map((session) => session.supersede()))
+  }
+
   #onStream(stream: Stream, remotePeer: PeerId): void {
-    const { catalog, signer, sessions, logger } = this.#components
+    const { catalog, ...components } = this.#components
     const buyer = remotePeer.toString()
-    const session = new SellerSession(
+    const session: SellerSession = new SellerSession(
       stream,
       buyer,
-      { signer, sessions, logger, clock: this.#clock, products: () => catalog.products() },
+      {
+        ...components,
+        clock: this.#clock,
+        products: () => catalog.products(),
+        takeOver: (id) => this.#takeOver(id, session)
+      },
       () => {
         this.#sessions.delete(session)
         this.#onSessionEnd?.(session.status)

@@ -1,5 +1,13 @@
 import type { CID } from 'multiformats/cid'
-import type { Logger, SessionRecord, SessionStore, SignedStatement } from '../../interface/index.ts'
+import type {
+  Checkpoint,
+  Logger,
+  Progress,
+  SessionRecord,
+  SessionStore,
+  SignedStatement
+} from '../../interface/index.ts'
+import { faultPoint } from '../../interface/index.ts'
 import { Transcript } from '../../statements/index.ts'
 import type { Clock } from './clock.ts'
 import { Latest } from './latest.ts'
@@ -10,46 +18,100 @@ export interface SessionLedgerComponents {
   logger: Logger
 }
 
-/** What an accepted session leaves behind, on either side: transcript, last invoice, statements, and where it stands. */
+/** What changes in a session's row while it runs. */
+export type Standing = Pick<SessionRecord, 'state' | 'position' | 'due' | 'paid'> & { sink?: string }
+
+/**
+ * What an accepted session leaves behind, on either side: transcript, last invoice, statements, where it stands and from
+ * where it can be resumed. Each write is one commit, so that row, parts and statements never contradict each other.
+ */
 export class SessionLedger {
   readonly transcript: Transcript
   readonly #components: SessionLedgerComponents
-  readonly #record: SessionRecord
-  readonly #lastInvoice: Latest<SignedStatement>
+  readonly #latest: Latest<Standing>
+  #record: SessionRecord
+  #invoice: SignedStatement | undefined
+  /** Ends of blocks that were added and not yet handled. */
+  #ends: Checkpoint[] = []
+  #partsKept = 0
 
-  constructor(session: CID, record: SessionRecord, components: SessionLedgerComponents) {
-    const { sessions, logger } = components
-    this.transcript = new Transcript(session.bytes)
+  /** @param transcript - continued from `record.checkpoint`, when there is one */
+  constructor(session: CID, record: SessionRecord, components: SessionLedgerComponents, transcript?: Transcript) {
+    this.transcript = transcript ?? new Transcript(session.bytes, rootOf(record))
     this.#components = components
-    this.#record = record
-    this.#lastInvoice = new Latest<SignedStatement>(
-      (statement) => sessions.keep(record.id, record.role, [statement], { replaces: 'invoice' }),
-      (error) => logger.error('invoice not stored', { error: String(error) })
+    this.#record = { ...record, checkpoint: { ...record.checkpoint, root: this.transcript.root() } }
+    this.#latest = new Latest<Standing>(
+      (standing) => this.#write(standing),
+      (error) => components.logger.error('session not stored', { error: String(error) })
     )
   }
 
-  /** An invoice supersedes those before it: only the newest is written. */
-  keepInvoice(statement: SignedStatement): void {
-    this.#lastInvoice.set(statement)
+  /** Adds consecutive records of one block; `progress` is where the session stands after them. */
+  add(
+    records: { first: bigint; count: number; bytes: Uint8Array; endOfBlock: boolean; digest?: Uint8Array },
+    progress: Progress
+  ): void {
+    const { first, count, bytes, endOfBlock, digest } = records
+    this.transcript.add(first, count, bytes, endOfBlock, digest)
+    if (!endOfBlock) return
+    const { n, records: billable, bytes: billableBytes } = progress
+    this.#ends.push({ position: n, root: this.transcript.root(), records: billable, bytes: billableBytes })
   }
 
-  /** Resolves when the newest invoice is durable. */
+  /** An invoice supersedes those before it: only the newest is written, some time soon, with where the session stands. */
+  keepInvoice(statement: SignedStatement, standing: Standing): void {
+    this.#invoice = statement
+    this.#latest.set(standing)
+  }
+
+  /** Writes where the session stands, some time soon. */
+  touch(standing: Standing): void {
+    this.#latest.set(standing)
+  }
+
+  /** Resolves when what was to be written soon is durable. */
   flush(): Promise<void> {
-    return this.#lastInvoice.flush()
+    return this.#latest.flush()
   }
 
-  /** Resolves when the statements, the transcript so far and the session's row are durable. */
-  async store(
-    statements: SignedStatement[],
-    standing: Pick<SessionRecord, 'state' | 'position' | 'due' | 'paid'>
-  ): Promise<void> {
-    const { sessions, clock } = this.#components
-    const { id, role } = this.#record
-    const { parts, openPart } = this.transcript
-    await Promise.all([
-      sessions.keep(id, role, statements),
-      sessions.keepParts(id, role, openPart === undefined ? [...parts] : [...parts, openPart]),
-      sessions.put({ ...this.#record, ...standing, root: this.transcript.root(), updatedAt: clock.wallTime() })
-    ])
+  /** Resolves when the statements and where the session stands are durable. */
+  async store(standing: Standing, statements: SignedStatement[] = []): Promise<void> {
+    await this.flush()
+    await this.#write(standing, statements)
   }
+
+  async #write(standing: Standing, statements: SignedStatement[] = []): Promise<void> {
+    const { sessions, clock } = this.#components
+    const invoice = this.#invoice
+    this.#invoice = undefined
+    const { parts, openPart } = this.transcript
+    const closed = parts.length
+    const newParts = parts.slice(this.#partsKept)
+    this.#record = {
+      ...this.#record,
+      ...standing,
+      checkpoint: this.#checkpointAt(standing.position),
+      updatedAt: clock.wallTime()
+    }
+    const kept = invoice === undefined ? statements : [invoice, ...statements]
+    const kinds = new Set(kept.map(({ kind }) => kind))
+    await sessions.put(this.#record, {
+      statements: kept,
+      replaces: [...kinds],
+      parts: openPart === undefined ? newParts : [...newParts, openPart]
+    })
+    this.#partsKept = Math.max(this.#partsKept, closed)
+    if (invoice !== undefined) faultPoint('invoice.stored')
+  }
+
+  /** The last block end that was handled: from there the transcript can be taken up without the records before it. */
+  #checkpointAt(position: bigint): Checkpoint {
+    const next = this.#ends.findIndex((end) => end.position > position)
+    const handled = next === -1 ? this.#ends.splice(0) : this.#ends.splice(0, next)
+    return handled.at(-1) ?? this.#record.checkpoint
+  }
+}
+
+function rootOf({ checkpoint }: SessionRecord): Uint8Array | undefined {
+  return checkpoint.position === 0n ? undefined : checkpoint.root
 }

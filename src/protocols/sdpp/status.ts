@@ -41,6 +41,18 @@ export function statusName(code: number): StatusName | undefined {
   return (Object.keys(STATUS) as StatusName[]).find((name) => STATUS[name] === code)
 }
 
+/** Faults after which the two sides hold different accounts of what was delivered: going on would hide it. */
+export const DISPUTES: readonly number[] = [STATUS.transcriptMismatch, STATUS.accountMismatch, STATUS.badSignature]
+
+/** What another try over another stream may mend. */
+const TRANSIENT: readonly number[] = [
+  STATUS.timeout,
+  STATUS.shuttingDown,
+  STATUS.paymentTimeout,
+  STATUS.busy,
+  STATUS.internal
+]
+
 /** Why a session ended; the `reason` of CLOSE and RECEIPT. */
 export const CLOSE_REASON = {
   /** Quantity or end of the order reached. */
@@ -86,6 +98,10 @@ export class SdppError extends Error {
   get isRefusal(): boolean {
     return (this.code >= 200 && this.code < 300) || this.code === STATUS.shuttingDown
   }
+}
+
+export function isTransient(error: SdppError): boolean {
+  return error.lost || TRANSIENT.includes(error.code)
 }
 
 const CODE_OF_ERROR: Partial<Record<ErrorCode, StatusCode>> = {

@@ -4,7 +4,13 @@ import type { FrameName } from './frame.ts'
 export type TransitionTable = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 export const SELLER_TRANSITIONS = {
-  listening: { menuServed: 'listening', offered: 'offered', refused: 'closed', aborted: 'failed' },
+  listening: {
+    menuServed: 'listening',
+    offered: 'offered',
+    resuming: 'verifying',
+    refused: 'closed',
+    aborted: 'failed'
+  },
   offered: { ordered: 'verifying', refused: 'closed', aborted: 'failed' },
   verifying: { accepted: 'streaming', refused: 'closed', aborted: 'failed' },
   streaming: { closing: 'settling', aborted: 'failed' },
@@ -15,7 +21,13 @@ export const SELLER_TRANSITIONS = {
 } as const satisfies TransitionTable
 
 export const BUYER_TRANSITIONS = {
-  greeting: { menuReceived: 'closed', offerReceived: 'ordering', refused: 'closed', aborted: 'failed' },
+  greeting: {
+    menuReceived: 'closed',
+    offerReceived: 'ordering',
+    resumeSent: 'ordered',
+    refused: 'closed',
+    aborted: 'failed'
+  },
   ordering: { orderSent: 'ordered', refused: 'closed', aborted: 'failed' },
   ordered: { accepted: 'streaming', refused: 'closed', aborted: 'failed' },
   streaming: { closing: 'settling', aborted: 'failed' },

@@ -4,13 +4,7 @@ import fc from 'fast-check'
 import { hashTypedData, recoverAddress } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import type { ChannelConfig, Hex } from '../../../src/interface/index.ts'
-import {
-  createEip712,
-  encodeCollectorData,
-  malformedSignature,
-  recoverSigner,
-  signDigest
-} from '../../../src/payments/index.ts'
+import { createEip712, encodeCollectorData, malformedSignature } from '../../../src/payments/index.ts'
 import { fromHex, toHex } from '../../../src/statements/index.ts'
 import {
   channelIdOf,
@@ -73,10 +67,10 @@ test('vouchers: digest and signature are those of viem, and recover', async () =
       const message = { channelId, maxClaimableAmount: amount }
       const typed = { domain: escrowDomain(at), types: TYPES, primaryType: 'Voucher', message } as const
       assert.equal(toHex(digest), hashTypedData(typed))
-      const signature = signDigest(digest, fromHex(secret))
+      const signature = eip712.sign(digest, fromHex(secret))
       assert.equal(signature, (await signVoucher(secret, at, channelId, amount)).signature)
       const signer = privateKeyToAccount(secret).address.toLowerCase()
-      assert.equal(recoverSigner(eip712, digest, signature), signer)
+      assert.equal(eip712.recover(digest, signature), signer)
       assert.equal((await recoverAddress({ hash: toHex(digest), signature })).toLowerCase(), signer)
       assert.equal(malformedSignature(signature), undefined)
     }),
@@ -88,7 +82,7 @@ test('session authorizations are those of viem', async () => {
   await fc.assert(
     fc.asyncProperty(place, hex(32), binding, key, async (at, channelId, order, secret) => {
       const digest = eip712.session(eip712.sessionDomain(at.chainId, at.escrow), channelId, order)
-      assert.equal(signDigest(digest, fromHex(secret)), await signSession(secret, at, channelId, order))
+      assert.equal(eip712.sign(digest, fromHex(secret)), await signSession(secret, at, channelId, order))
     }),
     { numRuns: 30 }
   )
@@ -122,10 +116,10 @@ test('spoiled signatures are malformed or somebody else’s', () => {
   fc.assert(
     fc.property(hex(32), key, (digest, secret) => {
       const bytes = fromHex(digest)
-      const signer = recoverSigner(eip712, bytes, signDigest(bytes, fromHex(secret)))
+      const signer = eip712.recover(bytes, eip712.sign(bytes, fromHex(secret)))
       for (const { name, spoil } of SPOILED) {
-        const bad = spoil(signDigest(bytes, fromHex(secret)))
-        const refused = malformedSignature(bad) !== undefined || recoverSigner(eip712, bytes, bad) !== signer
+        const bad = spoil(eip712.sign(bytes, fromHex(secret)))
+        const refused = malformedSignature(bad) !== undefined || eip712.recover(bytes, bad) !== signer
         assert.ok(refused, name)
       }
     }),
@@ -139,7 +133,7 @@ test('spoiled signatures are malformed or somebody else’s', () => {
 test('whatever the bytes are, recovering throws nothing', () => {
   fc.assert(
     fc.property(hex(32), hex(65), (digest, signature) => {
-      const signer = recoverSigner(eip712, fromHex(digest), signature)
+      const signer = eip712.recover(fromHex(digest), signature)
       assert.ok(signer === undefined || /^0x[0-9a-f]{40}$/.test(signer))
     }),
     { numRuns: 200 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Address, ChannelConfig, Hex, SessionBinding } from '../../../src/interface/index.ts'
-import { encodeCollectorData, recoverSigner, signDigest } from '../../../src/payments/index.ts'
+import { encodeCollectorData } from '../../../src/payments/index.ts'
 import { toHex } from '../../../src/statements/index.ts'
 import { SPOILED } from '../../compliance/typed-data.ts'
 import { eip712 } from './memory.ts'
@@ -17,7 +17,7 @@ const hashOf = (name: string): Hex => toHex(bytesOf(name))
 
 function keyOf(name: string): { privateKey: Hex; address: Address } {
   const digest = bytesOf('any digest')
-  const address = recoverSigner(eip712, digest, signDigest(digest, bytesOf(name)))
+  const address = eip712.recover(digest, eip712.sign(digest, bytesOf(name)))
   if (address === undefined) throw new Error(`${name} is no key`)
   return { privateKey: hashOf(name), address }
 }
@@ -44,13 +44,13 @@ export function makePaymentVectors() {
   const channelId = eip712.channelId(escrow, first)
   const voucher = (amount: bigint) => {
     const digest = eip712.voucher(escrow, channelId, amount)
-    const signature = signDigest(digest, bytesOf('payerAuthorizer'))
+    const signature = eip712.sign(digest, bytesOf('payerAuthorizer'))
     return { channelId, maxClaimableAmount: String(amount), digest: toHex(digest), signature }
   }
   const good = voucher(1000n)
-  const foreign = signDigest(eip712.voucher(escrow, channelId, 1000n), bytesOf('payer'))
+  const foreign = eip712.sign(eip712.voucher(escrow, channelId, 1000n), bytesOf('payer'))
   const elsewhere = (chainId: number, contract: Address) =>
-    signDigest(eip712.voucher(eip712.escrowDomain(chainId, contract), channelId, 1000n), bytesOf('payerAuthorizer'))
+    eip712.sign(eip712.voucher(eip712.escrowDomain(chainId, contract), channelId, 1000n), bytesOf('payerAuthorizer'))
   const invalid: Array<{ name: string; signature: Hex }> = [
     ...SPOILED.map(({ name, spoil }) => ({ name, signature: spoil(good.signature) })),
     { name: 'signed by the payer instead of the payerAuthorizer', signature: foreign },
@@ -76,7 +76,12 @@ export function makePaymentVectors() {
     invalidVouchers: invalid.map(({ name, signature }) => ({ name, ...good, signature })),
     sessions: bindings.map((binding) => {
       const digest = eip712.session(session, channelId, binding)
-      return { channelId, ...binding, digest: toHex(digest), signature: signDigest(digest, bytesOf('payerAuthorizer')) }
+      return {
+        channelId,
+        ...binding,
+        digest: toHex(digest),
+        signature: eip712.sign(digest, bytesOf('payerAuthorizer'))
+      }
     }),
     deposits: AMOUNTS.slice(1).map((amount, index) => {
       const salt = AMOUNTS[index] as bigint
@@ -85,7 +90,7 @@ export function makePaymentVectors() {
       const from = keys.payer.address
       const fields = { from, to: COLLECTOR, value: amount, validAfter: 0n, validBefore, nonce }
       const digest = eip712.receiveAuthorization(token, fields)
-      const signature = signDigest(digest, bytesOf('payer'))
+      const signature = eip712.sign(digest, bytesOf('payer'))
       const data = encodeCollectorData(0n, validBefore, salt, signature)
       const numbers = { amount: String(amount), salt: String(salt), validAfter: '0', validBefore: String(validBefore) }
       return { channelId, ...numbers, nonce, digest: toHex(digest), signature, data }

@@ -8,7 +8,7 @@ import type {
   PayeeChannel,
   PayerChannel
 } from '../../../src/interface/index.ts'
-import { createEip712, evmPayee, evmPayer, recoverSigner, signDigest } from '../../../src/payments/index.ts'
+import { createEip712, evmPayee, evmPayer } from '../../../src/payments/index.ts'
 
 export const eip712 = await createEip712()
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
@@ -109,7 +109,7 @@ export function memoryPayee(chain: ChannelChain, channels: ChannelStore) {
 
 function eip712Address(byte: number): Address {
   const digest = eip712.keccak(new Uint8Array(1))
-  const signer = recoverSigner(eip712, digest, signDigest(digest, key(byte).privateKey))
+  const signer = eip712.recover(digest, eip712.sign(digest, key(byte).privateKey))
   if (signer === undefined) throw new Error('no signer')
   return signer
 }

@@ -160,7 +160,8 @@ test('out of order: each frame of a buyer where it does not belong is unexpected
     ['offered', () => encodePlain('PAYMENT', { n: 0n, sessionPaid: 1n })],
     [
       'offered',
-      ({ buyer }) => encodePlain('RESUME', { session: buyer.offer?.link as CID, position: 0n, root: randomBytes(32) })
+      ({ buyer }) =>
+        encodePlain('RESUME', { session: buyer.offer?.link as CID, position: 0n, root: randomBytes(32), paid: 0n })
     ],
     ['streaming', ({ buyer }) => encodePlain('HELLO', { versions: [2n], nonce: buyer.nonce, pay: [] })],
     ['streaming', ({ buyer }) => encodeSigned('ORDER', buyer.makeOrder())],
@@ -231,10 +232,10 @@ for (const [what, fields, code] of REFUSED_HELLOS) {
   })
 }
 
-test('RESUME is answered: this seller keeps no session to resume', async (t) => {
+test('RESUME of a session that this seller does not know is refused', async (t) => {
   const table = await sitDown(t)
   const session = statementLink(new Uint8Array([7]))
-  table.buyer.send(encodePlain('RESUME', { session, position: 3n, root: new Uint8Array(32) }))
+  table.buyer.send(encodePlain('RESUME', { session, position: 3n, root: new Uint8Array(32), paid: 0n }))
   assert.equal(await table.buyer.status(), STATUS.unknownSession)
   await table.done
   assert.equal(table.seller.status.phase, 'closed')

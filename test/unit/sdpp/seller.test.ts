@@ -90,7 +90,8 @@ test('stop does not wait for ever for a buyer who says nothing', async (t) => {
         rail: 'evm',
         capabilities: () => [{ rail: 'evm' }],
         objection: () => undefined,
-        open: () => new Promise(() => {})
+        open: () => new Promise(() => {}),
+        resume: () => new Promise(() => {})
       }
     }
   )

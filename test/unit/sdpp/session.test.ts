@@ -63,7 +63,9 @@ async function checkLedgers(pair: Pair, outcome: BuyerOutcome): Promise<void> {
     assert.equal(record.position, outcome.received)
     assert.equal(record.due, outcome.due)
     assert.equal(record.paid, outcome.paid)
-    assert.deepEqual(Buffer.from(record.root), Buffer.from(root))
+    const { checkpoint } = record
+    assert.equal(checkpoint.position, outcome.received)
+    assert.deepEqual(Buffer.from(checkpoint.root), Buffer.from(root))
   }
 }
 

@@ -65,9 +65,10 @@ const session = (id: string, change: Partial<SessionRecord> = {}): SessionRecord
   rail: 'free',
   start: 0n,
   position: 0n,
-  root: new Uint8Array(32),
+  checkpoint: { position: 0n, root: new Uint8Array(32), records: 0n, bytes: 0n },
   due: 0n,
   paid: 0n,
+  credit: 0n,
   openedAt: 1,
   updatedAt: 2,
   ...change
@@ -89,7 +90,17 @@ async function ledgerOf(t: TestContext): Promise<Ledger> {
 
 test('sessions keep offsets up to 2^64 and amounts up to 2^128', async (t) => {
   const { sessions } = await ledgerOf(t)
-  const record = fc.record({ start: u64, position: u64, root: hash, due: amount, paid: amount, channelId: hex32 })
+  const checkpoint = fc.record({ position: u64, root: hash, records: u64, bytes: u64 })
+  const record = fc.record({
+    start: u64,
+    position: u64,
+    checkpoint,
+    due: amount,
+    paid: amount,
+    credit: amount,
+    channelId: hex32,
+    sink: fc.string()
+  })
   await fc.assert(
     fc.asyncProperty(fc.uuid(), record, async (id, fields) => {
       await sessions.put(session(id))
@@ -115,10 +126,12 @@ test('a statement that replaces others leaves one of its kind', async (t) => {
   const { sessions } = await ledgerOf(t)
   const cids = async (): Promise<string[]> => (await sessions.statements('s', 'seller')).map(({ cid }) => cid)
   await sessions.keep('s', 'seller', [statement('offer', 'OFFER'), statement('order', 'ORDER')])
-  await sessions.keep('s', 'seller', [statement('invoice1', 'INVOICE')], { replaces: 'INVOICE' })
+  const replace = (cid: string): Promise<void> =>
+    sessions.put(session('s'), { statements: [statement(cid, 'INVOICE')], replaces: ['INVOICE'] })
+  await replace('invoice1')
   await sessions.keep('s', 'buyer', [statement('invoice1', 'INVOICE')])
-  await sessions.keep('s', 'seller', [statement('invoice2', 'INVOICE')], { replaces: 'INVOICE' })
-  await sessions.keep('s', 'seller', [statement('invoice2', 'INVOICE')], { replaces: 'INVOICE' })
+  await replace('invoice2')
+  await replace('invoice2')
   await sessions.keep('s', 'seller', [statement('order', 'ORDER')])
   assert.deepEqual(await cids(), ['offer', 'order', 'invoice2'])
   assert.equal((await sessions.statements('s', 'buyer')).length, 1)
@@ -134,8 +147,9 @@ test('transcript parts come back in order of their offsets; a part that grew rep
     digest: new Uint8Array(32).fill(count)
   })
   const high = 1n << 63n
-  await sessions.keepParts('s', 'buyer', [part(high, 1), part(256n, 3), part(0n, 256)])
-  await sessions.keepParts('s', 'buyer', [part(256n, 9)])
+  const buyer = session('s', { role: 'buyer' })
+  await sessions.put(buyer, { parts: [part(high, 1), part(256n, 3), part(0n, 256)] })
+  await sessions.put(buyer, { parts: [part(256n, 9)] })
   assert.deepEqual(await sessions.parts('s', 'buyer'), [part(0n, 256), part(256n, 9), part(high, 1)])
 })
 
@@ -143,16 +157,20 @@ test('channels and their sessions are stored in one write', async (t) => {
   const { channels } = await ledgerOf(t)
   const a: Hex = `0x${'0a'.repeat(32)}`
   const b: Hex = `0x${'0b'.repeat(32)}`
-  await channels.putPayer(payer(a, MAX_AMOUNT), { sessionId: 's', channelId: a, paid: 9n, open: true })
+  await channels.putPayer(payer(a, MAX_AMOUNT), { sessionId: 's', channelId: a, paid: 9n, open: true, consumed: 0n })
   await channels.putPayee(payee(b))
-  await channels.putPayee(payee(b, 5n), { sessionId: 's', channelId: b, paid: 5n, open: true })
-  await channels.putPayee(payee(b, 6n), { sessionId: 's', channelId: b, paid: 6n, open: false })
+  await channels.putPayee(payee(b, 5n), { sessionId: 's', channelId: b, paid: 5n, open: true, consumed: 0n })
+  await channels.putPayee(payee(b, 6n), { sessionId: 's', channelId: b, paid: 6n, open: false, consumed: 0n })
   assert.deepEqual(await channels.payer(a), payer(a, MAX_AMOUNT))
   assert.deepEqual(await channels.payers(), [payer(a, MAX_AMOUNT)])
   assert.deepEqual(await channels.payees(), [payee(b, 6n)])
   assert.equal(await channels.payee(a), undefined)
-  assert.deepEqual(await channels.sessions('payer', a), [{ sessionId: 's', channelId: a, paid: 9n, open: true }])
-  assert.deepEqual(await channels.sessions('payee', b), [{ sessionId: 's', channelId: b, paid: 6n, open: false }])
+  assert.deepEqual(await channels.sessions('payer', a), [
+    { sessionId: 's', channelId: a, paid: 9n, open: true, consumed: 0n }
+  ])
+  assert.deepEqual(await channels.sessions('payee', b), [
+    { sessionId: 's', channelId: b, paid: 6n, open: false, consumed: 0n }
+  ])
 })
 
 test('what was signed, and the voucher held, never decrease', async (t) => {
@@ -162,7 +180,7 @@ test('what was signed, and the voucher held, never decrease', async (t) => {
       let highest = 0n
       for (const next of amounts) {
         const writes = await Promise.allSettled([
-          channels.putPayer(payer(id, next), { sessionId: 's', channelId: id, paid: next, open: true }),
+          channels.putPayer(payer(id, next), { sessionId: 's', channelId: id, paid: next, open: true, consumed: 0n }),
           channels.putPayee(payee(id, next))
         ])
         assert.deepEqual(

@@ -1,0 +1,30 @@
+import type { ListingDocument } from '../../interface/index.ts'
+
+/** What a listing says of its records. */
+export interface RecordRules {
+  encoding: ListingDocument['schema']['encoding']
+  /** JSON Schema 2020-12; without it only the encoding is checked. */
+  schema?: object | boolean | undefined
+  maxRecordBytes?: number | undefined
+}
+
+/** The first record of a batch that breaks the rules. */
+export interface BadRecord {
+  /** Of the record in the batch. */
+  index: number
+  /** For people; may quote the record. */
+  reason: string
+}
+
+/** One request at a time: whoever is asked when the clock runs out is to blame. */
+export type SchemaRequest =
+  | { type: 'open'; id: number; rules: RecordRules }
+  /** `bytes`: u32be length ‖ bytes per record. */
+  | { type: 'check'; id: number; count: number; bytes: Uint8Array }
+  | { type: 'close'; id: number }
+
+export type SchemaAnswer =
+  | { type: 'ready' }
+  | { type: 'done'; bad?: BadRecord | undefined }
+  /** The schema is not taken, or a record cannot be judged by it. */
+  | { type: 'refused'; reason: string }

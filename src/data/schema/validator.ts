@@ -1,0 +1,106 @@
+import { type AbortOptions, DdmError, joinRecords } from '../../interface/index.ts'
+import { abortedBy, throwIfAborted } from '../abort.ts'
+import type { BadRecord, RecordRules } from './protocol.ts'
+import { type Client, SchemaThread, ThreadFailure } from './thread.ts'
+
+/**
+ * Wall time, so that a busy machine does not condemn an honest schema; nothing but the record's own session waits for it.
+ * A batch of 1 MiB takes some 20 ms.
+ */
+const DEFAULT_TIMEOUT_MS = 1_000
+
+export interface RecordValidatorInit extends RecordRules {
+  /**
+   * Longest time that compiling, and checking one batch, may take in the validator's thread.
+   *
+   * @default 1000
+   */
+  timeoutMs?: number
+}
+
+export interface RecordValidator {
+  /**
+   * Checks a batch in the validator's thread; the bytes are copied once.
+   *
+   * @returns the first record that breaks the rules, undefined when all keep them
+   * @throws DdmError `badRecord` when it took too long or cannot be decided: that says nothing about the records
+   */
+  check: (records: readonly Uint8Array[], options?: AbortOptions) => Promise<BadRecord | undefined>
+  close: () => Promise<void>
+}
+
+const thread = new SchemaThread()
+
+/**
+ * Checks records by what a listing says of them: size, encoding and JSON Schema. The schema is a stranger's: it is read
+ * with limits, compiled and run in a thread of its own, which is killed when it takes too long. Which schemas are taken
+ * is said in docs/specs/sdpp.md, Evidence bundle.
+ *
+ * @example
+ * ```ts
+ * const validator = await createRecordValidator({ encoding: 'json', schema: { required: ['celsius'] } })
+ * await validator.check([encode('{"celsius":20}'), encode('{}')])
+ * // { index: 1, reason: "the record must have required property 'celsius'" }
+ * await validator.close()
+ * ```
+ *
+ * @throws DdmError `usage` when the schema is not taken
+ */
+export async function createRecordValidator(
+  { timeoutMs = DEFAULT_TIMEOUT_MS, ...rules }: RecordValidatorInit,
+  options: AbortOptions = {}
+): Promise<RecordValidator> {
+  throwIfAborted(options)
+  try {
+    return new ThreadedValidator(await thread.open(rules, timeoutMs))
+  } catch (error) {
+    if (!(error instanceof ThreadFailure)) throw error
+    throw new DdmError('usage', `the JSON Schema of the records is not taken: ${error.message}`, { cause: error })
+  }
+}
+
+class ThreadedValidator implements RecordValidator {
+  readonly #client: Client
+  #failed: DdmError | undefined
+  #closed: Promise<void> | undefined
+
+  constructor(client: Client) {
+    this.#client = client
+  }
+
+  async check(records: readonly Uint8Array[], options: AbortOptions = {}): Promise<BadRecord | undefined> {
+    throwIfAborted(options)
+    const { signal } = options
+    if (this.#closed !== undefined) throw new DdmError('internal', 'the record validator is closed')
+    if (this.#failed !== undefined) throw this.#failed
+    if (records.length === 0) return undefined
+    const answer = thread.check(this.#client, records.length, joinRecords(records), signal)
+    try {
+      return await (signal === undefined ? answer : orAborted(answer, signal))
+    } catch (error) {
+      if (!(error instanceof ThreadFailure)) throw error
+      const failure = new DdmError(
+        'badRecord',
+        `${records.length} records cannot be checked by the listing's schema: ${error.message}`,
+        { cause: error, details: { records: records.length, timeoutMs: this.#client.timeoutMs } }
+      )
+      // Asking again would cost the others another thread.
+      if (error.fatal) this.#failed = failure
+      throw failure
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= thread.close(this.#client)
+    return this.#closed
+  }
+}
+
+/** The check itself goes on: only the wait for it ends. */
+function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(abortedBy(signal))
+    signal.addEventListener('abort', onAbort, { once: true })
+    void answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}

@@ -1,0 +1,28 @@
+import type { Payer } from '../../interface/index.ts'
+import type { OfferPrice } from '../../statements/index.ts'
+import type { PlacedOrder } from './buyer-negotiation.ts'
+import { paymentTermsOf } from './negotiation.ts'
+import { SdppError, STATUS } from './status.ts'
+import type { StoredSession } from './stored-session.ts'
+
+/** Takes up the payments of a session that was cut; what was ordered stays as it was signed. */
+export async function resumeOrder(
+  { session, record, offer, order }: StoredSession,
+  payers: readonly Payer[],
+  signal: AbortSignal
+): Promise<PlacedOrder> {
+  const entry = offer.content.prices[Number(order.content.price)] as OfferPrice
+  const payer = payers.find(({ rail }) => rail === record.rail)
+  if (payer === undefined) throw new SdppError(STATUS.noCommonRail, `this wallet does not pay on rail ${record.rail}`)
+  const rail = await payer.resume(
+    {
+      sessionId: record.id,
+      ...(record.channelId === undefined ? {} : { channelId: record.channelId }),
+      terms: paymentTermsOf(entry),
+      peer: record.peer,
+      maximum: order.content.maximum
+    },
+    { signal }
+  )
+  return { session, statement: order, offer, entry, payer: rail, record }
+}

@@ -1,0 +1,189 @@
+import { DdmError, type Payee, type PayeeSession, type PaymentPayload, type Progress } from '../../interface/index.ts'
+import { type CheckedStatement, equalBytes, type StatementFields, signStatement } from '../../statements/index.ts'
+import type { SessionTerms } from './account.ts'
+import type { Product } from './catalog.ts'
+import type { Plain } from './messages.ts'
+import { checkResume, paymentTermsOf, sessionTerms } from './negotiation.ts'
+import { replay } from './replay.ts'
+import type { SellerStanding } from './seller-machine.ts'
+import type { AcceptedOrder, SellerNegotiationComponents } from './seller-negotiation.ts'
+import { SdppError, STATUS } from './status.ts'
+import { isResumable, readSession, type StoredSession } from './stored-session.ts'
+
+export interface SellerResumeComponents extends SellerNegotiationComponents {
+  /** Ends an older stream of the session and resolves when what it held is stored. */
+  takeOver: (sessionId: string) => Promise<void>
+}
+
+/** RESUME → ACCEPT: the session as the ledger and the log have it, at the position that the buyer names. */
+export async function resumeSession(
+  resume: Plain<'RESUME'>,
+  components: SellerResumeComponents,
+  signal: AbortSignal
+): Promise<AcceptedOrder> {
+  const id = resume.session.toString()
+  await components.takeOver(id)
+  const stored = await readSession(components.sessions, id, 'seller', { signal })
+  const known = checkKnown(stored, resume, components)
+  const product = productOf(known, components)
+  const { record, order, offer, accept, receipt } = known
+  const entry = offer.content.prices[Number(order.content.price)]
+  if (entry === undefined) throw new SdppError(STATUS.internal, 'internal error')
+  const agreed = sessionTerms(entry, offer.content, order.content, accept.content)
+  const { progress, transcript } = await replay(product.log, agreed, known.session.bytes, resume.position, { signal })
+  if (!equalBytes(transcript.root(), resume.root)) {
+    await components.sessions.put({ ...record, state: 'disputed', updatedAt: components.clock.wallTime() })
+    throw new SdppError(STATUS.transcriptMismatch, `root at ${resume.position} differs`)
+  }
+  const settled = receipt !== undefined && receipt.content.credited >= receipt.content.due
+  const payee = product.payees.find(({ rail }) => rail === order.content.rail)
+  if (payee === undefined) throw new SdppError(STATUS.noCommonRail, `rail ${order.content.rail} is not served any more`)
+  const rail = settled ? settledRail(receipt) : await openRail(payee, known, signal)
+  try {
+    await present(rail, resume, settled)
+    checkResume(agreed, progress, rail.credited)
+    const fields = acceptFields(known, rail, agreed)
+    const statement = signStatement(components.signer, 'accept', fields, components.clock.wallTime())
+    const whole = sessionTerms(entry, offer.content, order.content, fields)
+    // One that has ended goes as far as its receipt.
+    const terms = receipt === undefined ? whole : { ...whole, end: whole.start + receipt.content.n }
+    return {
+      session: known.session,
+      product,
+      terms,
+      rail,
+      accept: statement,
+      record: { ...record, state: 'streaming', updatedAt: components.clock.wallTime() },
+      duration: remaining(known, components.clock.wallTime()),
+      resumed: { ...standingAt(known, progress, rail.credited), transcript, receipt }
+    }
+  } catch (error) {
+    await rail.suspend()
+    throw error
+  }
+}
+
+type KnownSession = StoredSession & { accept: CheckedStatement<'accept'> }
+
+function checkKnown(
+  stored: StoredSession | undefined,
+  { session, position }: Plain<'RESUME'>,
+  { buyer, clock }: SellerNegotiationComponents
+): KnownSession {
+  const { accept, record, offer } = stored ?? {}
+  if (stored === undefined || accept === undefined || record === undefined || record.peer !== buyer) {
+    throw new SdppError(STATUS.unknownSession, `session ${session} of ${buyer} is not known here; order anew`)
+  }
+  if (!isResumable(record)) {
+    throw new SdppError(STATUS.unknownSession, `session ${session} is ${record.state}; order anew`)
+  }
+  const ttl = Number(offer?.content.resumeTtl ?? 0n) * 1000
+  if (clock.wallTime() - record.updatedAt > ttl) {
+    throw new SdppError(STATUS.unknownSession, `session ${session} was kept for ${ttl / 1000} s; order anew`)
+  }
+  const { until, start } = accept.content
+  const most = stored.receipt?.content.n ?? (until === undefined ? undefined : until - start)
+  if (most !== undefined && position > most) {
+    throw new SdppError(STATUS.unexpected, `position ${position} is beyond the session's end at ${most}`)
+  }
+  return { ...stored, accept }
+}
+
+/** The listing may have a newer version by now: what counts is that the offsets still mean the same. */
+function productOf({ record, accept }: KnownSession, { products }: SellerNegotiationComponents): Product {
+  const product = products().find(({ listing }) => listing.id === record.listingId)
+  if (product === undefined) {
+    throw new SdppError(STATUS.unknownListing, `listing ${record.listingId} is not sold here any more`)
+  }
+  if (product.log.epoch !== accept.content.epoch) {
+    throw new SdppError(
+      STATUS.offsetPruned,
+      `the log is in epoch ${product.log.epoch}, the session's offsets are of epoch ${accept.content.epoch}`
+    )
+  }
+  return product
+}
+
+async function openRail(payee: Payee, known: KnownSession, signal: AbortSignal): Promise<PayeeSession> {
+  const { record, order, offer } = known
+  const entry = offer.content.prices[Number(order.content.price)] as (typeof offer.content.prices)[number]
+  try {
+    return await payee.resume(
+      {
+        sessionId: record.id,
+        ...(record.channelId === undefined ? {} : { channelId: record.channelId }),
+        terms: paymentTermsOf(entry),
+        peer: record.peer,
+        maximum: order.content.maximum
+      },
+      { signal }
+    )
+  } catch (error) {
+    if (!(error instanceof DdmError) || error.code !== 'notFound') throw error
+    throw new SdppError(STATUS.unknownSession, `session ${record.id} has no payments here; order anew`, {
+      cause: error
+    })
+  }
+}
+
+/** A voucher that was lost with the stream counts before anything is decided. */
+async function present(rail: PayeeSession, { paid, voucher }: Plain<'RESUME'>, settled: boolean): Promise<void> {
+  if (settled || voucher === undefined || paid <= rail.credited) return
+  const problem = rail.verify(paid, voucher)
+  if (problem !== undefined) throw new SdppError(STATUS.paymentInvalid, problem)
+  await rail.credit(paid, voucher)
+}
+
+function acceptFields(
+  { session, accept }: KnownSession,
+  rail: PayeeSession,
+  { k, credit, ahead }: SessionTerms
+): StatementFields<'accept'> {
+  const { start, epoch, until } = accept.content
+  return {
+    session,
+    start,
+    epoch,
+    ...(until === undefined ? {} : { until }),
+    k,
+    credit,
+    ahead,
+    ...(rail.account === undefined ? {} : { base: rail.base }),
+    ...(rail.proof === undefined ? {} : { proof: rail.proof }),
+    credited: rail.credited
+  }
+}
+
+function standingAt({ record, receipt }: KnownSession, sent: Progress, credited: bigint): SellerStanding {
+  const { position } = record
+  const sentBefore = position > sent.n ? position : sent.n
+  if (receipt === undefined) return { sent, sentBefore, credited }
+  return { sent, sentBefore: receipt.content.n, credited, reason: Number(receipt.content.reason) }
+}
+
+/** A duration runs on while the buyer is away. */
+function remaining({ record, order }: KnownSession, now: number): bigint | undefined {
+  const { duration } = order.content
+  if (duration === undefined) return undefined
+  const left = BigInt(record.openedAt) + duration - BigInt(now)
+  return left > 0n ? left : 0n
+}
+
+/** Of a session that ended and owes nothing only records and receipt are asked for: nothing is paid any more. */
+function settledRail({ content }: CheckedStatement<'receipt'>): PayeeSession {
+  const { credited } = content
+  const proof: PaymentPayload | undefined = content.proof
+  return {
+    account: undefined,
+    base: 0n,
+    proof,
+    credited,
+    covered: 0n,
+    available: () => credited,
+    begin: async () => {},
+    verify: (sessionPaid) => (sessionPaid <= credited ? undefined : 'the session has ended'),
+    credit: async () => {},
+    suspend: async () => {},
+    end: async () => proof
+  }
+}

@@ -1,0 +1,50 @@
+import { CID } from 'multiformats/cid'
+import type { AbortOptions, SessionRecord, SessionRole, SessionStore, SignedStatement } from '../../interface/index.ts'
+import { type CheckedStatement, readStatement, type StatementKind } from '../../statements/index.ts'
+
+/** A session as it was left: what both agreed on, and where it stands. */
+export interface StoredSession {
+  /** CID of the ORDER. */
+  session: CID
+  record: SessionRecord
+  offer: CheckedStatement<'offer'>
+  order: CheckedStatement<'order'>
+  /** Absent when the stream was cut before it came. */
+  accept: CheckedStatement<'accept'> | undefined
+  receipt: CheckedStatement<'receipt'> | undefined
+}
+
+/** States that nobody resumes: it was refused, or the two sides disagree about what was delivered. */
+const FINAL_STATES: readonly string[] = ['refused', 'disputed', 'abandoned']
+
+export function isResumable({ state }: Pick<SessionRecord, 'state'>): boolean {
+  return !FINAL_STATES.includes(state)
+}
+
+/** Reads what this side keeps of a session; undefined when it keeps nothing. */
+export async function readSession(
+  sessions: SessionStore,
+  id: string,
+  role: SessionRole,
+  options?: AbortOptions
+): Promise<StoredSession | undefined> {
+  const record = await sessions.get(id, role, options)
+  if (record === undefined) return undefined
+  const statements = await sessions.statements(id, role, options)
+  const offer = last(statements, 'offer')
+  const order = last(statements, 'order')
+  if (offer === undefined || order === undefined) return undefined
+  return {
+    session: CID.parse(id),
+    record,
+    offer,
+    order,
+    accept: last(statements, 'accept'),
+    receipt: last(statements, 'receipt')
+  }
+}
+
+function last<K extends StatementKind>(statements: SignedStatement[], kind: K): CheckedStatement<K> | undefined {
+  const found = statements.findLast((statement) => statement.kind === kind)
+  return found === undefined ? undefined : readStatement(kind, found.payload, found.signature)
+}
