@@ -21,6 +21,11 @@ export function timeSpan(text: string): number {
   throw new InvalidArgumentError('Give a time span with its unit, like 90s, 10m or 24h.')
 }
 
+/** The same, and `0s` for none at all. */
+export function timeSpanOrNone(text: string): number {
+  return /^0(ms|s|m|h|d)?$/.test(text) ? 0 : timeSpan(text)
+}
+
 export function words(text: string): string[] {
   return text
     .split(',')

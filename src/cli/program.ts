@@ -10,12 +10,13 @@ import { network } from './commands/network.ts'
 import { receipts } from './commands/receipts.ts'
 import { search } from './commands/search.ts'
 import { sell } from './commands/sell.ts'
+import { sessions } from './commands/sessions.ts'
 import { show } from './commands/show.ts'
 import type { Act } from './context.ts'
 import { printable } from './text.ts'
 import { version } from './version.ts'
 
-const COMMANDS = [search, show, menu, buy, receipts, sell, claim, network, bootstrap, chain, deploy, demo]
+const COMMANDS = [search, show, menu, buy, sessions, receipts, sell, claim, network, bootstrap, chain, deploy, demo]
 
 function collect(value: string, before: string[] = []): string[] {
   return [...before, ...value.split(',')]

@@ -13,18 +13,25 @@ import {
   list,
   map,
   oneOf,
+  optional,
   sha256,
   statementLink,
-  u64
+  u64,
+  type Voucher,
+  voucher
 } from '../statements/index.ts'
 import { broken, same } from './failure.ts'
 
 /**
  * The file: a CARv1 whose one root is a DAG-CBOR block that names everything else. The blocks behind it are the
- * payloads of the statements, as they were signed, and the listing document, as it was published.
+ * payloads of the statements, as they were signed, the listing document, as it was published, and the part of the
+ * transcript in which a record breaks the schema, if one does. docs/specs/sdpp.md, Evidence bundle.
  */
 const BUNDLE_VERSION = 1n
 const SHA2_256 = 0x12
+const RAW = 0x55
+/** Millions of parts; what is larger was not made by a session. */
+const MAX_BUNDLE_BYTES = 1 << 28
 /** One part per block of at least one record: more than any session that a node has kept. */
 const MAX_PARTS = 1 << 24
 const MAX_STATEMENTS = 16
@@ -36,7 +43,9 @@ const bundleShape = map({
   role: oneOf('buyer', 'seller'),
   listing: link,
   statements: list(map({ link, signature: bytes(64) }), MAX_STATEMENTS),
-  parts: list(map({ first: u64, count: u64, digest: bytes(32) }), MAX_PARTS)
+  parts: list(map({ first: u64, count: u64, digest: bytes(32) }), MAX_PARTS),
+  violation: optional(map({ part: u64, index: u64 })),
+  voucher: optional(voucher)
 })
 
 export interface BundleContent {
@@ -48,6 +57,18 @@ export interface BundleContent {
   listingBytes: Uint8Array
   statements: Array<{ link: CID; payload: Uint8Array; signature: Uint8Array }>
   parts: TranscriptPart[]
+  violation?: ViolatedPart
+  /** Of a session without a receipt, which would have it: the highest that the buyer signed. */
+  voucher?: Voucher
+}
+
+/** Where a record breaks the schema, with what shows it. */
+export interface ViolatedPart {
+  /** Index of the part, and of the record in it. */
+  part: number
+  index: number
+  /** The part's records as u32be length ‖ bytes: the digest of the part is theirs. */
+  bytes: Uint8Array
 }
 
 interface CarBlock {
@@ -56,6 +77,7 @@ interface CarBlock {
 }
 
 export function encodeBundle(content: BundleContent): Uint8Array {
+  const { violation, voucher: held } = content
   const root = encodeCanonical(
     bundleShape.encode({
       v: BUNDLE_VERSION,
@@ -63,43 +85,70 @@ export function encodeBundle(content: BundleContent): Uint8Array {
       role: content.role,
       listing: content.listing,
       statements: content.statements.map(({ link: cid, signature }) => ({ link: cid, signature })),
-      parts: content.parts.map(({ first, count, digest }) => ({ first, count: BigInt(count), digest }))
+      parts: content.parts.map(({ first, count, digest }) => ({ first, count: BigInt(count), digest })),
+      ...(violation === undefined
+        ? {}
+        : { violation: { part: BigInt(violation.part), index: BigInt(violation.index) } }),
+      ...(held === undefined ? {} : { voucher: held })
     })
   )
   return encodeCar([
     { cid: statementLink(root), bytes: root },
     ...content.statements.map(({ link: cid, payload }) => ({ cid, bytes: payload })),
-    { cid: content.listing, bytes: content.listingBytes }
+    { cid: content.listing, bytes: content.listingBytes },
+    ...(violation === undefined ? [] : [{ cid: rawLink(sha256(violation.bytes)), bytes: violation.bytes }])
   ])
+}
+
+/** A part of the transcript as a block: its digest is the part's. */
+function rawLink(digest: Uint8Array): CID {
+  return CID.createV1(RAW, Digest.create(SHA2_256, digest))
 }
 
 /** Reads a bundle and checks that it is one: form, hashes, nothing missing, nothing more. Throws `evidence`. */
 export function decodeBundle(file: Uint8Array): BundleContent {
+  if (file.length > MAX_BUNDLE_BYTES) throw broken('file', `at most ${MAX_BUNDLE_BYTES} bytes`, file.length)
   const blocks = decodeCar(file)
   const [root, ...rest] = blocks
   if (root === undefined) throw broken('bundle', 'at least one block', 'none')
   const value = readRoot(root)
+  const parts = value.parts.map(({ first, count, digest }, index) => {
+    if (count < 1n || count > MAX_U32) throw broken(`part ${index} → count`, '1 … 4294967295', count)
+    return { first, count: Number(count), digest }
+  })
+  const place = readPlace(value.violation, parts)
   const expected = [...value.statements.map((statement) => statement.link), value.listing]
+  if (place !== undefined) expected.push(rawLink(place.digest))
   for (const [index, cid] of expected.entries()) {
     const found = rest[index]?.cid.toString()
     same(`block ${index + 1}`, cid.toString(), found)
   }
   if (rest.length > expected.length) throw broken('blocks', expected.length + 1, blocks.length)
+  const bytesOf = (index: number): Uint8Array => (rest[index] as CarBlock).bytes
+  const { length } = value.statements
   return {
     session: value.session,
     role: value.role,
     listing: value.listing,
-    listingBytes: (rest.at(-1) as CarBlock).bytes,
-    statements: value.statements.map(({ link: cid, signature }, index) => ({
-      link: cid,
-      signature,
-      payload: (rest[index] as CarBlock).bytes
-    })),
-    parts: value.parts.map(({ first, count, digest }, index) => {
-      if (count < 1n || count > MAX_U32) throw broken(`part ${index} → count`, '1 … 4294967295', count)
-      return { first, count: Number(count), digest }
-    })
+    listingBytes: bytesOf(length),
+    statements: value.statements.map(({ link: cid, signature }, index) => {
+      return { link: cid, signature, payload: bytesOf(index) }
+    }),
+    parts,
+    ...(place === undefined ? {} : { violation: { part: place.part, index: place.index, bytes: bytesOf(length + 1) } }),
+    ...(value.voucher === undefined ? {} : { voucher: value.voucher })
   }
+}
+
+function readPlace(
+  claim: { part: bigint; index: bigint } | undefined,
+  parts: TranscriptPart[]
+): { part: number; index: number; digest: Uint8Array } | undefined {
+  if (claim === undefined) return undefined
+  const part = claim.part < BigInt(parts.length) ? parts[Number(claim.part)] : undefined
+  if (part === undefined) throw broken('violation → part', `one of ${parts.length}`, claim.part)
+  if (claim.index >= BigInt(part.count)) throw broken('violation → index', `one of ${part.count}`, claim.index)
+  return { part: Number(claim.part), index: Number(claim.index), digest: part.digest }
 }
 
 function readRoot({ cid, bytes: payload }: CarBlock): ReturnType<(typeof bundleShape)['decode']> {
@@ -109,6 +158,10 @@ function readRoot({ cid, bytes: payload }: CarBlock): ReturnType<(typeof bundleS
     const value = bundleShape.decode(decodeCanonical(payload), 'bundle')
     if (value.v !== BUNDLE_VERSION)
       throw new FieldError('bundle.v', `is ${value.v}; this program reads ${BUNDLE_VERSION}`)
+    // Unlike a statement it is signed by nobody: a key that says nothing here would be a second file for the same.
+    if (!equalBytes(encodeCanonical(bundleShape.encode(value)), payload)) {
+      throw new FieldError('bundle', 'has keys that are not of this version')
+    }
     return value
   } catch (error) {
     if (!(error instanceof FieldError)) throw error

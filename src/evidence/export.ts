@@ -1,13 +1,28 @@
 import { CID } from 'multiformats/cid'
-import { DdmError, type SessionRecord, type SignedStatement, type TranscriptPart } from '../interface/index.ts'
-import { encodeBundle } from './bundle.ts'
+import {
+  DdmError,
+  type SessionRecord,
+  type SignedStatement,
+  type TranscriptPart,
+  type VoucherPayload
+} from '../interface/index.ts'
+import {
+  type CheckedStatement,
+  equalBytes,
+  FieldError,
+  readStatement,
+  sha256,
+  transcriptStart,
+  transcriptStep
+} from '../statements/index.ts'
+import { encodeBundle, type ViolatedPart } from './bundle.ts'
 
 /** Order in which a session makes them, and in which the bundle holds them. */
 export const KINDS = ['offer', 'order', 'accept', 'invoice', 'receipt', 'receipt-ack'] as const
 export type BundleKind = (typeof KINDS)[number]
 
-/** Without these nothing can be shown: who agreed to what, and how it ended. */
-const NEEDED: readonly BundleKind[] = ['offer', 'order', 'accept', 'receipt']
+/** Without these nobody agreed to anything. */
+const NEEDED: readonly BundleKind[] = ['offer', 'order', 'accept']
 
 export interface BundleInput {
   session: Pick<SessionRecord, 'id' | 'role' | 'state'>
@@ -16,10 +31,15 @@ export interface BundleInput {
   parts: readonly TranscriptPart[]
   /** The listing document as it was published. */
   listing: { cid: string; bytes: Uint8Array }
+  /** The record that breaks the schema. Left out of the file when no statement of the seller covers it. */
+  violation?: ViolatedPart | undefined
+  /** Highest voucher of the channel; only a session without a receipt needs it. */
+  voucher?: VoucherPayload | undefined
 }
 
 /**
- * Puts what was signed in a session into one file that verifies alone.
+ * Puts what was signed in a session into one file that verifies alone. A session that ended badly has no receipt: then
+ * the seller's last invoice and the buyer's voucher say how far it came.
  *
  * @example
  * ```ts
@@ -28,24 +48,87 @@ export interface BundleInput {
  * ```
  *
  * @returns a CARv1
- * @throws DdmError `evidence` when the session has not ended with a receipt
+ * @throws DdmError `evidence` when the session was never accepted
  */
-export function exportBundle({ session, statements, parts, listing }: BundleInput): Uint8Array {
-  const kept = KINDS.flatMap((kind) => statements.findLast((statement) => statement.kind === kind) ?? [])
+export function exportBundle({ session, statements, parts, listing, violation, voucher }: BundleInput): Uint8Array {
+  const kept = newest(statements)
   const missing = NEEDED.filter((kind) => !kept.some((statement) => statement.kind === kind))
   if (missing.length > 0) {
     throw new DdmError(
       'evidence',
-      `session ${session.id} (${session.state}) has no ${missing.join(', no ')}: only a session that ended with a receipt can be exported`,
+      `session ${session.id} (${session.state}) has no ${missing.join(', no ')}: only a session that was accepted can be exported`,
       { details: { session: session.id, state: session.state, missing: missing.join(',') } }
     )
   }
+  const id = CID.parse(session.id)
+  const ended = kept.some(({ kind }) => kind === 'receipt')
+  const signedFor = signedParts(id, kept, parts) ?? (ended ? [...parts] : [])
+  const proven = violation !== undefined && isCovered(violation, signedFor)
   return encodeBundle({
-    session: CID.parse(session.id),
+    session: id,
     role: session.role,
     listing: CID.parse(listing.cid),
     listingBytes: listing.bytes,
     statements: kept.map(({ cid, payload, signature }) => ({ link: CID.parse(cid), payload, signature })),
-    parts: [...parts]
+    parts: signedFor,
+    ...(proven ? { violation } : {}),
+    ...(ended || voucher === undefined ? {} : { voucher })
   })
+}
+
+/** The last of each kind, without a receipt after which the session went on and an answer to another receipt. */
+function newest(statements: readonly SignedStatement[]): SignedStatement[] {
+  const last = <K extends BundleKind>(kind: K): CheckedStatement<K> | undefined => {
+    const statement = statements.findLast((one) => one.kind === kind)
+    return statement === undefined ? undefined : read(kind, statement)
+  }
+  const invoice = last('invoice')
+  const receipt = last('receipt')
+  const accept = last('accept')
+  const over =
+    receipt !== undefined &&
+    (accept?.content.credited ?? 0n) <= receipt.content.credited &&
+    (invoice === undefined ||
+      (invoice.content.n <= receipt.content.n && invoice.content.credited <= receipt.content.credited))
+  const ack = statements.findLast(
+    (one) => one.kind === 'receipt-ack' && read('receipt-ack', one).content.receipt.toString() === receipt?.cid
+  )
+  return [last('offer'), last('order'), accept, invoice, ...(over ? [receipt, ack] : [])].filter(
+    (statement) => statement !== undefined
+  )
+}
+
+function read<K extends BundleKind>(kind: K, { payload, signature }: SignedStatement): CheckedStatement<K> {
+  try {
+    return readStatement(kind, payload, signature)
+  } catch (error) {
+    if (!(error instanceof FieldError)) throw error
+    throw new DdmError('evidence', `the ledger holds a broken ${kind}: ${error.message}`, { cause: error })
+  }
+}
+
+/** The parts over which the seller signed last; undefined when they do not lead to the root that it signed. */
+function signedParts(
+  session: CID,
+  kept: readonly SignedStatement[],
+  parts: readonly TranscriptPart[]
+): TranscriptPart[] | undefined {
+  const signed = kept.findLast(({ kind }) => kind === 'receipt' || kind === 'invoice')
+  if (signed === undefined) return undefined
+  const { n, root } = read(signed.kind as 'invoice' | 'receipt', signed).content
+  const covered: TranscriptPart[] = []
+  let c = transcriptStart(session.bytes)
+  let records = 0n
+  for (const part of parts) {
+    if (records >= n) break
+    covered.push(part)
+    c = transcriptStep(c, part)
+    records += BigInt(part.count)
+  }
+  return records === n && equalBytes(c, root) ? covered : undefined
+}
+
+function isCovered({ part, bytes }: ViolatedPart, parts: readonly TranscriptPart[]): boolean {
+  const digest = parts[part]?.digest
+  return digest !== undefined && equalBytes(sha256(bytes), digest)
 }

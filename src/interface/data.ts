@@ -79,6 +79,11 @@ export interface DataSink {
   readonly name: string
   write: (records: DataRecord[], options?: AbortOptions) => Promise<void>
   flush: (options?: AbortOptions) => Promise<void>
+  /**
+   * Makes everything written durable and resolves with what a later run needs to go on exactly here; absent on sinks
+   * that cannot take back what was written after it.
+   */
+  mark?: (options?: AbortOptions) => Promise<string>
   close: (options?: AbortOptions) => Promise<void>
 }
 

@@ -16,6 +16,7 @@ export {
   jsonLinesSink,
   type OnError,
   parseSource,
+  resumeFileSink,
   type SourceOptions,
   TELEMETRY_SCHEMA
 } from '../data/index.ts'
@@ -36,6 +37,7 @@ export { type Keys, loadKeys, passphraseFrom } from './keys.ts'
 export { createLogger, type LogLevel, type NodeLogger } from './logger.ts'
 export { priceFromText, tokenText } from './money.ts'
 export { createNode } from './node.ts'
+export { pour } from './pour.ts'
 export { printable } from './printable.ts'
 export { verifyReceipt } from './receipts.ts'
 export type * from './types.ts'

@@ -9,6 +9,7 @@ import {
   type AbortOptions,
   type Address,
   type ClaimResult,
+  DdmError,
   type Hex,
   type Listing,
   type NetworkProfile,
@@ -19,7 +20,9 @@ import {
   type SearchQuery
 } from '../interface/index.ts'
 import {
+  isResumable,
   type MenuEntry,
+  readSession,
   requestMenu,
   SDPP_PROTOCOL,
   type Seller,
@@ -32,11 +35,12 @@ import { type IndexDatabase, type Ledger, openIndex, openLedger } from '../stora
 import { Claims } from './claims.ts'
 import { Closers } from './closers.ts'
 import { loadConfig, type NodeConfig } from './config.ts'
+import { findSession } from './find-session.ts'
 import { createHome, type HomeLock, type HomePaths, lockHome } from './home.ts'
 import { type Keys, loadKeys, passphraseFrom } from './keys.ts'
 import { createLogger, type NodeLogger } from './logger.ts'
 import { createNetwork, type Network } from './network.ts'
-import { type PurchaseComponents, RunningPurchase } from './purchase.ts'
+import { type PurchaseComponents, type PurchaseTarget, RunningPurchase } from './purchase.ts'
 import { createRails } from './rails.ts'
 import { Receipts } from './receipts.ts'
 import { Sales } from './sales.ts'
@@ -290,6 +294,10 @@ class RunningNode implements DdmNode {
   }
 
   buy(listing: string | Listing, options: BuyOptions = {}): Purchase {
+    return this.#purchase({ listing }, options)
+  }
+
+  #purchase(target: PurchaseTarget, options: BuyOptions): Purchase {
     const { network, signer, ledger, payers, logger, config, registry } = this.#parts
     const { decimals } = this.#token
     const components: PurchaseComponents = {
@@ -303,7 +311,7 @@ class RunningNode implements DdmNode {
       maximum: parseUnits(config.budgetPerSession, decimals, 'budgetPerSession'),
       find: (id, findOptions) => registry.get(id, findOptions)
     }
-    const purchase = new RunningPurchase(listing, options, components)
+    const purchase = new RunningPurchase(target, options, components)
     this.#purchases.add(purchase)
     const forget = (): boolean => this.#purchases.delete(purchase)
     purchase.done.then(forget, forget)
@@ -316,7 +324,20 @@ class RunningNode implements DdmNode {
 
   readonly sessions: DdmNode['sessions'] = {
     selling: () => this.#seller.sessions(),
-    list: (options) => this.#parts.ledger.sessions.list(undefined, options)
+    list: (options) => this.#parts.ledger.sessions.list(undefined, options),
+    get: (id, options) => findSession(this.#parts.ledger.sessions, id, options),
+    resume: (id, options) => this.#resume(id, options)
+  }
+
+  async #resume(id: string, options: BuyOptions = {}): Promise<Purchase> {
+    const { sessions } = this.#parts.ledger
+    const record = await findSession(sessions, id, options, 'buyer')
+    const session = await readSession(sessions, record.id, 'buyer', options)
+    if (session === undefined || !isResumable(record) || session.receipt !== undefined) {
+      const state = session?.receipt === undefined ? record.state : 'complete'
+      throw new DdmError('usage', `session ${record.id} is ${state}: there is nothing to resume`)
+    }
+    return this.#purchase({ session }, options)
   }
 
   claim(options?: AbortOptions): Promise<ClaimResult> {

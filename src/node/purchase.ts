@@ -1,26 +1,29 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type AbortOptions,
   DdmError,
-  due,
+  type Hex,
   type Listing,
   type Logger,
   type NetworkToken,
   type Payer,
-  type Price,
-  priceText,
   type SessionStore
 } from '../interface/index.ts'
 import {
   BuyerSession,
+  type BuyRequest,
   CLOSE_REASON,
-  type OrderWish,
   type RecordBatch,
+  type ResumePoint,
+  readSession,
   SDPP_PROTOCOL,
+  STATUS,
+  type StoredSession,
   systemClock
 } from '../protocols/sdpp/index.ts'
 import type { StatementSigner } from '../statements/index.ts'
-import { atomicAmount, priceFromText, tokenText } from './money.ts'
 import type { Network, ResolvedPeer } from './network.ts'
+import { checkListed, orderWish, priceLimit } from './order-wish.ts'
 import type { BuyOptions, Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
 
 export interface PurchaseComponents {
@@ -35,6 +38,14 @@ export interface PurchaseComponents {
   maximum: bigint
   find: (listing: string, options?: AbortOptions) => Promise<Listing>
 }
+
+/** What is bought: a listing anew, or the rest of a session that was cut. */
+export type PurchaseTarget = { listing: string | Listing } | { session: StoredSession }
+
+/** How long a purchase tries to reach a seller that it has lost. */
+const RESUME_FOR_MS = 300_000
+const FIRST_RETRY_MS = 250
+const LAST_RETRY_MS = 10_000
 
 const decoder = new TextDecoder()
 
@@ -70,50 +81,75 @@ function reasonName(reason: number): string {
   return Object.entries(CLOSE_REASON).find(([, code]) => code === reason)?.[0] ?? `reason ${reason}`
 }
 
-/** Starts a purchase at once; errors come out of the iteration and of `done`. */
+const NOTHING = {
+  id: undefined,
+  phase: 'resolving',
+  received: 0n,
+  handled: 0n,
+  due: 0n,
+  paid: 0n,
+  credited: 0n,
+  pending: 0n,
+  risk: 0n,
+  invoices: 0,
+  payments: 0
+}
+
+/**
+ * Starts a purchase at once and keeps it going over as many streams as it takes; errors come out of the iteration and of
+ * `done`.
+ */
 export class RunningPurchase implements Purchase {
   readonly #components: PurchaseComponents
   readonly #options: BuyOptions
+  readonly #target: PurchaseTarget
   readonly #startedAt = performance.now()
-  readonly #session: Promise<BuyerSession>
-  readonly #listing: Promise<Listing>
   readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
   readonly done: Promise<PurchaseOutcome>
-  #open: BuyerSession | undefined
+  /** The session under way; a new one takes its place after a cut, a failure ends it. */
+  #session = Promise.withResolvers<BuyerSession>()
+  #last: BuyerSession | undefined
+  #place: { listing: Hex; seller: string } | undefined
   #source: ResolvedPeer['source'] | undefined
   #firstRecordAt: number | undefined
+  #resumes = 0
 
-  constructor(listing: string | Listing, options: BuyOptions, components: PurchaseComponents) {
+  constructor(target: PurchaseTarget, options: BuyOptions, components: PurchaseComponents) {
     this.#components = components
     this.#options = options
-    this.#listing = typeof listing === 'string' ? components.find(listing, options) : Promise.resolve(listing)
-    this.#session = this.#openSession()
-    this.done = this.#outcome()
-    this.#session.catch(() => {})
+    this.#target = target
+    const { signal } = options
+    this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
+    this.#session.promise.catch(() => {})
+    this.done = this.#run()
     this.done.catch(() => {})
   }
 
   get status(): PurchaseStatus {
-    const nothing = {
-      id: undefined,
-      phase: 'resolving',
-      received: 0n,
-      handled: 0n,
-      due: 0n,
-      paid: 0n,
-      credited: 0n,
-      pending: 0n,
-      risk: 0n,
-      invoices: 0,
-      payments: 0
-    }
-    const status = this.#open?.status ?? nothing
+    const status = this.#last?.status ?? NOTHING
     const seconds = this.#firstRecordAt === undefined ? 0 : (performance.now() - this.#firstRecordAt) / 1000
-    return { ...status, resolvedThrough: this.#source, rate: seconds > 0 ? Number(status.received) / seconds : 0 }
+    return {
+      ...status,
+      resolvedThrough: this.#source,
+      resumes: this.#resumes,
+      rate: seconds > 0 ? Number(status.received) / seconds : 0
+    }
+  }
+
+  /** Whether the consumer has everything that came so far. */
+  get idle(): boolean {
+    return this.#last?.idle ?? true
   }
 
   stop(): void {
     this.#stop.abort(new DdmError('aborted', 'the purchase was stopped'))
+  }
+
+  async commit(mark?: string): Promise<void> {
+    // Between two streams it is the last session's row that is written; the next one starts from it.
+    const session = this.#last ?? (await this.#session.promise)
+    await session.commit(mark)
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<PurchasedRecord, void, undefined> {
@@ -121,130 +157,168 @@ export class RunningPurchase implements Purchase {
   }
 
   async *batches(): AsyncGenerator<PurchasedRecord[], void, undefined> {
-    const session = await this.#session
-    for await (const batch of session.batches()) {
-      this.#firstRecordAt ??= performance.now()
-      const records = new Array<PurchasedRecord>(batch.length)
-      for (let i = 0; i < batch.length; i++) records[i] = new BoughtRecord(batch, i)
-      yield records
+    for (;;) {
+      const waiting = this.#session
+      const session = await waiting.promise
+      try {
+        for await (const batch of session.batches()) {
+          this.#firstRecordAt ??= performance.now()
+          const records = new Array<PurchasedRecord>(batch.length)
+          for (let i = 0; i < batch.length; i++) records[i] = new BoughtRecord(batch, i)
+          yield records
+        }
+        // A session that failed after its last record must not look like the end of the data.
+        await session.done
+        return
+      } catch (error) {
+        if (!session.resumable) throw error
+      }
     }
-    // A session that failed after its last record must not look like the end of the data.
-    await session.done
   }
 
-  async #openSession(): Promise<BuyerSession> {
-    const { network, signer, sessions, payers, logger } = this.#components
-    const signal =
-      this.#options.signal === undefined
-        ? this.#stop.signal
-        : AbortSignal.any([this.#options.signal, this.#stop.signal])
-    const listing = await this.#listing
-    if (listing.status !== 'active') {
-      throw new DdmError('refused', `listing ${listing.id} ("${listing.document.title}") is ${listing.status}`)
+  /** Opens the session, and opens it again over another stream as long as that may mend what happened. */
+  async #run(): Promise<PurchaseOutcome> {
+    let point: ResumePoint | undefined
+    try {
+      if ('session' in this.#target) point = { stored: this.#target.session }
+      for (;;) {
+        const session: BuyerSession = point === undefined ? await this.#order() : await this.#reconnect(point)
+        this.#last = session
+        this.#session.resolve(session)
+        try {
+          return this.#outcome(await session.done)
+        } catch (error) {
+          if (!session.resumable || this.#signal.aborted || this.#options.resumeFor === 0) throw error
+          this.#components.logger.debug('the session was cut and is resumed', { session: session.status.id })
+          this.#session = Promise.withResolvers()
+          this.#session.promise.catch(() => {})
+          point = await this.#pointOf(session)
+        }
+      }
+    } catch (error) {
+      const failure = this.#hint(error)
+      this.#session.reject(failure)
+      throw failure
     }
-    const wish = this.#wish(listing)
+  }
+
+  async #order(): Promise<BuyerSession> {
     const { token } = this.#components
-    const { maxPrice, answering } = this.#options
-    const per = listing.document.payment[0]?.price ?? { unit: 'record' as const, count: 1 }
-    const limit = maxPrice === undefined ? undefined : priceFromText(maxPrice, { unit: per.unit, count: 1 }, token)
-    this.#checkListed(listing, wish, limit)
-    const { source } = await network.resolvePeer(listing.peerId, { signal, refresh: true })
+    const { listing: wanted } = this.#target as { listing: string | Listing }
+    const listing = typeof wanted === 'string' ? await this.#components.find(wanted, this.#options) : wanted
+    const wish = orderWish(listing, this.#options, this.#components)
+    const limit = priceLimit(listing, this.#options.maxPrice, token)
+    checkListed(listing, wish, limit, token)
+    this.#place = { listing: listing.id, seller: listing.peerId }
+    const { answering, refund } = this.#options
+    return this.#open(listing.peerId, {
+      listing,
+      wish,
+      ...(limit === undefined ? {} : { maxPrice: limit }),
+      ...(answering === undefined ? {} : { answering }),
+      ...(refund === undefined ? {} : { refund })
+    })
+  }
+
+  /** Tries again, ever less often, until the seller answers, says no, or the time is over. */
+  async #reconnect(point: ResumePoint): Promise<BuyerSession> {
+    const { record, order } = point.stored
+    this.#place = { listing: record.listingId, seller: record.peer }
+    const { answering, refund, resumeFor = RESUME_FOR_MS } = this.#options
+    const deadline = performance.now() + resumeFor
+    for (let wait = FIRST_RETRY_MS; ; wait = Math.min(2 * wait, LAST_RETRY_MS)) {
+      try {
+        const { prepay, maximum } = order.content
+        const session = await this.#open(record.peer, {
+          wish: { from: {}, prepay, maximum },
+          resume: point,
+          ...(answering === undefined ? {} : { answering }),
+          ...(refund === undefined ? {} : { refund })
+        })
+        this.#resumes++
+        return session
+      } catch (error) {
+        // The ORDER never got there: nothing was sold and nothing paid.
+        const nothing = statusOf(error) === STATUS.unknownSession && point.stored.accept === undefined
+        if (nothing && 'listing' in this.#target) return this.#order()
+        if (!isWorthRetrying(error) || this.#signal.aborted || performance.now() + wait > deadline) throw error
+        // Half of it is chance, so that the buyers of a seller that came back do not all come at once.
+        await sleep(wait / 2 + (Math.random() * wait) / 2, undefined, { signal: this.#signal })
+      }
+    }
+  }
+
+  async #open(seller: string, request: BuyRequest): Promise<BuyerSession> {
+    const { network, signer, sessions, payers, logger } = this.#components
+    const signal = this.#signal
+    const { source } = await network.resolvePeer(seller, { signal, refresh: true })
     this.#source = source
-    const stream = await network.openStream(listing.peerId, SDPP_PROTOCOL, { signal })
-    const session = new BuyerSession(
-      stream,
-      listing.peerId,
-      {
-        listing,
-        wish,
-        ...(limit === undefined ? {} : { maxPrice: limit }),
-        ...(answering === undefined ? {} : { answering })
-      },
-      { signer, sessions, payers, clock: systemClock, logger }
-    )
+    const stream = await network.openStream(seller, SDPP_PROTOCOL, { signal })
+    const session = new BuyerSession(stream, seller, request, {
+      signer,
+      sessions,
+      payers,
+      clock: systemClock,
+      logger
+    })
     await session.open({ signal })
-    this.#open = session
     return session
   }
 
-  /** What the listing says is known before anybody is dialled; the offer is held against the same limits again. */
-  #checkListed(listing: Listing, wish: OrderWish, limit: Pick<Price, 'amount' | 'count'> | undefined): void {
-    const { token } = this.#components
-    const prices = listing.document.payment.map(({ price: { amount, count, unit } }): Price => {
-      return { amount: BigInt(amount), count: BigInt(count), unit }
-    })
-    const least = prices
-      .map((price) => due(price, { n: 1n, records: 1n, bytes: 1n }))
-      .sort((a, b) => (a < b ? -1 : 1))[0]
-    if (least !== undefined && least > wish.maximum) {
-      const [have, need] = [tokenText(wish.maximum, token), tokenText(least, token)]
-      throw new DdmError(
-        'priceAboveLimit',
-        `one record of listing ${listing.id} costs ${need}, more than the maximum ${have}`,
-        {
-          details: { price: need, max: have }
-        }
-      )
-    }
-    const [first] = prices
-    if (limit === undefined || first === undefined) return
-    if (prices.some((price) => price.amount * limit.count <= limit.amount * price.count)) return
-    const [asked, allowed] = [priceText(first, token), priceText({ ...limit, unit: first.unit }, token)]
-    throw new DdmError('priceAboveLimit', `listing ${listing.id} costs ${asked}, more than your limit ${allowed}`, {
-      details: { price: asked, limit: allowed }
+  async #pointOf(session: BuyerSession): Promise<ResumePoint> {
+    const { id } = session.status
+    const stored = id === undefined ? undefined : await readSession(this.#components.sessions, id, 'buyer')
+    if (stored === undefined) throw new DdmError('internal', `session ${id} is not in the ledger`)
+    const { delivered, committed } = session
+    return { stored, delivered, ...(committed === undefined ? {} : { committed }) }
+  }
+
+  /** Says how to go on by hand. */
+  #hint(error: unknown): unknown {
+    const id = this.#last?.status.id
+    if (!(error instanceof DdmError) || error.code !== 'unreachable' || id === undefined) return error
+    return new DdmError(error.code, `${error.message}; go on with: ddm sessions resume ${id}`, {
+      cause: error,
+      details: { ...error.details, session: id }
     })
   }
 
-  #wish(listing: Listing): OrderWish {
-    const { records, from, max, k, prepay, duration } = this.#options
-    const { token } = this.#components
-    const quantity = records === undefined ? undefined : BigInt(records)
-    if (quantity !== undefined && quantity < 1n) throw new DdmError('usage', `--records ${quantity} is not 1 or more`)
-    const finite = listing.document.cadence?.mode === 'finite'
-    return {
-      from: startOf(from, finite),
-      ...(quantity === undefined ? {} : { quantity }),
-      ...(duration === undefined ? {} : { duration: BigInt(duration) }),
-      ...(k === undefined ? {} : { k: BigInt(k) }),
-      prepay: prepay === undefined ? this.#components.prepay : atomicAmount(prepay, token, 'prepay'),
-      maximum: max === undefined ? this.#defaultMaximum(listing, quantity) : atomicAmount(max, token, 'max')
-    }
-  }
-
-  /** What the wanted records cost at the listing's price, else what the node allows a session. */
-  #defaultMaximum(listing: Listing, quantity: bigint | undefined): bigint {
-    const { maximum } = this.#components
-    const price = listing.document.payment[0]?.price
-    if (price === undefined || quantity === undefined || price.unit !== 'record') return maximum
-    const cost = due(
-      { amount: BigInt(price.amount), count: BigInt(price.count), unit: price.unit },
-      { n: quantity, records: quantity, bytes: 0n }
-    )
-    return cost
-  }
-
-  async #outcome(): Promise<PurchaseOutcome> {
-    const session = await this.#session
-    const listing = await this.#listing
-    const { id, received, due: owed, paid, credited, reason } = await session.done
+  #outcome(ended: Awaited<BuyerSession['done']>): PurchaseOutcome {
+    const { id, received, due: owed, paid, credited, reason } = ended
     const at = this.#startedAt
+    const { listing, seller } = this.#place as { listing: Hex; seller: string }
     return {
       session: id,
-      listing: listing.id,
-      seller: listing.peerId,
+      listing,
+      seller,
       records: received,
       due: owed,
       paid,
       credited,
       reason: reasonName(reason),
+      resumes: this.#resumes,
       firstRecordMs: this.#firstRecordAt === undefined ? undefined : this.#firstRecordAt - at,
       totalMs: performance.now() - at
     }
   }
 }
 
-function startOf(from: BuyOptions['from'], finite: boolean): OrderWish['from'] {
-  if (from === 'live') return { live: true }
-  if (from !== undefined) return { offset: BigInt(from) }
-  return finite ? { earliest: true } : { live: true }
+/** Nobody was reached, or the seller has not noticed yet that the older stream is gone, or is busy. */
+function isWorthRetrying(error: unknown): boolean {
+  if (!(error instanceof DdmError)) return false
+  if (error.code === 'unreachable') return true
+  return RETRIED_STATUS.includes(statusOf(error))
 }
+
+function statusOf(error: unknown): number {
+  return error instanceof DdmError ? Number(error.details?.status ?? 0) : 0
+}
+
+/** A seller that has just started may not sell yet what it is about to. */
+const RETRIED_STATUS: readonly number[] = [
+  STATUS.unknownListing,
+  STATUS.busy,
+  STATUS.paymentTimeout,
+  STATUS.internal,
+  STATUS.shuttingDown
+]

@@ -55,6 +55,14 @@ export interface BuyOptions extends AbortOptions {
   prepay?: string | bigint
   /** Milliseconds after which the session ends. */
   duration?: number
+  /**
+   * Milliseconds to go on trying to reach a seller that was lost, before the purchase fails; 0 fails at once.
+   *
+   * @default 300000
+   */
+  resumeFor?: number
+  /** Asks the seller to pay back what the channel still holds when the session ends. @default false */
+  refund?: boolean
   /** Answer each invoice, or only the newest while a payment is being stored. @default 'newest' */
   answering?: 'every' | 'newest'
 }
@@ -71,6 +79,8 @@ export interface PurchaseOutcome {
   credited: bigint
   /** Name of the CLOSE reason. */
   reason: string
+  /** Streams that were lost and replaced. */
+  resumes: number
   /** Milliseconds from the call to the first record, and to the receipt. */
   firstRecordMs: number | undefined
   totalMs: number
@@ -79,6 +89,8 @@ export interface PurchaseOutcome {
 export interface PurchaseStatus extends BuyerSessionStatus {
   /** How the seller's addresses were found. */
   resolvedThrough: 'dht' | 'connection' | 'peerstore' | undefined
+  /** Streams that were lost and replaced so far. */
+  resumes: number
   /** Records per second since the first one. */
   rate: number
 }
@@ -98,6 +110,14 @@ export interface Purchase extends AsyncIterable<PurchasedRecord> {
   batches: () => AsyncIterable<PurchasedRecord[]>
   readonly status: PurchaseStatus
   readonly done: Promise<PurchaseOutcome>
+  /** Whether everything that came has been handed out. */
+  readonly idle: boolean
+  /**
+   * Says that every record handed out so far is durable at the caller; resolves when that is stored, together with
+   * `mark`. A later run of this node goes on from there. Without it the position moves as records are asked for, and the
+   * last ones may come again after a crash.
+   */
+  commit: (mark?: string) => Promise<void>
   /** Ends the purchase in an orderly way; `done` resolves with the receipt. */
   stop: () => void
 }
@@ -172,6 +192,10 @@ export interface DdmNode {
   readonly sessions: {
     selling: () => SellerSessionStatus[]
     list: (options?: AbortOptions) => Promise<SessionRecord[]>
+    /** By ID or unique beginning of it; `notFound` when there is none. */
+    get: (id: string, options?: AbortOptions) => Promise<SessionRecord>
+    /** Goes on with a purchase that was cut, also by an earlier run; records that were committed do not come again. */
+    resume: (id: string, options?: Pick<BuyOptions, 'signal' | 'resumeFor' | 'answering'>) => Promise<Purchase>
   }
   /** Presents the vouchers held to the chain and settles. */
   claim: (options?: AbortOptions) => Promise<ClaimResult>

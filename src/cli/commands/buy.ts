@@ -10,7 +10,7 @@ import {
   type NetworkToken
 } from '../../interface/index.ts'
 import type { BuyOptions, DdmNode, Purchase, PurchaseOutcome } from '../../node/index.ts'
-import { timeSpan, wholeNumber } from '../arguments.ts'
+import { timeSpan, timeSpanOrNone, wholeNumber } from '../arguments.ts'
 import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
 import { printableJson } from '../text.ts'
 
@@ -25,6 +25,8 @@ interface Options {
   output?: string
   append?: boolean
   force?: boolean
+  resumeFor?: number
+  refund?: boolean
 }
 
 /** How often the progress line moves. */
@@ -46,7 +48,13 @@ export const buy: Register = (program, act) => {
     .option('--k <number>', 'records per invoice', wholeNumber(1))
     .option('--prepay <amount>', 'most that is paid before it was received, in whole tokens')
     .option('--duration <span>', 'stop after this time, like 90s or 10m', timeSpan)
-    .option('-o, --output <file>', 'write the records to this file instead')
+    .option(
+      '--resume-for <span>',
+      'go on trying to reach a seller that was lost for so long, like 30s (default: 5m; 0s: fail at once)',
+      timeSpanOrNone
+    )
+    .option('--refund', 'ask the seller to pay back at the end what the channel still holds')
+    .option('-o, --output <file>', 'write the records to this file instead; after a cut it goes on exactly there')
     .option('--append', 'add to the file')
     .option('--force', 'replace the file')
     .action(act(run))
@@ -55,6 +63,7 @@ export const buy: Register = (program, act) => {
 async function run(context: Context, id: string, options: Options): Promise<number> {
   const { signal } = context
   const wish = wishOf(options)
+  const { pour } = await loadNode()
   return withNode(context, { logLevel: 'error' }, async (node) => {
     await node.listings.synced({ signal })
     const listing = await node.listings.get(id, { signal })
@@ -65,7 +74,7 @@ async function run(context: Context, id: string, options: Options): Promise<numb
     signal.addEventListener('abort', stop, { once: true })
     const shown = showProgress(context, purchase, listing.document.title, tokenOf(node))
     try {
-      for await (const batch of purchase.batches()) await sink.write(batch)
+      await pour(purchase, sink)
       await sink.close()
       const outcome = await purchase.done
       shown.end()
@@ -90,7 +99,8 @@ async function removeEmpty({ output, append, force }: Options): Promise<void> {
   if (output !== undefined && append !== true && force !== true) await rm(resolve(output), { force: true })
 }
 
-function wishOf({ records, from, max, maxPrice, k, prepay, duration }: Options): BuyOptions {
+function wishOf(options: Options): BuyOptions {
+  const { records, from, max, maxPrice, k, prepay, duration, resumeFor, refund } = options
   if (from !== undefined && from !== 'live' && !/^[0-9]{1,20}$/.test(from)) {
     throw new DdmError('usage', `--from "${from}" is neither an offset nor "live"`)
   }
@@ -101,12 +111,14 @@ function wishOf({ records, from, max, maxPrice, k, prepay, duration }: Options):
     ...(maxPrice === undefined ? {} : { maxPrice }),
     ...(k === undefined ? {} : { k }),
     ...(prepay === undefined ? {} : { prepay }),
-    ...(duration === undefined ? {} : { duration })
+    ...(duration === undefined ? {} : { duration }),
+    ...(resumeFor === undefined ? {} : { resumeFor }),
+    ...(refund === undefined ? {} : { refund })
   }
 }
 
 /** Records are strangers' text: a program gets their bytes, a terminal what is safe to show. */
-function recordStream(): Writable {
+export function recordStream(): Writable {
   if (!process.stdout.isTTY) return process.stdout
   const safe = new PassThrough()
   safe.setEncoding('utf8').on('data', (text: string) => {

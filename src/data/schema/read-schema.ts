@@ -72,7 +72,8 @@ export function readSchema(schema: unknown): object | boolean {
 }
 
 function checkDepth(value: unknown, depth: number): void {
-  if (typeof value !== 'object' || value === null) return
+  if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return
+  if (typeof value !== 'object') throw new SchemaError(`it holds a ${typeof value}, which JSON does not have`)
   if (depth > MAX_SCHEMA_DEPTH) throw new SchemaError(`it nests deeper than ${MAX_SCHEMA_DEPTH} levels`)
   for (const entry of Object.values(value)) checkDepth(entry, depth + 1)
 }

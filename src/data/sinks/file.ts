@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { type DataSink, DdmError } from '../../interface/index.ts'
 import { throwIfAborted } from '../abort.ts'
 import { toJsonLines } from './json-line.ts'
@@ -27,9 +28,48 @@ export async function fileSink(
   { append = false, force = false }: FileSinkOptions = {}
 ): Promise<DataSink> {
   const file = await openFile(path, append ? 'a+' : force ? 'w' : 'wx')
+  if (append) await endTornLine(file)
+  return sinkOf(path, file)
+}
+
+/**
+ * Goes on with a file from a mark that its sink gave: what was written after it is cut off, because those records come
+ * again.
+ *
+ * @throws DdmError `usage` when the mark is none, or the file has become shorter than it was
+ */
+export async function resumeFileSink(mark: string): Promise<DataSink> {
+  const { file: path, bytes } = readMark(mark)
+  const file = await openFile(path, 'a+')
+  const { size } = await file.stat()
+  if (size < bytes) {
+    await file.close()
+    throw new DdmError(
+      'usage',
+      `${path} has ${size} bytes, it had ${bytes} when the session was cut; was it replaced?`,
+      {
+        details: { have: size, need: bytes }
+      }
+    )
+  }
+  await file.truncate(bytes)
+  return sinkOf(path, file)
+}
+
+function readMark(mark: string): { file: string; bytes: number } {
+  try {
+    const { file, bytes } = JSON.parse(mark) as { file?: unknown; bytes?: unknown }
+    if (typeof file === 'string' && typeof bytes === 'number' && Number.isSafeInteger(bytes)) return { file, bytes }
+  } catch {
+    // Said below.
+  }
+  throw new DdmError('usage', `"${mark.slice(0, 80)}" is not the mark of a file`)
+}
+
+/** @param file - opened, positioned at its end */
+function sinkOf(path: string, file: FileHandle): DataSink {
   // Writes are queued: they must land in the order of the calls.
-  let last: Promise<void> = append ? endTornLine(file) : Promise.resolve()
-  await last
+  let last: Promise<void> = Promise.resolve()
   let closing: Promise<void> | undefined
 
   const then = (act: () => Promise<void>): Promise<void> => {
@@ -59,6 +99,15 @@ export async function fileSink(
     flush: async (options) => {
       throwIfAborted(options)
       await then(() => file.datasync())
+    },
+    mark: async (options) => {
+      throwIfAborted(options)
+      let bytes = 0
+      await then(async () => {
+        await file.datasync()
+        bytes = (await file.stat()).size
+      })
+      return JSON.stringify({ file: resolve(path), bytes })
     },
     close: () => {
       closing ??= close()

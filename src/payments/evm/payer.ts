@@ -170,12 +170,19 @@ class EvmPayer implements Payer {
       const { committed, depositing } = lane
       const free = held > committed ? held - committed : 0n
       if (free >= request.maximum) return undefined
+      const read = async (): Promise<bigint> => (await chain.channel(lane.channel.channelId, options)).balance
       if (depositing === undefined) {
+        // An order that carried a deposit may have been answered since the balance was read.
+        const now = await read()
+        if (now !== held) {
+          held = now
+          continue
+        }
         const elsewhere = await this.#lockedElsewhere(lane, request, options)
         return authorizeDeposit(lane, { amount: request.maximum - free, balance: held, elsewhere }, options)
       }
       await until(depositing, options)
-      held = (await chain.channel(lane.channel.channelId, options)).balance
+      held = await read()
     }
   }
 

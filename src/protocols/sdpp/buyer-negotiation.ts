@@ -3,6 +3,7 @@ import type { CID } from 'multiformats/cid'
 import {
   DdmError,
   faultPoint,
+  type Listing,
   type Payer,
   type PayerSession,
   type RandomBytes,
@@ -32,11 +33,13 @@ export interface PlacedOrder {
   record: SessionRecord
 }
 
+export type OrderRequest = BuyRequest & { listing: Listing }
+
 export interface PlaceOrderInput {
   offer: CheckedStatement<'offer'>
   nonce: Uint8Array
   seller: string
-  request: BuyRequest
+  request: OrderRequest
   signer: StatementSigner
   payers: readonly Payer[]
   sessions: SessionStore

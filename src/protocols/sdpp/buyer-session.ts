@@ -32,7 +32,7 @@ import {
   buyerStart,
   buyerStep
 } from './buyer-machine.ts'
-import { type PlacedOrder, placeOrder } from './buyer-negotiation.ts'
+import { type OrderRequest, type PlacedOrder, placeOrder } from './buyer-negotiation.ts'
 import { resumeOrder } from './buyer-resume.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
 import { IDLE_POSITION_MS, KEEP_POSITION_MS, SDPP_VERSION } from './constants.ts'
@@ -58,11 +58,27 @@ export interface BuyerComponents {
   random?: RandomBytes
 }
 
+/** A session as the ledger has it, and what the consumer got of it in this process beyond that. */
+export interface ResumePoint {
+  stored: StoredSession
+  /** Position up to which records were handed out: they are not handed out again. @default the stored position */
+  delivered?: bigint
+  /** What the consumer committed last. */
+  committed?: Committed
+}
+
+/** The consumer's own count: records before `position` are durable there, and `sink` is its mark of it. */
+export interface Committed {
+  position: bigint
+  sink?: string
+}
+
 export interface BuyRequest {
-  listing: Listing
+  /** Not needed to resume. */
+  listing?: Listing
   wish: OrderWish
   /** Goes on with this session instead of ordering anew. */
-  resume?: StoredSession
+  resume?: ResumePoint
   /** Asks for what the channel still holds when the session ends. @default false */
   refund?: boolean
   /** Highest price per unit, as a fraction; an offer above it is refused. */
@@ -128,10 +144,12 @@ export class BuyerSession {
   #paying: Promise<unknown> = Promise.resolve()
   #receipt: CheckedStatement<'receipt'> | undefined
   #localError: unknown
-  /** Records before this position were handled before the session was resumed. */
-  #already: bigint
+  /** Records before this position were handed out before the session was resumed. */
+  readonly #already: bigint
+  /** Position that is certainly handled. */
+  #floor: bigint
   /** Set once the consumer says by itself what it has made durable. */
-  #committed: { position: bigint; sink?: string } | undefined
+  #committed: Committed | undefined
   #resumable = false
   #idle: (() => void) | undefined
   #keeping: (() => void) | undefined
@@ -146,7 +164,9 @@ export class BuyerSession {
     this.#seller = seller
     this.#nonce = (components.random ?? randomBytes)(16)
     this.#verifier = components.verifier ?? statementVerifier
-    this.#already = request.resume?.record.position ?? 0n
+    this.#floor = request.resume?.stored.record.position ?? 0n
+    this.#already = request.resume?.delivered ?? this.#floor
+    this.#committed = request.resume?.committed
     this.#state = buyerStart(clock.now(), request.answering ?? 'newest')
     this.#queue = new DeliveryQueue((batch, idle) => this.#onHandled(batch, idle))
     this.#timer = new DeadlineTimer(clock, () => this.#step({ type: 'tick' }))
@@ -172,9 +192,10 @@ export class BuyerSession {
     })
     if (resume === undefined) {
       const pay = this.#components.payers.flatMap((payer) => payer.capabilities())
-      const hello = { versions: [SDPP_VERSION], nonce: this.#nonce, pay, listing: CID.parse(listing.cid) }
+      const wanted = listing === undefined ? {} : { listing: CID.parse(listing.cid) }
+      const hello = { versions: [SDPP_VERSION], nonce: this.#nonce, pay, ...wanted }
       this.#wire.send(encodePlain('HELLO', hello))
-    } else this.#resume(resume)
+    } else this.#resume(resume.stored)
     await this.#accepted.promise
   }
 
@@ -228,19 +249,32 @@ export class BuyerSession {
    * @param sink - what the consumer needs to go on from here, such as the length of its file
    */
   async commit(sink?: string): Promise<void> {
-    const delivered = this.#queue.delivered
-    const position = delivered > this.#already ? delivered : this.#already
-    this.#committed = { position, ...(sink === undefined ? {} : { sink }) }
+    this.#committed = { position: this.delivered, ...(sink === undefined ? {} : { sink }) }
     faultPoint('position.synced')
     await this.#active?.ledger.store(this.#standing)
     faultPoint('position.stored')
+  }
+
+  /** Position after the last record that was handed out. */
+  get delivered(): bigint {
+    const { delivered } = this.#queue
+    return delivered > this.#already ? delivered : this.#already
+  }
+
+  get committed(): Committed | undefined {
+    return this.#committed
+  }
+
+  /** Whether the consumer has everything that came. */
+  get idle(): boolean {
+    return this.#queue.empty
   }
 
   get #standing(): Standing {
     const { phase, received, handled, due, paid } = this.#state
     // A receipt acknowledges what was received; the consumer may still be at it.
     const reached = phase === 'closed' ? received.n : handled
-    const position = reached > this.#already ? reached : this.#already
+    const position = reached > this.#floor ? reached : this.#floor
     return { state: phase, position, due, paid, ...this.#committed }
   }
 
@@ -251,6 +285,8 @@ export class BuyerSession {
 
   /** Records as they came, a batch per DATA frame; views of the received bytes. */
   async *batches(): AsyncGenerator<RecordBatch, void, undefined> {
+    // Whoever asks for more has handled what an earlier stream of this session brought.
+    this.#floor = this.#already
     try {
       for (;;) {
         const records = await this.#queue.next()
@@ -318,7 +354,7 @@ export class BuyerSession {
       offer,
       nonce: this.#nonce,
       seller: this.#seller,
-      request: this.#request,
+      request: this.#request as OrderRequest,
       signer,
       payers,
       sessions,
@@ -341,7 +377,7 @@ export class BuyerSession {
     const { content } = accept
     const { resume } = this.#request
     checkAccept(content, order.statement.content, order.offer.content, order.session.toString())
-    checkResumed(content, resume?.accept?.content)
+    checkResumed(content, resume?.stored.accept?.content)
     const terms = sessionTerms(order.entry, order.offer.content, order.statement.content, content)
     const record: SessionRecord = { ...order.record, state: 'streaming', start: content.start }
     this.#active = { terms, ledger: new SessionLedger(order.session, record, this.#components) }
@@ -536,7 +572,7 @@ export class BuyerSession {
     const failure = cause instanceof SdppError ? toDdmError(cause, this.#seller, phase) : cause
     void this.#release(asSdppError(cause), refused).then(() => {
       this.#accepted.reject(failure)
-      this.#queue.end(failure)
+      this.#queue.end(failure, this.#resumable)
       this.#done.reject(failure)
     })
   }

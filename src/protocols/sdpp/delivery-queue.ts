@@ -64,8 +64,16 @@ export class DeliveryQueue {
     this.#wake?.()
   }
 
-  /** After the last batch `next` answers undefined, or throws `error`. */
-  end(error?: unknown): void {
+  get empty(): boolean {
+    return this.#batches.length === 0
+  }
+
+  /**
+   * After the last batch `next` answers undefined, or throws `error`. Of a session that goes on over another stream
+   * nothing more is handed out: it comes again there.
+   */
+  end(error?: unknown, dropRest = false): void {
+    if (dropRest) this.#batches = []
     this.#ended ??= { error }
     this.#wake?.()
   }

@@ -4,7 +4,9 @@ export {
   type BuyerOutcome,
   BuyerSession,
   type BuyerSessionStatus,
-  type BuyRequest
+  type BuyRequest,
+  type Committed,
+  type ResumePoint
 } from './buyer-session.ts'
 export type { Catalog, Product } from './catalog.ts'
 export { type Clock, systemClock } from './clock.ts'
@@ -16,5 +18,6 @@ export { type Seller, type SellerComponents, type SellerInit, type StreamRegistr
 export type { Invoicing } from './seller-machine.ts'
 export type { SellerSessionStatus } from './seller-session.ts'
 export { CLOSE_REASON, SdppError, STATUS } from './status.ts'
+export { isResumable, readSession, type StoredSession } from './stored-session.ts'
 export { afterSession, type CreditDecision, creditFor, halvingsOf, NO_RECORD } from './trust.ts'
 export { type WindowUse, windowAdvice } from './window-advice.ts'

@@ -299,19 +299,19 @@ class Run {
   }
 
   async #grant(step: Extract<Step, { type: 'grant' }>, role: SessionRole): Promise<void> {
-    const { type: _type, covered: balance, ...rest } = step
+    const { one, cap: most, covered: balance } = step
     const peer = `${this.#id}${step.peer}`
     const account = step.account === undefined ? undefined : `${this.#id}${step.account}`
     const session = `${this.#id}s${this.truth.sessions.length}`
     const credit = await this.#trust.grant({
-      ...rest,
       role,
       session,
       peer,
+      one,
+      cap: most,
       ...(account === undefined ? {} : { account }),
       ...(balance === undefined ? {} : { covered: balance })
     })
-    const { one } = step
     const who = { role, session, peer, ...(account === undefined ? {} : { account }) }
     const money = { credit, settled: 0n, debt: 0n, counted: 0n, one }
     const made = { ...who, ...money, stranger: false, asStranger: false, open: true, at: this.#setup.clock.now }
@@ -398,9 +398,9 @@ test('model: any order of sessions, time-outs, late payments and crashes keeps e
       for (const step of all) await run.step(step, role)
       for (const [what, count] of Object.entries(run.seen)) total[what] = (total[what] ?? 0) + count
     }),
-    { numRuns: 1_500 }
+    { numRuns: 800 }
   )
-  for (const [what, count] of Object.entries(total)) assert.ok(count > 200, `${what}: ${count}`)
+  for (const [what, count] of Object.entries(total)) assert.ok(count > 100, `${what}: ${count}`)
 })
 
 test('model: the same on the disk', async (t) => {

@@ -1,0 +1,117 @@
+import { resolve } from 'node:path'
+import { type DataSink, DdmError, formatUnits, type SessionRecord } from '../../interface/index.ts'
+import type { PurchaseOutcome } from '../../node/index.ts'
+import { timeSpanOrNone } from '../arguments.ts'
+import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
+import { short, table } from '../table.ts'
+import { recordStream } from './buy.ts'
+
+export const sessions: Register = (program, act) => {
+  const group = program.command('sessions').description('what was bought and sold, and what was cut and can go on')
+  group.command('list').description('sessions of this home, the newest last').action(act(list))
+  group
+    .command('resume')
+    .description('go on with a purchase that was cut: what was paid and is missing comes again for nothing')
+    .argument('<session>', 'session ID or a unique beginning of it')
+    .option('-o, --output <file>', 'add the records to this file (default: where the session wrote them before)')
+    .option('--resume-for <span>', 'go on trying to reach the seller for so long (default: 5m)', timeSpanOrNone)
+    .action(act(resume))
+}
+
+async function list(context: Context): Promise<undefined> {
+  const { output, signal } = context
+  return withNode(context, { logLevel: 'error' }, async (node) => {
+    const all = await node.sessions.list({ signal })
+    const { symbol, decimals } = tokenOf(node)
+    const amount = (value: bigint): string => formatUnits(value, decimals)
+    if (output.json) for (const one of all) output.result(shown(one, amount, symbol))
+    else if (all.length === 0) output.note('This home has no sessions yet.')
+    else {
+      const rows = all.map(({ id, role, peer, position, due, paid, state, updatedAt }) => [
+        short(id, 24),
+        role === 'buyer' ? 'bought' : 'sold',
+        short(peer, 16),
+        String(position),
+        `${amount(due)} ${symbol}`,
+        `${amount(paid)} ${symbol}`,
+        state,
+        new Date(updatedAt).toISOString().slice(0, 19)
+      ])
+      const header = ['SESSION', '', 'WITH', 'RECORDS', 'DUE', 'PAID', 'STATE', 'AT']
+      output.result(undefined, ...table(header, rows))
+    }
+    return undefined
+  })
+}
+
+function shown(record: SessionRecord, amount: (value: bigint) => string, symbol: string) {
+  const { id, role, listingId, peer, state, rail, channelId, start, position, due, paid, credit } = record
+  return {
+    session: id,
+    role,
+    listing: listingId,
+    peer,
+    state,
+    rail,
+    channel: channelId,
+    start,
+    records: position,
+    due: amount(due),
+    paid: amount(paid),
+    window: amount(credit),
+    symbol,
+    openedAt: new Date(record.openedAt).toISOString(),
+    updatedAt: new Date(record.updatedAt).toISOString()
+  }
+}
+
+async function resume(
+  context: Context,
+  id: string,
+  { output: file, resumeFor }: { output?: string; resumeFor?: number }
+): Promise<undefined> {
+  const { signal } = context
+  return withNode(context, { logLevel: 'error' }, async (node) => {
+    const { pour } = await loadNode()
+    const record = await node.sessions.get(id, { signal })
+    const sink = await sinkOf(record, file)
+    const purchase = await node.sessions.resume(record.id, {
+      signal,
+      ...(resumeFor === undefined ? {} : { resumeFor })
+    })
+    try {
+      await pour(purchase, sink)
+      await sink.close()
+      report(context, await purchase.done, tokenOf(node))
+    } finally {
+      purchase.stop()
+      await Promise.allSettled([purchase.done, sink.close()])
+    }
+    return undefined
+  })
+}
+
+async function sinkOf({ id, sink, position }: SessionRecord, file: string | undefined): Promise<DataSink> {
+  const { fileSink, jsonLinesSink, resumeFileSink } = await loadNode()
+  if (sink === undefined) {
+    return file === undefined ? jsonLinesSink(recordStream()) : fileSink(resolve(file), { append: true })
+  }
+  const { file: before } = JSON.parse(sink) as { file: string }
+  if (file !== undefined && resolve(file) !== before) {
+    throw new DdmError('usage', `session ${id} has written ${position} records to ${before}; it goes on there only`)
+  }
+  return resumeFileSink(sink)
+}
+
+function report(
+  { output }: Context,
+  { session, records, due, paid, reason, resumes }: PurchaseOutcome,
+  { symbol, decimals }: { symbol: string; decimals: number }
+): void {
+  const amounts = { due: formatUnits(due, decimals), paid: formatUnits(paid, decimals), symbol }
+  output.aside(
+    { event: 'bought', session, records: Number(records), ...amounts, reason, resumes },
+    `${records} records in all for ${amounts.due} ${symbol}, paid ${amounts.paid} (${reason})`,
+    `Receipt: ddm receipts export ${session}`
+  )
+}

@@ -1,0 +1,30 @@
+import type { AbortOptions, DataSink } from '../interface/index.ts'
+import type { Purchase } from './types.ts'
+
+/** How long records may wait in a sink before its position is made durable. */
+const COMMIT_EVERY_MS = 250
+
+/**
+ * Writes what is bought to a sink. What the sink has made durable and the session's position are stored together, so
+ * that a purchase that was killed goes on in the sink exactly where it stopped: every record once.
+ *
+ * @example
+ * ```ts
+ * const purchase = node.buy(listing)
+ * await pour(purchase, await fileSink('records.jsonl'))
+ * const { due } = await purchase.done
+ * ```
+ */
+export async function pour(purchase: Purchase, sink: DataSink, options?: AbortOptions): Promise<void> {
+  let committedAt = performance.now()
+  const commit = async (): Promise<void> => {
+    if (sink.mark === undefined) return
+    await purchase.commit(await sink.mark(options))
+    committedAt = performance.now()
+  }
+  for await (const batch of purchase.batches()) {
+    await sink.write(batch, options)
+    if (purchase.idle || performance.now() - committedAt >= COMMIT_EVERY_MS) await commit()
+  }
+  await commit()
+}
