@@ -65,6 +65,11 @@ export interface DataSource {
   readonly name: string
   /** True when the source ends (CSV, stdin), false for live ones (telemetry). */
   readonly finite: boolean
+  /**
+   * Finite sources that can be read again: the same text as long as they give the same records. Then a seller that
+   * starts again serves the log that it has, and sessions that were cut go on.
+   */
+  fingerprint?: () => Promise<string>
   records: (options?: AbortOptions) => AsyncIterable<SourceRecord>
 }
 

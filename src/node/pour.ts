@@ -10,8 +10,9 @@ const COMMIT_EVERY_MS = 250
  *
  * @example
  * ```ts
- * const purchase = node.buy(listing)
- * await pour(purchase, await fileSink('records.jsonl'))
+ * const sink = await fileSink('records.jsonl')
+ * const purchase = node.buy(listing, { mark: await sink.mark() })
+ * await pour(purchase, sink)
  * const { due } = await purchase.done
  * ```
  */

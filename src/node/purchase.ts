@@ -210,11 +210,12 @@ export class RunningPurchase implements Purchase {
     const limit = priceLimit(listing, this.#options.maxPrice, token)
     checkListed(listing, wish, limit, token)
     this.#place = { listing: listing.id, seller: listing.peerId }
-    const { answering, refund } = this.#options
+    const { answering, refund, mark } = this.#options
     return this.#open(listing.peerId, {
       listing,
       wish,
       ...(limit === undefined ? {} : { maxPrice: limit }),
+      ...(mark === undefined ? {} : { sink: mark }),
       ...(answering === undefined ? {} : { answering }),
       ...(refund === undefined ? {} : { refund })
     })

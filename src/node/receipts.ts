@@ -1,12 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { CID } from 'multiformats/cid'
-import { exportBundle, type VerifiedBundle, type VoucherVerifier, verifyBundle } from '../evidence/index.ts'
-import { type AbortOptions, DdmError, type SessionRecord } from '../interface/index.ts'
+import { createRecordValidator } from '../data/index.ts'
+import { exportBundle, type RecordJudge, type VoucherVerifier, verifyBundle } from '../evidence/index.ts'
+import { type AbortOptions, DdmError, type SessionRecord, type VoucherPayload } from '../interface/index.ts'
 import { createEip712, malformedSignature } from '../payments/index.ts'
+import { CLOSE_REASON } from '../protocols/sdpp/index.ts'
 import { MAX_DOCUMENT_BYTES } from '../registry/index.ts'
 import type { Ledger } from '../storage/index.ts'
 import type { Blocks } from './network.ts'
-import type { DdmNode, ReceiptSummary } from './types.ts'
+import type { DdmNode, ReceiptSummary, VerifiedReceipt } from './types.ts'
 
 const DOCUMENT_TIMEOUT_MS = 10_000
 
@@ -24,6 +26,27 @@ async function voucherVerifier(): Promise<VoucherVerifier> {
   }
 }
 
+/** What the data room contributes: a thread of its own for the stranger's schema. */
+const judge: RecordJudge = async (record, { encoding, jsonSchema, maxRecordBytes }) => {
+  const rules = { encoding, schema: jsonSchema, maxRecordBytes: Number(maxRecordBytes) }
+  const validator = await createRecordValidator(rules)
+  try {
+    return (await validator.check([record]))?.reason
+  } finally {
+    await validator.close()
+  }
+}
+
+async function verified(bundle: Uint8Array): Promise<VerifiedReceipt> {
+  const { reason, ...shown } = await verifyBundle(bundle, {
+    verifyVoucher: await voucherVerifier(),
+    validate: judge
+  })
+  if (reason === undefined) return shown
+  const name = Object.entries(CLOSE_REASON).find(([, code]) => code === reason)?.[0]
+  return { ...shown, reason: name ?? `reason ${reason}` }
+}
+
 /**
  * Verifies a bundle from the file alone: no node, no network, no chain.
  *
@@ -34,11 +57,11 @@ async function voucherVerifier(): Promise<VoucherVerifier> {
  *
  * @throws DdmError `evidence` naming the first wrong link, `notFound` when there is no such file
  */
-export async function verifyReceipt(file: string, options: AbortOptions = {}): Promise<VerifiedBundle> {
+export async function verifyReceipt(file: string, options: AbortOptions = {}): Promise<VerifiedReceipt> {
   const bytes = await readFile(file, options).catch((error: NodeJS.ErrnoException) => {
     throw new DdmError('notFound', `cannot read ${file}: ${error.code ?? error.message}`, { cause: error })
   })
-  return verifyBundle(bytes, { verifyVoucher: await voucherVerifier() })
+  return verified(bytes)
 }
 
 /** The receipts of a home. */
@@ -51,39 +74,55 @@ export class Receipts {
     this.#blocks = blocks
   }
 
-  readonly list: DdmNode['receipts']['list'] = async (options) => {
-    const sessions = await this.#ledger.sessions.list(undefined, options)
-    return sessions.map(
-      ({ id, role, listingId, peer, position, due, paid, state, updatedAt }): ReceiptSummary => ({
-        session: id,
-        role,
-        listing: listingId,
-        peer,
-        records: position,
-        due,
-        paid,
-        state,
-        at: updatedAt
-      })
-    )
+  readonly list: DdmNode['receipts']['list'] = async ({ role, state, ...options } = {}) => {
+    const sessions = await this.#ledger.sessions.list(role, options)
+    return sessions
+      .filter((session) => state === undefined || session.state === state)
+      .map(
+        ({ id, role: side, listingId, peer, position, due, paid, state: now, updatedAt }): ReceiptSummary => ({
+          session: id,
+          role: side,
+          listing: listingId,
+          peer,
+          records: position,
+          due,
+          paid,
+          state: now,
+          at: updatedAt
+        })
+      )
   }
 
-  readonly export = async (session: string, file: string, options: AbortOptions = {}): Promise<VerifiedBundle> => {
-    const record = await this.#find(session, options)
+  readonly export: DdmNode['receipts']['export'] = async (session, file, { role, ...options } = {}) => {
+    const record = await this.#find(session, role, options)
     const { sessions } = this.#ledger
-    const [statements, parts, bytes] = await Promise.all([
+    const [statements, parts, violation, voucher, bytes] = await Promise.all([
       sessions.statements(record.id, record.role, options),
       sessions.parts(record.id, record.role, options),
+      sessions.violation(record.id, record.role, options),
+      this.#voucher(record, options),
       this.#document(record, options)
     ])
-    const bundle = exportBundle({ session: record, statements, parts, listing: { cid: record.listingCid, bytes } })
-    const verified = await verifyBundle(bundle, { verifyVoucher: await voucherVerifier() })
+    const listing = { cid: record.listingCid, bytes }
+    const bundle = exportBundle({ session: record, statements, parts, listing, violation, voucher })
+    const shown = await verified(bundle)
     await writeFile(file, bundle, { flush: true })
-    return verified
+    if (violation === undefined || shown.violation !== undefined) return shown
+    return { ...shown, unproven: violation.reason }
   }
 
-  async #find(prefix: string, options: AbortOptions): Promise<SessionRecord> {
-    const all = await this.#ledger.sessions.list(undefined, options)
+  /** Highest voucher of the session's channel that this side holds. */
+  async #voucher({ role, channelId }: SessionRecord, options: AbortOptions): Promise<VoucherPayload | undefined> {
+    if (channelId === undefined) return undefined
+    const { channels } = this.#ledger
+    if (role === 'seller') return (await channels.payee(channelId, options))?.voucher
+    const channel = await channels.payer(channelId, options)
+    if (channel?.signature === undefined) return undefined
+    return { channelId, maxClaimableAmount: channel.signed, signature: channel.signature }
+  }
+
+  async #find(prefix: string, role: SessionRecord['role'] | undefined, options: AbortOptions): Promise<SessionRecord> {
+    const all = await this.#ledger.sessions.list(role, options)
     const found = all.filter(({ id }) => id.startsWith(prefix))
     const [first] = found
     if (first === undefined) {

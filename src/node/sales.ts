@@ -67,7 +67,7 @@ export class Sales implements Catalog {
       throw new DdmError('usage', `"${options.title}" is already on sale; give each product a key of its own`)
     }
     const listing = await this.#publish(id, draft, options)
-    const log = await openProductLog({ id: logId(listing, options), store: blocks }, options)
+    const log = await openProductLog({ id: await logId(listing, options), store: blocks }, options)
     const product: Product = {
       listing,
       log,
@@ -78,7 +78,11 @@ export class Sales implements Catalog {
     }
     const stop = new AbortController()
     const limit = recordLimit(listing.document.schema.maxRecordBytes ?? MAX_LISTED_RECORD_BYTES)
-    const fed = feed(options.source, log, { signal: stop.signal, transforms: [limit] }).then(() => undefined)
+    // An earlier run of this node may have got part of a finite source into the log, or all of it.
+    const transforms = options.source.finite ? [limit, after(log.head)] : [limit]
+    const fed = log.finished
+      ? Promise.resolve()
+      : feed(options.source, log, { signal: stop.signal, transforms }).then(() => undefined)
     fed.catch((error: unknown) => {
       if (!stop.signal.aborted) logger.error('source failed', { listing: id, error: String(error) })
     })
@@ -164,9 +168,18 @@ function recordLimit(maxBytes: number): RecordTransform {
   }
 }
 
-/** A finite product starts anew with each version; a stream goes on where it ended. */
-function logId(listing: Listing, { keepLog, source }: SellOptions): string {
-  return (keepLog ?? !source.finite) ? listing.id : `${listing.id}/${listing.version}/${Date.now()}`
+/** A stream goes on where it ended; a finite product starts anew with each version and whenever its source changed. */
+async function logId({ id, version }: Listing, { keepLog, source }: SellOptions): Promise<string> {
+  if (keepLog ?? !source.finite) return id
+  return `${id}/${version}/${(await source.fingerprint?.()) ?? Date.now()}`
+}
+
+/** Drops records that the log has. */
+function after(head: bigint): RecordTransform {
+  return async function* (records) {
+    let offset = 0n
+    for await (const record of records) if (offset++ >= head) yield record
+  }
 }
 
 function granularity(k: SellOptions['k']): Product['k'] {

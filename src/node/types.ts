@@ -13,7 +13,8 @@ import type {
   NetworkProfile,
   PriceUnit,
   SearchQuery,
-  SessionRecord
+  SessionRecord,
+  SessionRole
 } from '../interface/index.ts'
 import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } from '../protocols/sdpp/index.ts'
 import type { NodeConfig } from './config.ts'
@@ -61,6 +62,8 @@ export interface BuyOptions extends AbortOptions {
    * @default 300000
    */
   resumeFor?: number
+  /** The sink's mark before the first record: from where `commit` goes on after a crash that comes before the first. */
+  mark?: string
   /** Asks the seller to pay back what the channel still holds when the session ends. @default false */
   refund?: boolean
   /** Answer each invoice, or only the newest while a payment is being stored. @default 'newest' */
@@ -167,6 +170,13 @@ export interface ReceiptSummary {
   at: number
 }
 
+/** What a bundle shows, with the reason of the CLOSE by name. */
+export interface VerifiedReceipt extends Omit<VerifiedBundle, 'reason'> {
+  reason?: string
+  /** Why a record breaks the schema although the bundle cannot show it: the seller signed nothing that covers it. */
+  unproven?: string
+}
+
 /** A running node: the public door of the SDK. */
 export interface DdmNode {
   readonly peerId: string
@@ -200,9 +210,12 @@ export interface DdmNode {
   /** Presents the vouchers held to the chain and settles. */
   claim: (options?: AbortOptions) => Promise<ClaimResult>
   readonly receipts: {
-    list: (options?: AbortOptions) => Promise<ReceiptSummary[]>
-    /** Writes a bundle (CAR) that verifies alone, offline. Accepts a unique prefix of the session ID. */
-    export: (session: string, file: string, options?: AbortOptions) => Promise<VerifiedBundle>
+    list: (options?: AbortOptions & { role?: SessionRole; state?: string }) => Promise<ReceiptSummary[]>
+    /**
+     * Writes a bundle (CAR) that verifies alone, offline. Accepts a unique prefix of the session ID. A session that ended
+     * badly has one, too: `complete` is false then.
+     */
+    export: (session: string, file: string, options?: AbortOptions & { role?: SessionRole }) => Promise<VerifiedReceipt>
   }
   readonly wallet: {
     balance: (options?: AbortOptions) => Promise<{ native: bigint; token: bigint; symbol: string; decimals: number }>

@@ -188,8 +188,8 @@ CREATE TABLE grants (
   at INTEGER NOT NULL,
   PRIMARY KEY (role, session_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX grants_at_risk_by_peer ON grants (role, peer) WHERE exposure <> '0';
-CREATE INDEX grants_at_risk_by_account ON grants (role, account) WHERE exposure <> '0';
+CREATE INDEX grants_at_risk_by_peer ON grants (peer) WHERE exposure <> '0';
+CREATE INDEX grants_at_risk_by_account ON grants (account) WHERE exposure <> '0';
 CREATE INDEX grants_to_strangers ON grants (role, at) WHERE exposure <> '0' AND stranger = 1;
 `
 ]

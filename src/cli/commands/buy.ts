@@ -69,7 +69,8 @@ async function run(context: Context, id: string, options: Options): Promise<numb
     const listing = await node.listings.get(id, { signal })
     // Opened before anything is paid: a file that cannot be written is known by then.
     const sink = await openSink(options)
-    const purchase = node.buy(listing, wish)
+    const mark = await sink.mark?.()
+    const purchase = node.buy(listing, { ...wish, ...(mark === undefined ? {} : { mark }) })
     const stop = (): void => purchase.stop()
     signal.addEventListener('abort', stop, { once: true })
     const shown = showProgress(context, purchase, listing.document.title, tokenOf(node))
@@ -154,7 +155,7 @@ function report(
 ): void {
   const { symbol, decimals } = tokenOf(node)
   const amount = (value: bigint): string => formatUnits(value, decimals)
-  const { session, listing, seller, records, due: owed, paid, reason, firstRecordMs, totalMs } = outcome
+  const { session, listing, seller, records, due: owed, paid, reason, resumes, firstRecordMs, totalMs } = outcome
   const value = {
     event: 'bought',
     session,
@@ -166,6 +167,7 @@ function report(
     paid: amount(paid),
     symbol,
     reason,
+    resumes,
     resolvedThrough: status.resolvedThrough,
     firstRecordMs: firstRecordMs === undefined ? undefined : Math.round(firstRecordMs),
     totalMs: Math.round(totalMs),

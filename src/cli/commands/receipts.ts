@@ -1,17 +1,27 @@
 import { resolve } from 'node:path'
-import { formatUnits, type NetworkToken } from '../../interface/index.ts'
-import type { VerifiedBundle } from '../../node/index.ts'
+import { Option } from 'commander'
+import { DdmError, EXIT_CODES, formatUnits, type NetworkToken, type SessionRole } from '../../interface/index.ts'
+import type { VerifiedReceipt } from '../../node/index.ts'
 import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
 import { short, table } from '../table.ts'
 
+const ROLES: SessionRole[] = ['buyer', 'seller']
+const PREVIEW = 160
+
 export const receipts: Register = (program, act) => {
   const group = program.command('receipts').description('what was bought and sold, as evidence that verifies offline')
-  group.command('list').description('sessions of this home').action(act(list))
+  group
+    .command('list')
+    .description('sessions of this home')
+    .addOption(new Option('--role <role>', 'only what this home bought (buyer) or sold (seller)').choices(ROLES))
+    .option('--state <state>', 'only sessions in this state, such as closed or failed')
+    .action(act(list))
   group
     .command('export')
     .description('write the signed statements of a session to a file that verifies alone')
     .argument('<session>', 'session ID or a unique beginning of it')
     .option('-o, --output <file>', 'file to write (default: SESSION.car)')
+    .addOption(new Option('--role <role>', 'when this home sold to itself: which side').choices(ROLES))
     .action(act(exportReceipt))
   group
     .command('verify')
@@ -20,28 +30,31 @@ export const receipts: Register = (program, act) => {
     .action(act(verify))
 }
 
-async function list(context: Context): Promise<undefined> {
+async function list(context: Context, filter: { role?: SessionRole; state?: string }): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
-    const all = await node.receipts.list({ signal })
+    const all = await node.receipts.list({ ...filter, signal })
     const { decimals, symbol } = tokenOf(node)
     const amounts = ({ due, paid }: { due: bigint; paid: bigint }) => ({
       due: formatUnits(due, decimals),
       paid: formatUnits(paid, decimals)
     })
     if (output.json) for (const one of all) output.result({ ...one, ...amounts(one), symbol })
-    else if (all.length === 0) output.note('This home has bought and sold nothing yet.')
-    else {
+    else if (all.length === 0) {
+      const some = filter.role !== undefined || filter.state !== undefined
+      output.note(some ? 'No session of this home is like that.' : 'This home has bought and sold nothing yet.')
+    } else {
       const rows = all.map((one) => [
         short(one.session, 24),
         one.role === 'buyer' ? 'bought' : 'sold',
+        short(one.listing, 12),
         String(one.records),
         `${amounts(one).due} ${symbol}`,
         `${amounts(one).paid} ${symbol}`,
         one.state,
         new Date(one.at).toISOString().slice(0, 19)
       ])
-      output.result(undefined, ...table(['SESSION', '', 'RECORDS', 'DUE', 'PAID', 'STATE', 'AT'], rows))
+      output.result(undefined, ...table(['SESSION', '', 'LISTING', 'RECORDS', 'DUE', 'PAID', 'STATE', 'AT'], rows))
     }
     return undefined
   })
@@ -50,37 +63,72 @@ async function list(context: Context): Promise<undefined> {
 async function exportReceipt(
   context: Context,
   session: string,
-  { output: file }: { output?: string }
+  { output: file, role }: { output?: string; role?: SessionRole }
 ): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const path = resolve(file ?? `${session}.car`)
-    const bundle = await node.receipts.export(session, path, { signal })
-    output.result({ file: path, ...bundle }, `Written: ${path}`, ...summary(bundle, tokenOf(node)))
+    const bundle = await node.receipts.export(session, path, { signal, ...(role === undefined ? {} : { role }) })
+    output.result({ file: path, ...json(bundle) }, `Written: ${path}`, ...summary(bundle, tokenOf(node)))
     return undefined
   })
 }
 
-async function verify({ output, signal }: Context, files: string[]): Promise<undefined> {
+/** One file that does not verify is an error; of several, each is reported. */
+async function verify({ output, signal }: Context, files: string[]): Promise<number | undefined> {
   const { verifyReceipt } = await loadNode()
+  let code: number | undefined
   for (const file of files) {
-    const bundle = await verifyReceipt(file, { signal })
-    output.result({ file, verified: true, ...bundle }, `${file}: verified`, ...summary(bundle))
+    try {
+      const bundle = await verifyReceipt(file, { signal })
+      output.result({ file, verified: true, ...json(bundle) }, `${file}: verified`, ...summary(bundle))
+    } catch (error) {
+      if (!(error instanceof DdmError) || files.length === 1) throw error
+      const { code: name, message, details } = error
+      output.result({ file, verified: false, error: { code: name, message, details } }, `${file}: REFUSED: ${message}`)
+      code ??= EXIT_CODES[name]
+    }
   }
-  return undefined
+  return code
+}
+
+/** For programs: bytes as hex. */
+function json({ violation, price, ...bundle }: VerifiedReceipt): Record<string, unknown> {
+  const shown = violation && { ...violation, record: `0x${Buffer.from(violation.record).toString('hex')}` }
+  return { ...bundle, price, ...(shown === undefined ? {} : { violation: shown }) }
 }
 
 /** Without a network profile nobody knows a token's decimals: then amounts are atomic units. */
-function summary(bundle: VerifiedBundle, token?: NetworkToken): string[] {
+function summary(bundle: VerifiedReceipt, token?: NetworkToken): string[] {
   const amount = (value: bigint): string =>
     token === undefined ? `${value} atomic units` : `${formatUnits(value, token.decimals)} ${token.symbol}`
-  return [
-    `  ${bundle.records} records of "${bundle.title}"`,
-    `  due ${amount(bundle.due)}, credited ${amount(bundle.credited)}, ${bundle.statements} statements`,
-    `  buyer  ${bundle.buyer}`,
-    `  seller ${bundle.seller}`,
-    ...(bundle.payer === undefined
-      ? []
-      : [`  paid by ${bundle.payer} in ${bundle.asset} through escrow ${bundle.escrow}`])
+  const { complete, reason, acknowledged, price, violation, unproven, vouched, unpaid, unused } = bundle
+  const per = price.count === 1n ? price.unit : `${price.count} ${price.unit === 'KiB' ? 'KiB' : 'records'}`
+  const lines = [
+    `${bundle.records} records from offset ${bundle.start} of "${bundle.title}", at ${amount(price.amount)} per ${per}`,
+    `due ${amount(bundle.due)}, credited ${amount(bundle.credited)}, ${bundle.statements} statements`
   ]
+  if (unpaid > 0n) lines.push(`UNPAID ${amount(unpaid)}`)
+  if (unused > 0n) lines.push(`paid in advance and not used: ${amount(unused)}`)
+  if (complete) lines.push(`receipt (${reason}), ${acknowledged ? 'acknowledged by the buyer' : 'not acknowledged'}`)
+  else lines.push("INCOMPLETE: no receipt; the numbers are those of the seller's last invoice")
+  if (!bundle.transcript) lines.push('the transcript ends in the middle of a block: its root is signed, not shown')
+  if (vouched !== undefined) lines.push(`vouchers of the buyer on this channel: ${amount(vouched)}, all sessions`)
+  if (violation !== undefined) {
+    lines.push(`VIOLATION: record ${violation.offset} breaks the listing's schema: ${violation.reason}`)
+    lines.push(`  ${preview(violation.record)}`)
+  }
+  if (unproven !== undefined) {
+    lines.push(`a record broke the schema (${unproven}), but the seller signed nothing that covers it`)
+  }
+  lines.push(`buyer  ${bundle.buyer}`, `seller ${bundle.seller}`)
+  if (bundle.payer !== undefined) {
+    lines.push(`paid by ${bundle.payer} in ${bundle.asset} through escrow ${bundle.escrow}`)
+  }
+  return lines.map((line) => `  ${line}`)
+}
+
+function preview(record: Uint8Array): string {
+  const text = new TextDecoder().decode(record.subarray(0, PREVIEW))
+  return record.length > PREVIEW ? `${text}… (${record.length} bytes)` : text
 }

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import type { AbortOptions, DataSource, DdmError, SourceRecord } from '../../interface/index.ts'
 import { abortedBy } from '../abort.ts'
 import { type CsvRow, CsvRows } from './csv-rows.ts'
+import { fileFingerprint } from './fingerprint.ts'
 import { badLine, fileError, type ProblemOptions, problems } from './problems.ts'
 
 /** A number as JSON writes it. More than 15 digits may not survive, so such a cell stays text. */
@@ -23,7 +24,12 @@ const NEWLINE = 0x0a
  * cannot be skipped when it has taken in more than its own line.
  */
 export function csv(path: string, options: ProblemOptions = {}): DataSource {
-  return { name: path, finite: true, records: (abort) => read(path, options, abort) }
+  return {
+    name: path,
+    finite: true,
+    fingerprint: () => fileFingerprint(path),
+    records: (abort) => read(path, options, abort)
+  }
 }
 
 async function* read(

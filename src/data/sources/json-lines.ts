@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import type { AbortOptions, DataSource, SourceRecord } from '../../interface/index.ts'
 import { MAX_RECORD_BYTES } from '../../interface/index.ts'
 import { abortedBy } from '../abort.ts'
+import { fileFingerprint } from './fingerprint.ts'
 import { badLine, fileError, type ProblemOptions, problems } from './problems.ts'
 
 const NEWLINE = 0x0a
@@ -34,7 +35,7 @@ export function jsonLines(name: string, open: () => Readable, options: JsonLines
 
 /** JSON lines of a file. */
 export function jsonLinesFile(path: string, options: JsonLinesOptions = {}): DataSource {
-  return jsonLines(path, () => createReadStream(path), options)
+  return { ...jsonLines(path, () => createReadStream(path), options), fingerprint: () => fileFingerprint(path) }
 }
 
 async function* read(

@@ -99,6 +99,7 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     start: wish.from.offset ?? 0n,
     position: 0n,
     checkpoint: { position: 0n, root: transcriptStart(statement.link.bytes), records: 0n, bytes: 0n },
+    ...(request.sink === undefined ? {} : { sink: request.sink }),
     due: 0n,
     paid: 0n,
     credit: wish.prepay,

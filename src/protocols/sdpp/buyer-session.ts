@@ -79,6 +79,8 @@ export interface BuyRequest {
   wish: OrderWish
   /** Goes on with this session instead of ordering anew. */
   resume?: ResumePoint
+  /** The consumer's mark before the first record. */
+  sink?: string
   /** Asks for what the channel still holds when the session ends. @default false */
   refund?: boolean
   /** Highest price per unit, as a fraction; an offer above it is refused. */

@@ -4,16 +4,27 @@ import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { hashTypedData, recoverTypedDataAddress } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
-import { exportBundle, type VoucherVerifier } from '../../../src/evidence/index.ts'
-import type {
-  Address,
-  ChannelConfig,
-  Hex,
-  ListingDocument,
-  SignedStatement,
-  TranscriptPart
+import { createRecordValidator } from '../../../src/data/index.ts'
+import { encodeBundle } from '../../../src/evidence/bundle.ts'
+import {
+  exportBundle,
+  type RecordJudge,
+  type VerifyOptions,
+  type VoucherVerifier
+} from '../../../src/evidence/index.ts'
+import {
+  type Address,
+  type ChannelConfig,
+  type Hex,
+  joinRecords,
+  type ListingDocument,
+  type SignedStatement,
+  type TranscriptPart,
+  type Violation,
+  type VoucherPayload
 } from '../../../src/interface/index.ts'
 import {
+  encodeCanonical,
   type StatementFields,
   type StatementKind,
   type StatementSigner,
@@ -24,7 +35,10 @@ import {
 } from '../../../src/statements/index.ts'
 import { makeSigner } from '../../support/sdpp.ts'
 
-/** Everything of one sale: 600 records in three blocks at 100 per record, one voucher before, one for this session. */
+/**
+ * Everything of one sale: 600 records in three blocks at 100 per record, one voucher before, one for this session. Record
+ * 5 of the second block, offset 261, breaks the schema.
+ */
 
 export const ESCROW: Address = `0x${'e5'.repeat(20)}`
 const TOKEN: Address = `0x${'70'.repeat(20)}`
@@ -69,6 +83,48 @@ export const verifyVoucher: VoucherVerifier = async ({ config, voucher, chainId,
   return { channelId: channelIdOf(config, chainId, escrow), signer: signer?.toLowerCase() as Address | undefined }
 }
 
+/** What the data room does, in its thread. */
+export const validate: RecordJudge = async (record, { encoding, jsonSchema, maxRecordBytes }) => {
+  const rules = { encoding, schema: jsonSchema, maxRecordBytes: Number(maxRecordBytes) }
+  const validator = await createRecordValidator(rules)
+  try {
+    return (await validator.check([record]))?.reason
+  } finally {
+    await validator.close()
+  }
+}
+
+export const SCHEMA = { type: 'object', required: ['celsius'], properties: { celsius: { type: 'number' } } }
+const BAD = { part: 1, index: 5 }
+export const BAD_RECORD = '{"celsius":"warm"}'
+
+export interface SoldPart extends TranscriptPart {
+  bytes: Uint8Array
+}
+
+/** What was sold, part by part. */
+export const SOLD: readonly SoldPart[] = [
+  { first: 40n, count: 216 },
+  { first: 256n, count: 256 },
+  { first: 512n, count: 128 }
+].map(({ first, count }, part) => {
+  const text = (index: number) =>
+    part === BAD.part && index === BAD.index ? BAD_RECORD : `{"celsius":${Number(first) + index}}`
+  const records = [...Array(count).keys()].map((index) => new TextEncoder().encode(text(index)))
+  const bytes = joinRecords(records)
+  return { first, count, bytes, digest: sha256(bytes) }
+})
+
+export const VIOLATION: Violation = { ...BAD, bytes: (SOLD[BAD.part] as SoldPart).bytes, reason: 'as the buyer saw it' }
+
+export const JUDGES: VerifyOptions = { verifyVoucher, validate }
+
+/** A filter for `Lie.statements`. */
+export const without =
+  (...kinds: string[]) =>
+  (statements: SignedStatement[]): SignedStatement[] =>
+    statements.filter(({ kind }) => !kinds.includes(kind))
+
 export interface People {
   seller: StatementSigner
   buyer: StatementSigner
@@ -99,10 +155,17 @@ export interface Lie {
   voucher?: { channelId?: Hex; signer?: PrivateKeyAccount; amount?: bigint }
   accepted?: { amount?: bigint }
   parts?: (parts: TranscriptPart[]) => TranscriptPart[]
+  /** Other records than `SOLD`. */
+  sold?: readonly SoldPart[]
+  violation?: Violation
+  /** Given to the export beside the statements. */
+  held?: { channelId?: Hex; signer?: PrivateKeyAccount; amount?: bigint } | 'none'
   statements?: (statements: SignedStatement[]) => SignedStatement[]
   /** Other bytes than those that the offer links. */
   listing?: { cid?: string; bytes?: Uint8Array }
   session?: string
+  /** Written as it is, past the export that would leave out what contradicts the rest. */
+  raw?: boolean
 }
 
 export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Array> {
@@ -114,7 +177,7 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
     title: 'Records of a test',
     description: 'Records of a test',
     seller: { peerId: seller.peerId },
-    schema: { encoding: 'json' },
+    schema: { encoding: 'json', jsonSchema: SCHEMA },
     payment: [
       {
         rail: 'evm',
@@ -160,7 +223,8 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
     tail: 0n,
     head: 1_000n,
     finished: true,
-    maxRecordBytes: 1024n,
+    schema: sha256(encodeCanonical(SCHEMA)),
+    maxRecordBytes: 65_536n,
     resumeTtl: 86_400n,
     ttl: 120n,
     ...lie.offer
@@ -207,11 +271,7 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
     ...lie.accept
   })
 
-  const right = [
-    { first: 40n, count: 216 },
-    { first: 256n, count: 256 },
-    { first: 512n, count: 128 }
-  ].map((part, index): TranscriptPart => ({ ...part, digest: sha256(Uint8Array.of(index)) }))
+  const right = (lie.sold ?? SOLD).map(({ first, count, digest }): TranscriptPart => ({ first, count, digest }))
   const parts = lie.parts?.(right) ?? right
   const root = right.reduce(transcriptStep, transcriptStart(session.bytes))
   const money = { n: 600n, bytes: 4_800n, due: 60_000n, credited: 60_000n }
@@ -220,11 +280,30 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
   const proof = await vouch(amount ?? BASE + 60_000n, channelId, signer)
   const receipt = sign('receipt', seller, { session, ...money, unused: 0n, root, reason: 0n, proof, ...lie.receipt })
   const ack = sign('receipt-ack', buyer, { session, receipt: receipt.link, ...lie.ack })
+  const { held = {} } = lie
+  const voucher: VoucherPayload | undefined =
+    held === 'none' ? undefined : await vouch(held.amount ?? BASE + 60_000n, held.channelId, held.signer)
   const statements: SignedStatement[] = [offer, order, accept, invoice, receipt, ack]
+  const told = lie.statements?.(statements) ?? statements
+  if (lie.raw === true) {
+    const { violation } = lie
+    return encodeBundle({
+      session,
+      role: 'buyer',
+      listing,
+      listingBytes,
+      statements: told.map(({ cid, payload, signature }) => ({ link: CID.parse(cid), payload, signature })),
+      parts,
+      ...(violation === undefined ? {} : { violation }),
+      ...(lie.held === undefined || voucher === undefined ? {} : { voucher })
+    })
+  }
   return exportBundle({
     session: { id: lie.session ?? order.cid, role: 'buyer', state: 'closed' },
-    statements: lie.statements?.(statements) ?? statements,
+    statements: told,
     parts,
+    voucher,
+    violation: lie.violation,
     listing: { cid: lie.listing?.cid ?? listing.toString(), bytes: lie.listing?.bytes ?? listingBytes }
   })
 }

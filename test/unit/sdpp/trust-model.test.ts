@@ -124,6 +124,22 @@ test('strangers of an hour share their allowance; what was paid for is free agai
   await assert.rejects(fresh('b', again), { code: 'internal', message: /session b was given credit before/ })
 })
 
+test('a stranger that resumes uses the allowance of the hour in which it does; what it owes stays counted', async (t) => {
+  const { trust, clock } = await setup(t)
+  const fresh = (name: string) => trust.grant({ ...seller, peer: `p${name}`, account: `x${name}`, session: name })
+  for (const name of 'abcdef') assert.equal(await fresh(name), 10n)
+  for (const session of 'abcdef') await trust.close({ role: 'seller', session, settled: 0n, debt: 10n })
+  assert.equal(await trust.reopen({ ...seller, session: 'a', cap: 0n }), 0n)
+  assert.equal(await fresh('g'), 0n)
+  clock.now += HOUR / 2
+  assert.equal(await trust.reopen({ ...seller, session: 'a' }), 10n, 'its own record makes room for it')
+  clock.now += HOUR / 2
+  for (const name of 'hijkl') assert.equal(await fresh(name), 10n)
+  assert.equal(await fresh('m'), 0n)
+  clock.now += HOUR / 2
+  assert.equal(await fresh('n'), 10n)
+})
+
 test('a session that was open when the node died counts in full until somebody says how it ended', async (t) => {
   const { trust, restart } = await setup(t)
   const who = { role: 'seller', peer: 'p', account: 'x' } as const
@@ -413,7 +429,7 @@ test('model: the same on the disk', async (t) => {
       const run = new Run(shared, `${++runs}/`)
       for (const step of all) await run.step(step, role)
     }),
-    { numRuns: 6 }
+    { numRuns: 6, endOnFailure: true }
   )
 })
 

@@ -90,7 +90,7 @@ async function ledgerOf(t: TestContext): Promise<Ledger> {
 
 test('sessions keep offsets up to 2^64 and amounts up to 2^128', async (t) => {
   const { sessions } = await ledgerOf(t)
-  const checkpoint = fc.record({ position: u64, root: hash, records: u64, bytes: u64 })
+  const checkpoint = fc.record({ position: u64, root: hash, records: u64, bytes: u64 }, { noNullPrototype: true })
   const record = fc.record({
     start: u64,
     position: u64,
