@@ -168,7 +168,7 @@ export class BuyerSession {
     this.#verifier = components.verifier ?? statementVerifier
     this.#floor = request.resume?.stored.record.position ?? 0n
     this.#already = request.resume?.delivered ?? this.#floor
-    this.#committed = request.resume?.committed
+    this.#committed = request.resume?.committed ?? startingMark(request)
     this.#state = buyerStart(clock.now(), request.answering ?? 'newest')
     this.#queue = new DeliveryQueue((batch, idle) => this.#onHandled(batch, idle))
     this.#timer = new DeadlineTimer(clock, () => this.#step({ type: 'tick' }))
@@ -600,6 +600,13 @@ export class BuyerSession {
       this.#components.logger.error('session state not stored', { error: String(cause) })
     }
   }
+}
+
+/** A consumer that keeps count does so from the first record on. */
+function startingMark({ sink, resume }: BuyRequest): Committed | undefined {
+  if (resume === undefined) return sink === undefined ? undefined : { position: 0n, sink }
+  const { record } = resume.stored
+  return record.sink === undefined ? undefined : { position: record.position, sink: record.sink }
 }
 
 function leftAs({ code }: SdppError, orderRefused: boolean): string {

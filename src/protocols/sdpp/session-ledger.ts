@@ -87,10 +87,14 @@ export class SessionLedger {
     const { parts, openPart } = this.transcript
     const closed = parts.length
     const newParts = parts.slice(this.#partsKept)
+    // Written out of turn: position, mark and checkpoint stay those of the later one.
+    const { position, sink, ...rest } = standing
+    const moved = position < this.#record.position ? {} : { position, ...(sink === undefined ? {} : { sink }) }
     this.#record = {
       ...this.#record,
-      ...standing,
-      checkpoint: this.#checkpointAt(standing.position),
+      ...rest,
+      ...moved,
+      checkpoint: this.#checkpointAt(position),
       updatedAt: clock.wallTime()
     }
     const kept = invoice === undefined ? statements : [invoice, ...statements]
