@@ -191,16 +191,16 @@ function decodeCar(file: Uint8Array): CarBlock[] {
   const root = roots[0]
   if (roots.length !== 1 || root === undefined) throw broken('roots', 1, roots.length)
   same('root', root.toString(), blocks[0]?.cid.toString())
-  for (const { cid, bytes: payload } of blocks) checkHash(cid, payload)
+  for (const [index, block] of blocks.entries()) checkHash(`block ${index}`, block)
   // Whatever a reader tolerates (long varints, another order of keys) would be a second file for the same evidence.
   if (!equalBytes(encodeCar(blocks), file)) throw broken('file', 'the one encoding of its blocks', 'another encoding')
   return blocks
 }
 
-function checkHash(cid: CID, payload: Uint8Array): void {
+function checkHash(where: string, { cid, bytes: payload }: CarBlock): void {
   if (cid.version !== 1 || cid.multihash.code !== SHA2_256) {
-    throw broken(`block ${cid}`, 'CIDv1 with sha2-256', `version ${cid.version}, hash ${cid.multihash.code}`)
+    throw broken(where, 'CIDv1 with sha2-256', `version ${cid.version}, hash ${cid.multihash.code}`)
   }
   const actual = CID.createV1(cid.code, Digest.create(SHA2_256, sha256(payload)))
-  same(`block ${cid}`, cid.toString(), actual.toString())
+  same(where, cid.toString(), actual.toString())
 }

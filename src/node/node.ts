@@ -17,7 +17,8 @@ import {
   type Payee,
   type Payer,
   parseUnits,
-  type SearchQuery
+  type SearchQuery,
+  type TrustLedger
 } from '../interface/index.ts'
 import {
   isResumable,
@@ -35,6 +36,7 @@ import { type IndexDatabase, type Ledger, openIndex, openLedger } from '../stora
 import { Claims } from './claims.ts'
 import { Closers } from './closers.ts'
 import { loadConfig, type NodeConfig } from './config.ts'
+import { Expiry } from './expiry.ts'
 import { findSession } from './find-session.ts'
 import { createHome, type HomeLock, type HomePaths, lockHome } from './home.ts'
 import { type Keys, loadKeys, passphraseFrom } from './keys.ts'
@@ -45,6 +47,7 @@ import { createRails } from './rails.ts'
 import { Receipts } from './receipts.ts'
 import { Sales } from './sales.ts'
 import { connectionLimits, loadProfile, withOverrides } from './settings.ts'
+import { createTrustLedger } from './trust.ts'
 import type { BuyOptions, DdmNode, NodeInit, Purchase, Sale, SellOptions } from './types.ts'
 
 /** Funds that a node on a dev chain gives itself when it has less than a tenth of them. */
@@ -214,6 +217,8 @@ class RunningNode implements DdmNode {
   readonly #sales: Sales
   readonly #seller: Seller
   readonly #claims: Claims
+  readonly #expiry: Expiry
+  readonly #trust: TrustLedger
   readonly #purchases = new Set<RunningPurchase>()
   #stopped: Promise<void> | undefined
   readonly receipts: Receipts
@@ -245,11 +250,17 @@ class RunningNode implements DdmNode {
       token: this.#token,
       logger
     })
+    this.#trust = createTrustLedger({
+      store: ledger.trust,
+      strangerCredit: parseUnits(config.strangerCredit, decimals, 'strangerCredit')
+    })
+    this.#expiry = new Expiry({ sessions: ledger.sessions, payers: parts.payers, payees, trust: this.#trust, logger })
     this.#seller = sdppSeller({ onSessionEnd: () => this.#claims.onSessionEnd() })({
       registrar: network,
       signer,
       catalog: this.#sales,
       sessions: ledger.sessions,
+      trust: this.#trust,
       logger: logger.child('seller')
     })
     this.receipts = new Receipts({ ledger, blocks: network.blocks })
@@ -276,6 +287,7 @@ class RunningNode implements DdmNode {
   async start(): Promise<void> {
     await this.#seller.start()
     this.#claims.start()
+    this.#expiry.start()
   }
 
   readonly listings: DdmNode['listings'] = {
@@ -305,6 +317,7 @@ class RunningNode implements DdmNode {
       signer,
       sessions: ledger.sessions,
       payers,
+      trust: this.#trust,
       token: this.#token,
       logger: logger.child('buyer'),
       prepay: parseUnits(config.prepay, decimals, 'prepay'),
@@ -365,7 +378,7 @@ class RunningNode implements DdmNode {
     await Promise.allSettled([...this.#purchases].map(({ done }) => done))
     await this.#seller.stop()
     await this.#sales.close()
-    await this.#claims.stop()
+    await Promise.all([this.#claims.stop(), this.#expiry.stop()])
     await this.#closers.close()
   }
 }

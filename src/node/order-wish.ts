@@ -25,7 +25,9 @@ export function orderWish(listing: Listing, options: BuyOptions, defaults: WishD
     ...(quantity === undefined ? {} : { quantity }),
     ...(duration === undefined ? {} : { duration: BigInt(duration) }),
     ...(k === undefined ? {} : { k: BigInt(k) }),
-    prepay: prepay === undefined ? defaults.prepay : atomicAmount(prepay, token, 'prepay'),
+    ...(prepay === undefined
+      ? { prepay: defaults.prepay }
+      : { prepay: atomicAmount(prepay, token, 'prepay'), prepayForAll: true }),
     maximum: max === undefined ? defaultMaximum(listing, quantity, defaults.maximum) : atomicAmount(max, token, 'max')
   }
 }

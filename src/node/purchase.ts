@@ -7,7 +7,8 @@ import {
   type Logger,
   type NetworkToken,
   type Payer,
-  type SessionStore
+  type SessionStore,
+  type TrustLedger
 } from '../interface/index.ts'
 import {
   BuyerSession,
@@ -31,6 +32,7 @@ export interface PurchaseComponents {
   signer: StatementSigner
   sessions: SessionStore
   payers: readonly Payer[]
+  trust: TrustLedger
   token: NetworkToken
   logger: Logger
   /** Defaults of the node, atomic units. */
@@ -250,7 +252,7 @@ export class RunningPurchase implements Purchase {
   }
 
   async #open(seller: string, request: BuyRequest): Promise<BuyerSession> {
-    const { network, signer, sessions, payers, logger } = this.#components
+    const { network, signer, sessions, payers, trust, logger } = this.#components
     const signal = this.#signal
     const { source } = await network.resolvePeer(seller, { signal, refresh: true })
     this.#source = source
@@ -259,6 +261,7 @@ export class RunningPurchase implements Purchase {
       signer,
       sessions,
       payers,
+      trust,
       clock: systemClock,
       logger
     })

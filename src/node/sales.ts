@@ -73,6 +73,7 @@ export class Sales implements Catalog {
       log,
       payees,
       credit: options.credit === undefined ? this.#components.credit : atomicAmount(options.credit, token, 'credit'),
+      ...(options.credit === undefined ? {} : { creditForAll: true }),
       k: granularity(options.k),
       ...(options.invoicing === undefined ? {} : { invoicing: options.invoicing })
     }

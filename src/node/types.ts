@@ -52,7 +52,11 @@ export interface BuyOptions extends AbortOptions {
   maxPrice?: string
   /** Records per invoice. @default the offer's */
   k?: number
-  /** Amount that may be paid ahead of what was received, in whole tokens or atomic units. @default the node's `prepay` */
+  /**
+   * Amount that may be paid ahead of what was received, in whole tokens or atomic units, whoever the seller is.
+   *
+   * @default nothing to a seller that one has not bought from, then growing up to the node's `prepay`
+   */
   prepay?: string | bigint
   /** Milliseconds after which the session ends. */
   duration?: number
@@ -140,7 +144,11 @@ export interface SellOptions extends AbortOptions {
   document?: Partial<Omit<ListingDocument, 'v' | 'id' | 'title' | 'description' | 'payment' | 'seller' | 'issuedAt'>>
   /** Records per invoice. @default 1 … 1000, 20 */
   k?: { min: number; default: number; max: number }
-  /** Risk per session in whole tokens or atomic units. @default the node's `credit` */
+  /**
+   * What each session may owe at a time, in whole tokens or atomic units, whoever the buyer is.
+   *
+   * @default one record to a stranger, then growing up to the node's `credit`
+   */
   credit?: string | bigint
   /** @default 'adaptive' */
   invoicing?: Invoicing

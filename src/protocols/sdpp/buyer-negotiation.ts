@@ -6,9 +6,11 @@ import {
   type Listing,
   type Payer,
   type PayerSession,
+  priceOfOneRecord,
   type RandomBytes,
   type SessionRecord,
-  type SessionStore
+  type SessionStore,
+  type TrustLedger
 } from '../../interface/index.ts'
 import {
   type CheckedStatement,
@@ -44,6 +46,8 @@ export interface PlaceOrderInput {
   payers: readonly Payer[]
   sessions: SessionStore
   clock: Clock
+  /** Without it every seller may get all of the wish's `prepay` ahead. */
+  trust?: TrustLedger
   /** @default node:crypto's */
   random?: RandomBytes
   signal: AbortSignal
@@ -65,27 +69,32 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
   const rail = await payer.open({ terms: paymentTermsOf(entry), binding, seller, maximum: wish.maximum }, { signal })
   const { config, channelAuth, deposit } = rail.order
   const k = clamp(wish.k ?? offer.content.k.default, offer.content.k.min, offer.content.k.max)
-  const statement = signStatement(
-    signer,
-    'order',
-    {
-      offer: offer.link,
-      nonce: orderNonce,
-      price: BigInt(index),
-      rail: entry.rail,
-      ...(config === undefined ? {} : { config: { ...config, withdrawDelay: BigInt(config.withdrawDelay) } }),
-      ...(channelAuth === undefined ? {} : { channelAuth }),
-      ...(deposit === undefined ? {} : { deposit }),
-      from: wish.from.earliest === true ? { offset: offer.content.tail } : wish.from,
-      ...(wish.quantity === undefined ? {} : { quantity: wish.quantity }),
-      ...(wish.until === undefined ? {} : { until: wish.until }),
-      ...(wish.duration === undefined ? {} : { duration: wish.duration }),
-      k,
-      prepay: wish.prepay,
-      maximum: wish.maximum
-    },
-    clock.wallTime()
-  )
+  const sign = (prepay: bigint): CheckedStatement<'order'> =>
+    signStatement(
+      signer,
+      'order',
+      {
+        offer: offer.link,
+        nonce: orderNonce,
+        price: BigInt(index),
+        rail: entry.rail,
+        ...(config === undefined ? {} : { config: { ...config, withdrawDelay: BigInt(config.withdrawDelay) } }),
+        ...(channelAuth === undefined ? {} : { channelAuth }),
+        ...(deposit === undefined ? {} : { deposit }),
+        from: wish.from.earliest === true ? { offset: offer.content.tail } : wish.from,
+        ...(wish.quantity === undefined ? {} : { quantity: wish.quantity }),
+        ...(wish.until === undefined ? {} : { until: wish.until }),
+        ...(wish.duration === undefined ? {} : { duration: wish.duration }),
+        k,
+        prepay,
+        maximum: wish.maximum
+      },
+      clock.wallTime()
+    )
+  const { statement, prepay } = await withPrepay(input, entry, sign).catch(async (error: unknown) => {
+    await rail.end(0n)
+    throw error
+  })
   const id = statement.cid
   const record: SessionRecord = {
     id,
@@ -102,7 +111,7 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     ...(request.sink === undefined ? {} : { sink: request.sink }),
     due: 0n,
     paid: 0n,
-    credit: wish.prepay,
+    credit: prepay,
     openedAt: clock.wallTime(),
     updatedAt: clock.wallTime()
   }
@@ -112,9 +121,35 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     faultPoint('order.stored')
   } catch (error) {
     await rail.end(0n)
+    await input.trust?.close({ role: 'buyer', session: id, settled: 0n, debt: 0n })
     throw error
   }
   return { session: statement.link, statement, offer, entry, payer: rail, record }
+}
+
+/** The ORDER names its prepay, and its CID is the session that the prepay is given to. */
+async function withPrepay(
+  { trust, seller, request, offer }: PlaceOrderInput,
+  entry: OfferPrice,
+  sign: (prepay: bigint) => CheckedStatement<'order'>
+): Promise<{ statement: CheckedStatement<'order'>; prepay: bigint }> {
+  const { prepay: cap, prepayForAll, maximum } = request.wish
+  if (trust === undefined || entry.amount === 0n) return { statement: sign(cap), prepay: cap }
+  let statement: CheckedStatement<'order'> | undefined
+  const prepay = await trust.grant({
+    role: 'buyer',
+    peer: seller,
+    ...(entry.payTo === undefined ? {} : { account: entry.payTo }),
+    one: priceOfOneRecord(priceOf(entry), offer.content.maxRecordBytes),
+    cap,
+    want: maximum,
+    ...(prepayForAll === true ? { floor: cap } : {}),
+    session: (given) => {
+      statement = sign(given)
+      return statement.cid
+    }
+  })
+  return { statement: statement ?? sign(prepay), prepay }
 }
 
 /** The first offered price that this wallet can pay, in the listing's order; otherwise the reasons of each. */

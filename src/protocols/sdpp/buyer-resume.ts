@@ -1,14 +1,14 @@
-import type { Payer } from '../../interface/index.ts'
+import { DdmError, type Payer, priceOfOneRecord, type TrustLedger } from '../../interface/index.ts'
 import type { OfferPrice } from '../../statements/index.ts'
 import type { PlacedOrder } from './buyer-negotiation.ts'
-import { paymentTermsOf } from './negotiation.ts'
+import { paymentTermsOf, priceOf } from './negotiation.ts'
 import { SdppError, STATUS } from './status.ts'
 import type { StoredSession } from './stored-session.ts'
 
 /** Takes up the payments of a session that was cut; what was ordered stays as it was signed. */
 export async function resumeOrder(
   { session, record, offer, order }: StoredSession,
-  payers: readonly Payer[],
+  { payers, trust }: { payers: readonly Payer[]; trust?: TrustLedger },
   signal: AbortSignal
 ): Promise<PlacedOrder> {
   const entry = offer.content.prices[Number(order.content.price)] as OfferPrice
@@ -24,5 +24,13 @@ export async function resumeOrder(
     },
     { signal }
   )
+  const one = priceOfOneRecord(priceOf(entry), offer.content.maxRecordBytes)
+  const { prepay } = order.content
+  // What was agreed to stays agreed; this only counts it as at risk again.
+  await trust
+    ?.reopen({ role: 'buyer', session: record.id, one, cap: prepay, floor: prepay })
+    .catch((error: unknown) => {
+      if (!(error instanceof DdmError) || error.code !== 'notFound') throw error
+    })
   return { session, statement: order, offer, entry, payer: rail, record }
 }

@@ -11,7 +11,8 @@ import {
   type RandomBytes,
   type SessionRecord,
   type SessionStore,
-  type SignedStatement
+  type SignedStatement,
+  type TrustLedger
 } from '../../interface/index.ts'
 import {
   type CheckedStatement,
@@ -52,6 +53,8 @@ export interface BuyerComponents {
   payers: readonly Payer[]
   clock: Clock
   logger: Logger
+  /** Without it every seller may get all of the wish's `prepay` ahead. */
+  trust?: TrustLedger
   /** @default real Ed25519 */
   verifier?: StatementVerifier
   /** @default node:crypto's */
@@ -202,7 +205,7 @@ export class BuyerSession {
   }
 
   #resume(stored: StoredSession): void {
-    resumeOrder(stored, this.#components.payers, this.#abort.signal)
+    resumeOrder(stored, this.#components, this.#abort.signal)
       .then((order) => {
         if (this.#wire.ended) return order.payer.suspend()
         this.#order = order
@@ -362,6 +365,7 @@ export class BuyerSession {
       sessions,
       clock,
       ...(this.#components.random === undefined ? {} : { random: this.#components.random }),
+      ...(this.#components.trust === undefined ? {} : { trust: this.#components.trust }),
       signal
     })
       .then((order) => {
@@ -532,6 +536,7 @@ export class BuyerSession {
     await Promise.all([this.#paying, this.#rail, this.#verified])
     if (this.#finished) return
     await order.payer.end(receipt.content.due)
+    await this.#closeTrust(receipt.content.due, 0n)
     await this.#active?.ledger.store(this.#standing, [receipt, acknowledgement])
     faultPoint('acknowledgement.stored')
     this.#wire.send(encodeSigned('RECEIPT_ACK', acknowledgement))
@@ -542,6 +547,12 @@ export class BuyerSession {
     const id = order.session.toString()
     this.#queue.end()
     this.#done.resolve({ ...this.status, id, reason: Number(receipt.content.reason), receipt })
+  }
+
+  async #closeTrust(settled: bigint, debt: bigint): Promise<void> {
+    const session = this.#order?.session.toString()
+    if (session === undefined) return
+    await this.#components.trust?.close({ role: 'buyer', session, settled, debt })
   }
 
   #stopTimers(): void {
@@ -590,6 +601,7 @@ export class BuyerSession {
       // All that was paid counts as consumed until the seller's next ACCEPT says what was not.
       if (state === 'suspended') await order.payer.suspend()
       else await order.payer.end(asked > due ? asked : due)
+      await this.#closeTrust(0n, asked > due ? asked - due : 0n)
       if (this.#active !== undefined) await this.#active.ledger.store({ ...this.#standing, state })
       else {
         const { sessions, clock } = this.#components

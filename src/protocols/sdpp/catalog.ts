@@ -7,8 +7,10 @@ export interface Product {
   readonly log: ProductLog
   /** Ways to be paid, one per entry of the listing's `payment` that this node can serve. */
   readonly payees: readonly Payee[]
-  /** Risk per session in atomic units: due − credited stays within it. */
+  /** Most that one buyer may owe at a time, atomic units: due − credited stays within what each session is given. */
   readonly credit: bigint
+  /** Every buyer gets all of `credit`, known or not: the operator's own decision. @default false */
+  readonly creditForAll?: boolean
   readonly k: { min: bigint; default: bigint; max: bigint }
   /** @default 'adaptive' */
   readonly invoicing?: Invoicing

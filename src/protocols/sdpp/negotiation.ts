@@ -63,7 +63,10 @@ export interface OrderWish {
   duration?: bigint
   /** Granularity wanted; the offer's default when absent. */
   k?: bigint
+  /** Most that is paid before it was received. */
   prepay: bigint
+  /** All of `prepay` is given, whoever the seller is: the user's own decision. @default false */
+  prepayForAll?: boolean
   maximum: bigint
 }
 

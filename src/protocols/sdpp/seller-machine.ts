@@ -23,6 +23,7 @@ export interface SellerState {
   readonly sent: Progress
   /** Position reached before the stream was cut: records up to it were risked already and are sent again for nothing. */
   readonly sentBefore: bigint
+  readonly dueBefore: bigint
   readonly due: bigint
   readonly credited: bigint
   /** What the channel can pay for this session in total; undefined when free. */
@@ -47,6 +48,8 @@ export interface SellerStanding {
   /** The position that the buyer named, and what is due there. */
   sent: Progress
   sentBefore: bigint
+  /** Due at `sentBefore`. */
+  dueBefore: bigint
   credited: bigint
   /** Why it ended, when it did: then it goes no further than `sentBefore`. */
   reason?: number
@@ -88,6 +91,7 @@ export function sellerStart(now: number, invoicing: Invoicing): SellerState {
     terms: undefined,
     sent: NO_PROGRESS,
     sentBefore: 0n,
+    dueBefore: 0n,
     due: 0n,
     credited: 0n,
     available: undefined,
@@ -264,8 +268,8 @@ function onAccepted(
 ): [SellerState, SellerEffect[]] {
   const streaming: SellerState = { ...move(state, 'accepted'), terms, available, deadline: undefined }
   if (resumed === undefined) return [streaming, [{ type: 'pump' }]]
-  const { sent, sentBefore, credited, reason } = resumed
-  const standing: SellerState = { ...streaming, sent, sentBefore, credited, reason, due: due(terms.price, sent) }
+  const owed = due(terms.price, resumed.sent)
+  const standing: SellerState = { ...streaming, ...resumed, reason: resumed.reason, due: owed }
   const [invoiced, effect] = invoice(standing, now)
   return [invoiced, [effect, { type: 'pump' }]]
 }

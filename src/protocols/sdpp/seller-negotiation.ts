@@ -1,14 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { CID } from 'multiformats/cid'
 import {
+  due,
   faultPoint,
   type Logger,
   type Payee,
   type PayeeSession,
   type PaymentTerms,
+  priceOfOneRecord,
   type RandomBytes,
   type SessionRecord,
-  type SessionStore
+  type SessionStore,
+  type TrustLedger,
+  type TrustRequest
 } from '../../interface/index.ts'
 import {
   type CheckedStatement,
@@ -38,6 +42,8 @@ export interface SellerNegotiationComponents {
   sessions: SessionStore
   clock: Clock
   logger: Logger
+  /** Without it every buyer gets all of the product's `credit`. */
+  trust?: TrustLedger
   /** @default node:crypto's */
   random?: RandomBytes
 }
@@ -86,7 +92,7 @@ export class SellerNegotiation {
         `versions ${hello.versions.join(', ')} are not spoken here, only ${SDPP_VERSION}`
       )
     }
-    return hello.listing === undefined ? this.#menu(hello) : this.#makeOffer(hello, hello.listing)
+    return hello.listing === undefined ? this.#menu(hello) : await this.#makeOffer(hello, hello.listing)
   }
 
   #menu(hello: Plain<'HELLO'>): Answer {
@@ -116,7 +122,7 @@ export class SellerNegotiation {
     return { name: 'MENU', statement: this.#sign('menu', fields) }
   }
 
-  #makeOffer(hello: Plain<'HELLO'>, wanted: CID): Answer {
+  async #makeOffer(hello: Plain<'HELLO'>, wanted: CID): Promise<Answer> {
     const product = this.#components.products().find(({ listing }) => listing.cid === wanted.toString())
     if (product === undefined) {
       throw new SdppError(
@@ -130,6 +136,10 @@ export class SellerNegotiation {
       throw new SdppError(STATUS.noCommonRail, 'no way to pay of this listing is among those of the buyer')
     }
     const { freeRange, schema } = listing.document
+    const maxRecordBytes = BigInt(schema.maxRecordBytes ?? 65_536)
+    const prices = await Promise.all(
+      ways.map(async ({ terms }) => offerPriceOf(terms, await this.#offerable(product, terms, maxRecordBytes)))
+    )
     const statement = this.#sign('offer', {
       listing: CID.parse(listing.cid),
       listingId: listing.id,
@@ -137,7 +147,7 @@ export class SellerNegotiation {
       buyer: this.#components.buyer,
       nonce: hello.nonce,
       salt: (this.#components.random ?? randomBytes)(16),
-      prices: ways.map(({ terms }) => offerPriceOf(terms, product.credit)),
+      prices,
       k: product.k,
       epoch: log.epoch,
       tail: log.tail,
@@ -145,12 +155,19 @@ export class SellerNegotiation {
       finished: log.finished,
       ...(freeRange === undefined ? {} : { free: { from: BigInt(freeRange.from), to: BigInt(freeRange.to) } }),
       ...(schema.jsonSchema === undefined ? {} : { schema: sha256(encodeCanonical(schema.jsonSchema)) }),
-      maxRecordBytes: BigInt(schema.maxRecordBytes ?? 65_536),
+      maxRecordBytes,
       resumeTtl: RESUME_TTL_SECONDS,
       ttl: OFFER_TTL_SECONDS
     })
     this.#offer = { statement, product, payees: ways.map(({ payee }) => payee), madeAt: this.#components.clock.now() }
     return { name: 'OFFER', statement }
+  }
+
+  /** What this buyer may be given, by its peer ID alone: the account that pays is not known before ORDER. */
+  async #offerable(product: Product, { price }: PaymentTerms, maxRecordBytes: bigint): Promise<bigint> {
+    const { trust, buyer } = this.#components
+    if (trust === undefined || price.amount === 0n) return product.credit
+    return trust.offerable(creditRequest(product, buyer, priceOfOneRecord(price, maxRecordBytes)))
   }
 
   #ways(product: Product, pay: Plain<'HELLO'>['pay']): Array<{ payee: Payee; terms: PaymentTerms }> {
@@ -172,7 +189,7 @@ export class SellerNegotiation {
     const order = statement.content
     const expired = clock.now() - made.madeAt > Number(offer.content.ttl) * 1000
     const entry = checkOrder({ ...offer.content, cid: offer.cid }, order, buyer, expired)
-    const window = agreeOnWindow(entry, order, offer.content.maxRecordBytes)
+    agreeOnWindow(entry, order, offer.content.maxRecordBytes)
     const start = await this.#startOf(product, order.from)
     const end = endOf(order, start)
     const rail = await (payees[Number(order.price)] as Payee).accept(
@@ -193,9 +210,10 @@ export class SellerNegotiation {
       { signal }
     )
     try {
-      return await this.#accept(made, statement, entry, { ...window, start, end }, rail, signal)
+      return await this.#accept(made, statement, entry, { start, end }, rail, signal)
     } catch (error) {
       await rail.end(0n, 0n)
+      await this.#components.trust?.close({ role: 'seller', session: statement.cid, settled: 0n, debt: 0n })
       throw error
     }
   }
@@ -204,15 +222,18 @@ export class SellerNegotiation {
     { product, statement: offer }: MadeOffer,
     statement: CheckedStatement<'order'>,
     entry: OfferPrice,
-    agreed: { k: bigint; credit: bigint; ahead: bigint; start: bigint; end: bigint | undefined },
+    range: { start: bigint; end: bigint | undefined },
     rail: PayeeSession,
     signal: AbortSignal
   ): Promise<AcceptedOrder> {
     const { buyer, clock, sessions } = this.#components
-    const { end, ...granted } = agreed
+    const { start, end } = range
     const order = statement.content
     const session = statement.link
     await rail.begin(session.toString(), { signal })
+    const { maxRecordBytes } = offer.content
+    const credit = await this.#grant(product, statement, entry, rail, maxRecordBytes)
+    const granted = { start, ...agreeOnWindow({ ...entry, credit }, order, maxRecordBytes) }
     const fields: StatementFields<'accept'> = {
       session,
       epoch: product.log.epoch,
@@ -232,18 +253,41 @@ export class SellerNegotiation {
       state: 'streaming',
       rail: order.rail,
       ...(rail.channelId === undefined ? {} : { channelId: rail.channelId }),
-      start: agreed.start,
+      start,
       position: 0n,
       checkpoint: { position: 0n, root: transcriptStart(session.bytes), records: 0n, bytes: 0n },
       due: 0n,
       paid: 0n,
-      credit: agreed.credit,
+      credit,
       openedAt: clock.wallTime(),
       updatedAt: clock.wallTime()
     }
     await sessions.put(record, { statements: [offer, statement, accept] }, { signal })
     faultPoint('accept.stored')
     return { session, product, terms, rail, accept, record, duration: order.duration }
+  }
+
+  /** Durable before ACCEPT is sent: a buyer with many peer IDs, or many accounts, gets no window with each. */
+  async #grant(
+    product: Product,
+    { cid, content }: CheckedStatement<'order'>,
+    entry: OfferPrice,
+    rail: PayeeSession,
+    maxRecordBytes: bigint
+  ): Promise<bigint> {
+    const { trust, buyer } = this.#components
+    const price = { amount: entry.amount, count: entry.count, unit: entry.unit }
+    if (trust === undefined || price.amount === 0n) return entry.credit
+    const { maximum, quantity } = content
+    const cost = quantity === undefined ? maximum : due(price, { n: quantity, records: quantity, bytes: 0n })
+    return trust.grant({
+      ...creditRequest(product, buyer, priceOfOneRecord(price, maxRecordBytes)),
+      cap: entry.credit,
+      session: cid,
+      ...(rail.account === undefined ? {} : { account: rail.account }),
+      covered: rail.covered,
+      want: price.unit === 'record' && cost < maximum ? cost : maximum
+    })
   }
 
   async #startOf({ log }: Product, from: CheckedStatement<'order'>['content']['from']): Promise<bigint> {
@@ -260,4 +304,12 @@ export class SellerNegotiation {
   #sign<K extends 'menu' | 'offer' | 'accept'>(kind: K, fields: StatementFields<K>): CheckedStatement<K> {
     return signStatement(this.#components.signer, kind, fields, this.#components.clock.wallTime())
   }
+}
+
+function creditRequest(
+  { credit, creditForAll }: Product,
+  peer: string,
+  one: bigint
+): Pick<TrustRequest, 'role' | 'peer' | 'one' | 'cap'> & { floor?: bigint } {
+  return { role: 'seller', peer, one, cap: credit, ...(creditForAll === true ? { floor: credit } : {}) }
 }

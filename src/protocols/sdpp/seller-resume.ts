@@ -1,4 +1,11 @@
-import { DdmError, type Payee, type PayeeSession, type PaymentPayload, type Progress } from '../../interface/index.ts'
+import {
+  DdmError,
+  type Payee,
+  type PayeeSession,
+  type PaymentPayload,
+  type Progress,
+  priceOfOneRecord
+} from '../../interface/index.ts'
 import { type CheckedStatement, equalBytes, type StatementFields, signStatement } from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
 import type { Product } from './catalog.ts'
@@ -42,7 +49,8 @@ export async function resumeSession(
   try {
     await present(rail, resume, settled)
     checkResume(agreed, progress, rail.credited)
-    const fields = acceptFields(known, rail, agreed)
+    const credit = settled ? agreed.credit : await reopen(known, product, rail, agreed, components)
+    const fields = acceptFields(known, rail, { ...agreed, credit })
     const statement = signStatement(components.signer, 'accept', fields, components.clock.wallTime())
     const whole = sessionTerms(entry, offer.content, order.content, fields)
     // One that has ended goes as far as its receipt.
@@ -134,6 +142,25 @@ async function present(rail: PayeeSession, { paid, voucher }: Plain<'RESUME'>, s
   await rail.credit(paid, voucher)
 }
 
+/** Credit as policy has it now; never more than was agreed to. */
+async function reopen(
+  { record, offer }: KnownSession,
+  { creditForAll, credit: cap }: Product,
+  rail: PayeeSession,
+  { price, credit }: SessionTerms,
+  { trust }: SellerNegotiationComponents
+): Promise<bigint> {
+  if (trust === undefined || price.amount === 0n) return credit
+  const one = priceOfOneRecord(price, offer.content.maxRecordBytes)
+  const floor = creditForAll === true ? { floor: cap } : {}
+  try {
+    return await trust.reopen({ role: 'seller', session: record.id, one, cap: credit, covered: rail.covered, ...floor })
+  } catch (error) {
+    if (error instanceof DdmError && error.code === 'notFound') return credit
+    throw error
+  }
+}
+
 function acceptFields(
   { session, accept }: KnownSession,
   rail: PayeeSession,
@@ -157,8 +184,9 @@ function acceptFields(
 function standingAt({ record, receipt }: KnownSession, sent: Progress, credited: bigint): SellerStanding {
   const { position } = record
   const sentBefore = position > sent.n ? position : sent.n
-  if (receipt === undefined) return { sent, sentBefore, credited }
-  return { sent, sentBefore: receipt.content.n, credited, reason: Number(receipt.content.reason) }
+  if (receipt === undefined) return { sent, sentBefore, dueBefore: record.due, credited }
+  const { n, due, reason } = receipt.content
+  return { sent, sentBefore: n, dueBefore: due, credited, reason: Number(reason) }
 }
 
 /** A duration runs on while the buyer is away. */

@@ -6,7 +6,8 @@ import {
   recordEnds,
   type SessionStore,
   type SignedStatement,
-  sliceRecords
+  sliceRecords,
+  type TrustLedger
 } from '../../interface/index.ts'
 import {
   type CheckedStatement,
@@ -24,6 +25,7 @@ import { encodePlain, encodeSigned, type Message, type SignedName } from './mess
 import {
   type SellerEffect,
   type SellerEvent,
+  type SellerStanding,
   type SellerState,
   sellerExpects,
   sellerStart,
@@ -44,6 +46,8 @@ export interface SellerSessionComponents {
   logger: Logger
   /** Ends another stream of the same session and resolves when what it held is stored. */
   takeOver: (sessionId: string) => Promise<void>
+  /** Without it every buyer gets all of the product's `credit`. */
+  trust?: TrustLedger
   /** @default real Ed25519 */
   verifier?: StatementVerifier
   /** @default node:crypto's */
@@ -245,7 +249,8 @@ export class SellerSession {
       this.#abort.signal.addEventListener('abort', () => timer.stop(), { once: true })
     }
     const available = rail.account === undefined ? undefined : rail.available()
-    this.#step({ type: 'accepted', terms, available, ...(resumed === undefined ? {} : { resumed }) })
+    const { transcript: _transcript, receipt: _receipt, ...standing } = resumed ?? {}
+    this.#step({ type: 'accepted', terms, available, ...(resumed && { resumed: standing as SellerStanding }) })
     logger.info('session accepted', { session: session.toString(), listing: product.listing.id, k: terms.k.toString() })
   }
 
@@ -344,6 +349,7 @@ export class SellerSession {
       return before
     }
     const proof = await rail.end(due, credited)
+    await this.#closeTrust(due > credited)
     const unused = credited > due ? credited - due : 0n
     const statement = this.#sign('receipt', {
       session,
@@ -363,10 +369,22 @@ export class SellerSession {
   }
 
   get #standing(): Standing {
-    const { sent, sentBefore, due, credited, phase } = this.#state
-    // What was sent once is owed or resent, never new: the highest position counts.
-    const position = sent.n > sentBefore ? sent.n : sentBefore
-    return { state: phase, position, due, paid: credited }
+    const { sent, sentBefore, dueBefore, due, credited, phase } = this.#state
+    // What was sent once is owed or sent again, never new: until a receipt the highest position counts.
+    const ended = phase === 'receipted' || phase === 'closed'
+    if (ended || sent.n >= sentBefore) return { state: phase, position: sent.n, due, paid: credited }
+    return { state: phase, position: sentBefore, due: dueBefore, paid: credited }
+  }
+
+  /** What the buyer settled, and what it got and has not paid for: also what it says it never received. */
+  #closeTrust(timedOut = false): Promise<void> {
+    const { due, dueBefore, credited } = this.#state
+    const most = due > dueBefore ? due : dueBefore
+    const session = this.#accepted?.session.toString()
+    const { trust } = this.#components
+    if (trust === undefined || session === undefined) return Promise.resolve()
+    const debt = most > credited ? most - credited : 0n
+    return trust.close({ role: 'seller', session, settled: credited < due ? credited : due, debt, timedOut })
   }
 
   async #store(statements: SignedStatement[], state?: string): Promise<void> {
@@ -468,6 +486,7 @@ export class SellerSession {
       const disputed = error !== undefined && DISPUTES.includes(error.code)
       if (disputed) await accepted.rail.end(this.#state.due, this.#state.credited)
       else await accepted.rail.suspend()
+      await this.#closeTrust(error?.code === STATUS.paymentTimeout)
       await this.#store([], disputed ? 'disputed' : 'suspended')
     } catch (cause) {
       this.#components.logger.error('session state not stored', { error: String(cause) })

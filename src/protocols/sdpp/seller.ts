@@ -1,5 +1,5 @@
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
-import type { Logger, RandomBytes, SessionStore } from '../../interface/index.ts'
+import type { Logger, RandomBytes, SessionStore, TrustLedger } from '../../interface/index.ts'
 import type { StatementSigner, StatementVerifier } from '../../statements/index.ts'
 import type { Catalog } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -31,6 +31,8 @@ export interface SellerComponents {
   catalog: Catalog
   sessions: SessionStore
   logger: Logger
+  /** Without it every buyer gets all of a product's `credit`. */
+  trust?: TrustLedger
   /** @default real Ed25519 */
   verifier?: StatementVerifier
   /** @default node:crypto's */
