@@ -92,7 +92,7 @@ export interface TrustRequest {
   covered?: bigint
   /** No more than this is of use to the session: the rest stays for others of the same peer. */
   want?: bigint
-  /** Limit that the operator set by hand for this session; what is outstanding is subtracted as always. */
+  /** Least that the operator gives by hand to every session; what is owed is subtracted, other open sessions are not. */
   floor?: bigint
 }
 

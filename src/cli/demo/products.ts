@@ -12,7 +12,7 @@ export interface WantedProduct {
   name: string
 }
 
-/** What the demo sells; the format is that of `ddm sell --config`. */
+/** What the demo sells; the format is that of `ddm sell --config`. Its buyers are no strangers: they get credit at once. */
 export function demoProducts(): { products: object[] } {
   const weather = fileURLToPath(new URL('examples/data/seattle-weather-hourly-normals.csv', packageRoot()))
   return {
@@ -24,6 +24,7 @@ export function demoProducts(): { products: object[] } {
         price: '0.0001/record',
         source: 'telemetry',
         period: 100,
+        credit: '0.002',
         document: { cadence: { mode: 'periodic', periodMs: 100 } }
       },
       {
@@ -32,6 +33,7 @@ export function demoProducts(): { products: object[] } {
         keywords: ['weather', 'temperature', 'pressure', 'wind', 'climate'],
         price: '0.00001/record',
         source: `csv:${weather}`,
+        credit: '0.002',
         k: { min: 1, default: 100, max: 1000 },
         document: {
           spatial: { point: [-122.33, 47.61], place: 'Seattle' },

@@ -163,7 +163,7 @@ export function agreeOnWindow(
   if (credit + order.prepay < one) {
     throw new SdppError(
       STATUS.limitsIncompatible,
-      `credit ${credit} and prepay ${order.prepay} together do not cover one record at ${one}`,
+      `credit ${credit} and prepay ${order.prepay} together do not cover one record at ${one}; pay ahead, or end your other sessions with this seller first`,
       { details: { have: (credit + order.prepay).toString(), need: one.toString() } }
     )
   }

@@ -37,16 +37,16 @@ export function halvingsOf({ settled, halvings, halvedAt, forgiveness }: TrustRe
 /** min(cap, 5 % of min(settled, covered)), halved for each payment time-out that is not forgiven. */
 export function creditLimit(
   { settled, halvings }: Pick<Standing, 'settled' | 'halvings'>,
-  { cap, covered = settled, floor = 0n }: Pick<TrustRequest, 'cap' | 'covered' | 'floor'>
+  { cap, covered = settled }: Pick<TrustRequest, 'cap' | 'covered'>
 ): bigint {
   const grown = (least(settled, covered) * GROWTH_PERCENT) / 100n
-  const limit = least(cap, grown) >> BigInt(halvings)
-  return limit > floor ? limit : least(cap, floor)
+  return least(cap, grown) >> BigInt(halvings)
 }
 
 /**
  * Credit of a session. What a peer or an account owes, and what its other sessions may come to owe, is subtracted. Who has
  * nothing outstanding gets the price of one record at least, out of the allowance that all strangers of an hour share.
+ * A limit set by hand is one for each session, whoever asks: only what is owed is taken off.
  *
  * @example
  * ```ts
@@ -58,9 +58,9 @@ export function creditFor(
   { standings, allowance }: TrustView,
   request: Pick<TrustRequest, 'one' | 'cap' | 'covered' | 'want' | 'floor'>
 ): CreditDecision {
-  const { one, cap, want = cap } = request
+  const { one, cap, want = cap, floor = 0n } = request
   const room = standings
-    .map((standing) => creditLimit(standing, request) - standing.debt - standing.open)
+    .map((standing) => most(creditLimit(standing, request) - standing.open, floor) - standing.debt)
     .reduce(least, cap)
   const grown = room > 0n ? least(room, want) : 0n
   const first = least(least(one, cap), want)

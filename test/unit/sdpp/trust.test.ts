@@ -53,7 +53,9 @@ test('of peer and account the weaker counts', () => {
   assert.equal(ask({ ...known, open: 500n }, stranger), 0n)
 })
 
-test('a limit set by hand replaces the grown one, not what is outstanding nor the cap', () => {
+test('a limit set by hand is one for each session: what is owed is taken off, the cap stays', () => {
+  assert.equal(credit({ settled: 0n, open: 5_000n }, { floor: 300n }), 300n)
+  assert.equal(credit({ open: 400n, debt: 10n }, { floor: 300n }), 290n)
   assert.equal(credit({ settled: 0n }, { floor: 300n }), 300n)
   assert.equal(credit({ settled: 0n, debt: 120n }, { floor: 300n }), 180n)
   assert.equal(credit({}, { floor: 300n }), 500n)
@@ -90,7 +92,12 @@ test('property: credit is within the cap and within what is left of each limit; 
           assert.equal(a.debt + a.open + b.debt + b.open, 0n)
         } else if (got > 0n) {
           grown++
-          for (const side of [a, b]) assert.ok(got + side.debt + side.open <= creditLimit(side, request))
+          for (const side of [a, b]) {
+            const limit = creditLimit(side, request)
+            const byHand = request.floor ?? 0n
+            const left = limit - side.open
+            assert.ok(got + side.debt <= (left > byHand ? left : byHand))
+          }
         }
         const reversed = creditFor({ standings: [b, a], allowance }, request)
         assert.deepEqual(reversed, { credit: got, stranger: isStranger })
