@@ -1,4 +1,4 @@
-import { due, type Price } from '../interface/index.ts'
+import { billableRecords, due, type Price } from '../interface/index.ts'
 import {
   equalBytes,
   type OfferPrice,
@@ -26,14 +26,6 @@ export function priceOf({ amount, count, unit }: OfferPrice): Price {
   return { amount, count, unit }
 }
 
-/** Billable records among the first n of the session. */
-function billable(n: bigint, start: bigint, free: Statement<'offer'>['free']): bigint {
-  if (free === undefined) return n
-  const from = free.from > start ? free.from : start
-  const to = free.to < start + n ? free.to : start + n
-  return to > from ? n - (to - from) : n
-}
-
 /** Every amount is computed again. Unpaid debt is no fault of the statements: due > credited is what a RECEIPT is for, too. */
 export function checkAccount({ offer, order, accept, invoice, receipt }: Chain, entry: OfferPrice): void {
   const { start, until, credited: before = 0n } = accept.content
@@ -42,7 +34,7 @@ export function checkAccount({ offer, order, accept, invoice, receipt }: Chain, 
     const { kind } = statement
     const { n, bytes, due: stated, credited } = statement.content
     if (until !== undefined) atMost(`${kind} → n`, until - start, n)
-    const records = billable(n, start, offer.content.free)
+    const records = billableRecords(n, start, offer.content.free)
     same(`${kind} → due`, due(priceOf(entry), { n, records, bytes }), stated)
     atMost(`${kind} → due`, order.content.maximum, stated)
     atMost(`${kind} → credited`, order.content.maximum, credited)

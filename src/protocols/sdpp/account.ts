@@ -1,5 +1,6 @@
 import {
   affordableUnits,
+  billableRecords,
   due,
   type FreeRange,
   isFree,
@@ -93,8 +94,19 @@ export function nextInvoiceAt(terms: SessionTerms, invoicedAt: bigint): bigint {
   return (offset / terms.k + 1n) * terms.k - terms.start
 }
 
-/** What the buyer signs for after receiving `received`: its due and `ahead`, never above the maximum. */
+/**
+ * What the buyer signs for after receiving `received`: its due and `ahead`, never above the maximum, nor above what the
+ * whole order costs where that is known from the start.
+ */
 export function paymentTarget(terms: SessionTerms, received: Progress, ahead: bigint): bigint {
   const target = due(terms.price, received) + ahead
-  return target > terms.maximum ? terms.maximum : target
+  const limit = mostDue(terms)
+  return target > limit ? limit : target
+}
+
+function mostDue({ price, free, start, end, maximum }: SessionTerms): bigint {
+  if (end === undefined || price.unit !== 'record') return maximum
+  const n = end - start
+  const whole = due(price, { n, records: billableRecords(n, start, free), bytes: 0n })
+  return whole < maximum ? whole : maximum
 }
