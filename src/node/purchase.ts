@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type AbortOptions,
   DdmError,
+  formatUnits,
   type Hex,
   type Listing,
   type Logger,
@@ -26,6 +27,7 @@ import type { StatementSigner } from '../statements/index.ts'
 import type { Network, ResolvedPeer } from './network.ts'
 import { checkListed, orderWish, priceLimit } from './order-wish.ts'
 import type { BuyOptions, Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
+import { type NarrowWindow, narrowWindow } from './window-check.ts'
 
 export interface PurchaseComponents {
   network: Pick<Network, 'resolvePeer' | 'openStream'>
@@ -116,6 +118,7 @@ export class RunningPurchase implements Purchase {
   #source: ResolvedPeer['source'] | undefined
   #firstRecordAt: number | undefined
   #resumes = 0
+  #narrow: NarrowWindow | undefined
 
   constructor(target: PurchaseTarget, options: BuyOptions, components: PurchaseComponents) {
     this.#components = components
@@ -135,6 +138,7 @@ export class RunningPurchase implements Purchase {
       ...status,
       resolvedThrough: this.#source,
       resumes: this.#resumes,
+      ...(this.#narrow === undefined ? {} : { narrow: this.#narrow }),
       rate: seconds > 0 ? Number(status.received) / seconds : 0
     }
   }
@@ -213,7 +217,7 @@ export class RunningPurchase implements Purchase {
     checkListed(listing, wish, limit, token)
     this.#place = { listing: listing.id, seller: listing.peerId }
     const { answering, refund, mark } = this.#options
-    return this.#open(listing.peerId, {
+    const session = await this.#open(listing.peerId, {
       listing,
       wish,
       ...(limit === undefined ? {} : { maxPrice: limit }),
@@ -221,6 +225,16 @@ export class RunningPurchase implements Purchase {
       ...(answering === undefined ? {} : { answering }),
       ...(refund === undefined ? {} : { refund })
     })
+    this.#narrow = narrowWindow(listing, session)
+    if (this.#narrow !== undefined) {
+      const { window, need } = this.#narrow
+      const amount = (value: bigint): string => `${formatUnits(value, token.decimals)} ${token.symbol}`
+      this.#components.logger.warn(
+        `the window of ${amount(window)} is too small for the rate of this stream and a round trip of ${Math.round(session.roundTripMs ?? 0)} ms: the seller will wait for payments; ${amount(need)} would do`,
+        { listing: listing.id }
+      )
+    }
+    return session
   }
 
   /** Tries again, ever less often, until the seller answers, says no, or the time is over. */

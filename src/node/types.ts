@@ -18,6 +18,7 @@ import type {
 } from '../interface/index.ts'
 import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } from '../protocols/sdpp/index.ts'
 import type { NodeConfig } from './config.ts'
+import type { NarrowWindow } from './window-check.ts'
 
 /** What a node is made from. Everything but `home` has a default; `config` wins over `DDM_*` and `config.json`. */
 export interface NodeInit {
@@ -98,6 +99,8 @@ export interface PurchaseStatus extends BuyerSessionStatus {
   resolvedThrough: 'dht' | 'connection' | 'peerstore' | undefined
   /** Streams that were lost and replaced so far. */
   resumes: number
+  /** Set when the window cannot carry the rate that the listing promises: pay ahead (`prepay`) as much as `need`. */
+  narrow?: NarrowWindow
   /** Records per second since the first one. */
   rate: number
 }

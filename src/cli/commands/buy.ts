@@ -169,6 +169,7 @@ function report(
     reason,
     resumes,
     resolvedThrough: status.resolvedThrough,
+    ...(status.narrow === undefined ? {} : { windowNeeded: amount(status.narrow.need) }),
     firstRecordMs: firstRecordMs === undefined ? undefined : Math.round(firstRecordMs),
     totalMs: Math.round(totalMs),
     ...(file === undefined ? {} : { file: resolve(file) })
@@ -177,6 +178,12 @@ function report(
     `${records} records of "${title}" for ${amount(owed)} ${symbol}, paid ${amount(paid)} (${reason})`,
     `Receipt: ddm receipts export ${session}`
   ]
+  if (status.narrow !== undefined) {
+    const { window, need } = status.narrow
+    lines.push(
+      `The window of ${amount(window)} ${symbol} was too small for the rate of this stream: --prepay ${amount(need)}`
+    )
+  }
   // Standard output belongs to the records, unless they went to a file.
   if (file === undefined) output.aside(value, ...lines)
   else output.result(value, ...lines)

@@ -148,6 +148,8 @@ export class BuyerSession {
   /** Settles when the payments asked for so far are signed and stored, or failed. */
   #paying: Promise<unknown> = Promise.resolve()
   #receipt: CheckedStatement<'receipt'> | undefined
+  #greetedAt = 0
+  #roundTripMs: number | undefined
   #localError: unknown
   /** Records before this position were handed out before the session was resumed. */
   readonly #already: bigint
@@ -198,6 +200,7 @@ export class BuyerSession {
     if (resume === undefined) {
       const pay = this.#components.payers.flatMap((payer) => payer.capabilities())
       const wanted = listing === undefined ? {} : { listing: CID.parse(listing.cid) }
+      this.#greetedAt = this.#components.clock.now()
       const hello = { versions: [SDPP_VERSION], nonce: this.#nonce, pay, ...wanted }
       this.#wire.send(encodePlain('HELLO', hello))
     } else this.#resume(resume.stored)
@@ -240,6 +243,11 @@ export class BuyerSession {
 
   get terms(): SessionTerms | undefined {
     return this.#state.terms
+  }
+
+  /** From HELLO to OFFER; undefined for a session that was taken up again. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs
   }
 
   /** After a failure: whether the session can go on over another stream. */
@@ -355,6 +363,7 @@ export class BuyerSession {
     this.#step({ type: 'offerReceived' })
     const { signer, payers, sessions, clock } = this.#components
     const { signal } = this.#abort
+    this.#roundTripMs = clock.now() - this.#greetedAt
     placeOrder({
       offer,
       nonce: this.#nonce,
