@@ -12,11 +12,13 @@ let network: Network
 let seller: Server
 let listing: string
 
-const sell = async (): Promise<void> => {
+const sell = async (listen?: string): Promise<void> => {
+  const flags = network.as('seller')
+  if (listen !== undefined) flags[flags.indexOf('--listen') + 1] = listen
   seller = serve([
     'sell',
     ...['--name', 'Long air', '--price', '0.00001/record', '--source', `csv:${join(network.folder, 'air.csv')}`],
-    ...network.as('seller'),
+    ...flags,
     ...['--set', 'inboundPerSecond=1000']
   ])
   listing = String((await seller.event('listed')).listing)
@@ -65,7 +67,7 @@ async function assertWhole(file: string): Promise<void> {
   assert.equal(lines.length, ROWS)
 }
 
-const slowly = ['--k', '5', '--max', '0.5']
+const slowly = ['--k', '5', '--prepay', '0.0005', '--max', '0.5']
 
 function buying(name: string, file: string): { done: Promise<Ran>; pid: () => number } {
   let pid = 0
@@ -125,4 +127,18 @@ test('both are killed: after both are back the rest is bought', async () => {
   const resumed = await ddm(['sessions', 'resume', session, '--json', ...network.as('carol')])
   assert.equal(resumed.code, 0, resumed.stderr)
   await assertWhole(file)
+})
+
+test('the seller moves to where only a relay reaches it: the purchase goes on over the relay', async () => {
+  const file = join(network.folder, 'dora.jsonl')
+  const { done } = buying('dora', file)
+  await underWay(file)
+  await kill(seller.pid, seller.exited)
+  await sell('/p2p-circuit')
+  const ran = await done
+  assert.equal(ran.code, 0, ran.stderr)
+  await assertWhole(file)
+  const { due, paid, resumes } = JSON.parse(ran.stdout.trim()) as Record<string, unknown>
+  assert.deepEqual({ due, paid }, { due: '0.2', paid: '0.2' })
+  assert.ok(Number(resumes) >= 1)
 })

@@ -27,6 +27,8 @@ export interface SessionTerms {
   start: bigint
   /** Offset after the last record; undefined for "until stopped". */
   end?: bigint
+  /** Offset after the last record that there will ever be; undefined while the log grows. */
+  last?: bigint
 }
 
 /** Consecutive records of one block, as the log or a DATA frame has them. */
@@ -104,9 +106,9 @@ export function paymentTarget(terms: SessionTerms, received: Progress, ahead: bi
   return target > limit ? limit : target
 }
 
-function mostDue({ price, free, start, end, maximum }: SessionTerms): bigint {
+function mostDue({ price, free, start, last, end = last, maximum }: SessionTerms): bigint {
   if (end === undefined || price.unit !== 'record') return maximum
-  const n = end - start
+  const n = (last !== undefined && last < end ? last : end) - start
   const whole = due(price, { n, records: billableRecords(n, start, free), bytes: 0n })
   return whole < maximum ? whole : maximum
 }

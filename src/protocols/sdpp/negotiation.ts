@@ -253,6 +253,7 @@ export function sessionTerms(
     ahead: accept.ahead,
     maximum: order.maximum,
     start: accept.start,
-    ...(accept.until === undefined ? {} : { end: accept.until })
+    ...(accept.until === undefined ? {} : { end: accept.until }),
+    ...(offer.finished ? { last: offer.head } : {})
   }
 }
