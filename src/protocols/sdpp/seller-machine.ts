@@ -38,6 +38,8 @@ export interface SellerState {
   readonly inFlight: ReadonlyArray<{ n: bigint; bytes: number }>
   readonly blocked: 'no' | 'window' | 'flow'
   readonly reason: number | undefined
+  /** CLOSE came while records that are paid for were still to be sent again: they go first. */
+  readonly closing: boolean
   readonly finalInvoice: boolean
   /** Monotonic ms at which `tick` must come. */
   readonly deadline: number | undefined
@@ -102,6 +104,7 @@ export function sellerStart(now: number, invoicing: Invoicing): SellerState {
     inFlight: [],
     blocked: 'no',
     reason: undefined,
+    closing: false,
     finalInvoice: false,
     deadline: now + HELLO_TIMEOUT_MS
   }
@@ -152,7 +155,8 @@ function invoice(state: SellerState, now: number): [SellerState, SellerEffect] {
 
 /** Uninvoiced records never start a payment timer; an invoice that asks for money does. */
 function streamingDeadline(state: SellerState, now: number): number | undefined {
-  const { uninvoicedSince, awaiting, blocked } = state
+  const { uninvoicedSince, awaiting, blocked, closing } = state
+  if (closing) return now + PAYMENT_TIMEOUT_MS
   const since = awaiting?.since ?? (blocked === 'window' ? now : undefined)
   const payment = since === undefined ? Number.POSITIVE_INFINITY : since + PAYMENT_TIMEOUT_MS
   const invoiced = uninvoicedSince === undefined ? Number.POSITIVE_INFINITY : uninvoicedSince + INVOICE_DELAY_MS
@@ -176,9 +180,8 @@ function deliver(
     const boundary = Number(terms.start + nextInvoiceAt(terms, state.invoiced.n) - records.first)
     if (boundary > from && boundary < to) to = boundary
   }
-  const again = Number(terms.start + state.sentBefore - records.first)
-  const room =
-    again > from ? Math.min(again, to) - from : fitting(terms, state.sent, records, from, to, dueLimit(state, terms))
+  const room = roomFor(state, terms, records, from, to)
+  if (room === 0 && state.closing) return endStreaming(state, state.reason ?? CLOSE_REASON.complete, now)
   if (room === 0) return onWindowFull(state, terms, records, from, now)
   to = from + room
   to = withinFlow(records, from, to, MAX_IN_FLIGHT_BYTES - inFlightBytes(state), state.inFlight.length === 0)
@@ -200,6 +203,13 @@ function deliver(
     return [invoiced, [slice, effect]]
   }
   return [{ ...after, deadline: streamingDeadline(after, now) }, [slice]]
+}
+
+/** How many of the records may go: those sent before go again for nothing, new ones as the window allows. */
+function roomFor(state: SellerState, terms: SessionTerms, records: Records, from: number, to: number): number {
+  const again = Math.min(Number(terms.start + state.sentBefore - records.first), to)
+  if (state.closing) return again > from ? fitting(terms, state.sent, records, from, again, state.credited) : 0
+  return again > from ? again - from : fitting(terms, state.sent, records, from, to, dueLimit(state, terms))
 }
 
 function bytesOf(records: Records, from: number, to: number): number {
@@ -274,11 +284,24 @@ function onAccepted(
   return [invoiced, [effect, { type: 'pump' }]]
 }
 
+/**
+ * What is paid for and, by the buyer's word, missing is sent again before anything ends: otherwise a buyer could name an
+ * old position, close, and have back what it paid for records that it has.
+ */
+function onClose(state: SellerState, reason: number, now: number): [SellerState, SellerEffect[]] {
+  if (state.phase !== 'streaming' || state.closing) return [state, []]
+  if (state.sent.n >= state.sentBefore || state.due >= state.credited) return endStreaming(state, reason, now)
+  const blocked = state.blocked === 'flow' ? 'flow' : 'no'
+  const closing: SellerState = { ...state, closing: true, reason: state.reason ?? reason, blocked }
+  return [{ ...closing, deadline: streamingDeadline(closing, now) }, [{ type: 'pump' }]]
+}
+
 function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] {
   if (state.deadline === undefined || now < state.deadline) return [state, []]
   switch (state.phase) {
     case 'streaming': {
       const { awaiting, uninvoicedSince } = state
+      if (state.closing) return fail(state, STATUS.timeout, 'records that were sent again were not acknowledged')
       if (awaiting !== undefined && now >= awaiting.since + PAYMENT_TIMEOUT_MS) {
         const owed = awaiting.due - state.credited
         return fail(state, STATUS.paymentTimeout, `no payment of ${owed} within ${PAYMENT_TIMEOUT_MS / 1000} s`)
@@ -376,7 +399,7 @@ export function sellerStep(state: SellerState, event: SellerEvent, now: number):
       return [flowing, state.phase === 'streaming' && state.blocked === 'flow' ? [{ type: 'pump' }] : []]
     }
     case 'close':
-      return state.phase === 'streaming' ? endStreaming(state, event.reason, now) : [state, []]
+      return onClose(state, event.reason, now)
     case 'acknowledged':
       return [{ ...move(state, 'acknowledged'), deadline: undefined }, [{ type: 'finish' }]]
   }

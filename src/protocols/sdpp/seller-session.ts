@@ -1,6 +1,7 @@
 import {
   type Block,
   faultPoint,
+  type Hex,
   type Logger,
   type RandomBytes,
   recordEnds,
@@ -21,7 +22,7 @@ import {
 import type { Product } from './catalog.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
 import { encodeData, encodeDataHeader } from './data-frame.ts'
-import { encodePlain, encodeSigned, type Message, type SignedName } from './messages.ts'
+import { encodePlain, encodeSigned, type Message, type Plain, type SignedName } from './messages.ts'
 import {
   type SellerEffect,
   type SellerEvent,
@@ -63,6 +64,8 @@ export interface SellerSessionStatus {
   sent: bigint
   due: bigint
   credited: bigint
+  /** Channel whose rest the buyer asked back, once the session has ended in order. */
+  refund: Hex | undefined
 }
 
 /** Below it one write of a copy costs less than two of views. */
@@ -88,9 +91,14 @@ export class SellerSession {
   #pumping = false
   #pumpAgain = false
   #receiptLink: string | undefined
+  /** ID of the session that RESUME asked for, and settles when that was answered. */
+  #resuming: { id: string; answered: Promise<unknown> } | undefined
+  /** Settles when the receipt that was asked for is stored, or failed. */
+  #receipting: Promise<unknown> = Promise.resolve()
   /** Settles when the vouchers that came are stored: also what arrives just before the end of the stream counts. */
   #crediting: Promise<unknown> = Promise.resolve()
   #credited = 0n
+  #refundAsked = false
   #finished = false
 
   constructor(stream: WireStream, buyer: string, components: SellerSessionComponents, onDone: () => void) {
@@ -124,14 +132,24 @@ export class SellerSession {
       phase,
       sent: sent.n,
       due,
-      credited
+      credited,
+      refund: this.#refundAsked && this.#receiptLink !== undefined ? accepted?.record.channelId : undefined
     }
+  }
+
+  /** Whether this stream has the session of that buyer, or is about to. */
+  serves(id: string, buyer: string): boolean {
+    return buyer === this.#buyer && (this.#accepted?.session.toString() ?? this.#resuming?.id) === id
+  }
+
+  get buyer(): string {
+    return this.#buyer
   }
 
   /** The buyer resumes this session on another stream: this one is dead, though nobody has noticed. */
   async supersede(): Promise<void> {
     this.#wire.fail(new SdppError(STATUS.shuttingDown, 'the session goes on over another stream', { lost: true }))
-    await this.#released.promise
+    await Promise.allSettled([this.#released.promise, this.#resuming?.answered])
   }
 
   /** Ends the session in an orderly way: CLOSE, final invoice, receipt. */
@@ -175,16 +193,7 @@ export class SellerSession {
       case 'RESUME':
         this.#step({ type: 'resuming' })
         this.#run(
-          async () => {
-            const order = await resumeSession(
-              message.content,
-              { ...this.#components, buyer: this.#buyer },
-              this.#abort.signal
-            )
-            if (this.#wire.ended) await order.rail.suspend()
-            else await this.#keepResumed(order)
-            return order
-          },
+          () => this.#resume(message.content),
           (order) => this.#accept(order)
         )
         return
@@ -195,6 +204,7 @@ export class SellerSession {
       case 'CLOSE':
         if (this.#accepted === undefined)
           return this.#fail(new SdppError(STATUS.shuttingDown, 'the buyer left', { side: 'remote' }))
+        if (message.content.refund === true) this.#refundAsked = true
         return this.#step({ type: 'close', reason: Number(message.content.reason) })
       case 'RECEIPT_ACK':
         return this.#onAcknowledged(message.statement)
@@ -227,9 +237,22 @@ export class SellerSession {
     }
   }
 
-  async #keepResumed({ record, accept }: AcceptedOrder): Promise<void> {
-    await this.#components.sessions.put(record, { statements: [accept], replaces: ['accept'] })
-    faultPoint('resume.verified')
+  async #resume(content: Plain<'RESUME'>): Promise<AcceptedOrder> {
+    const answered = Promise.withResolvers<void>()
+    this.#resuming = { id: content.session.toString(), answered: answered.promise }
+    try {
+      const order = await resumeSession(content, { ...this.#components, buyer: this.#buyer }, this.#abort.signal)
+      if (this.#wire.ended) await order.rail.suspend()
+      else {
+        await this.#components.sessions.put(order.record, { statements: [order.accept], replaces: ['accept'] })
+        faultPoint('resume.verified')
+        // The stream may have ended while that was stored: then nobody takes the session any more.
+        if (this.#wire.ended) await order.rail.suspend()
+      }
+      return order
+    } finally {
+      answered.resolve()
+    }
   }
 
   #accept(order: AcceptedOrder): void {
@@ -306,11 +329,14 @@ export class SellerSession {
         return
       case 'invoice':
         return this.#sendInvoice(effect)
-      case 'receipt':
+      case 'receipt': {
+        const made = this.#makeReceipt(effect)
+        this.#receipting = made.catch(() => {})
         return this.#run(
-          () => this.#makeReceipt(effect),
+          () => made,
           (statement) => this.#sendSigned('RECEIPT', statement)
         )
+      }
       case 'pump':
         return this.#pump()
       case 'fail':
@@ -476,7 +502,7 @@ export class SellerSession {
   async #release(phase: string, error: SdppError | undefined): Promise<void> {
     const accepted = this.#accepted
     try {
-      await Promise.all([this.#crediting, accepted?.ledger.flush()])
+      await Promise.all([this.#crediting, this.#receipting, accepted?.ledger.flush()])
       if (this.#credited > this.#state.credited) this.#state = { ...this.#state, credited: this.#credited }
       if (accepted === undefined) return
       if (phase === 'closed' || phase === 'receipted' || this.#receiptLink !== undefined) {
@@ -484,7 +510,9 @@ export class SellerSession {
         return
       }
       const disputed = error !== undefined && DISPUTES.includes(error.code)
-      if (disputed) await accepted.rail.end(this.#state.due, this.#state.credited)
+      // A dispute gives nothing back: a buyer could begin one at an old position.
+      const { due, dueBefore, credited } = this.#state
+      if (disputed) await accepted.rail.end(due > dueBefore ? due : dueBefore, credited)
       else await accepted.rail.suspend()
       await this.#closeTrust(error?.code === STATUS.paymentTimeout)
       await this.#store([], disputed ? 'disputed' : 'suspended')

@@ -101,7 +101,7 @@ class SellerService implements Seller {
   }
 
   async #takeOver(id: string, by: SellerSession): Promise<void> {
-    const older = [...this.#sessions.keys()].filter((session) => session !== by && session.status.id === id)
+    const older = [...this.#sessions.keys()].filter((session) => session !== by && session.serves(id, by.buyer))
     await Promise.all(older.map((session) => session.supersede()))
   }
 
