@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { SessionTerms } from '../../../src/protocols/sdpp/account.ts'
+import { PAYMENT_TIMEOUT_MS } from '../../../src/protocols/sdpp/constants.ts'
+import {
+  type SellerEffect,
+  type SellerEvent,
+  type SellerState,
+  sellerStart,
+  sellerStep
+} from '../../../src/protocols/sdpp/seller-machine.ts'
+import { CLOSE_REASON, STATUS } from '../../../src/protocols/sdpp/status.ts'
+
+const TERMS: SessionTerms = {
+  price: { amount: 10n, count: 1n, unit: 'record' },
+  k: 4n,
+  credit: 40n,
+  prepay: 0n,
+  ahead: 0n,
+  maximum: 10_000n,
+  start: 0n
+}
+const RECORDS = { first: 0n, count: 50, ends: Uint32Array.from({ length: 50 }, (_, i) => (i + 1) * 10) }
+
+/** A session that had sent 24 records, of which 20 are paid, and whose buyer names position 2. */
+function resumed(): { state: SellerState; effects: SellerEffect[] } {
+  const sent = { n: 2n, records: 2n, bytes: 12n }
+  const standing = { sent, sentBefore: 24n, dueBefore: 240n, credited: 200n }
+  const [verifying] = sellerStep(sellerStart(0, 'strict'), { type: 'resuming' }, 0)
+  const [state, effects] = sellerStep(
+    verifying,
+    { type: 'accepted', terms: TERMS, available: 10_000n, resumed: standing },
+    0
+  )
+  return { state, effects }
+}
+
+/** Gives the block until nothing more is sent. */
+function pump(from: SellerState): { state: SellerState; effects: SellerEffect[] } {
+  let state = from
+  const all: SellerEffect[] = []
+  while (state.phase === 'streaming' && state.blocked === 'no') {
+    const [next, effects] = sellerStep(state, { type: 'block', records: RECORDS }, 0)
+    state = next
+    all.push(...effects)
+  }
+  return { state, effects: all }
+}
+
+function step(state: SellerState, event: SellerEvent, now = 0): { state: SellerState; effects: SellerEffect[] } {
+  const [next, effects] = sellerStep(state, event, now)
+  return { state: next, effects }
+}
+
+test('CLOSE at an old position gives nothing back: what is paid for is sent again, then the session ends there', () => {
+  const closing = step(resumed().state, { type: 'close', reason: CLOSE_REASON.buyerDone })
+  assert.deepEqual(closing.effects, [{ type: 'pump' }])
+  assert.equal(closing.state.phase, 'streaming')
+  const { state, effects } = pump(closing.state)
+  const sent = effects.filter((effect) => effect.type === 'data')
+  assert.equal(sent.at(-1)?.progress.n, 20n, 'the last record that was paid for')
+  const receipt = effects.find((effect) => effect.type === 'receipt')
+  assert.deepEqual(receipt, {
+    type: 'receipt',
+    n: 20n,
+    bytes: 120n,
+    due: 200n,
+    credited: 200n,
+    reason: CLOSE_REASON.buyerDone
+  })
+  assert.equal(state.phase, 'receipted')
+})
+
+test('without CLOSE all that was sent goes again for nothing, and new records as the window allows', () => {
+  const { state, effects } = pump(resumed().state)
+  const sent = effects.filter((effect) => effect.type === 'data')
+  assert.equal(sent.at(-1)?.progress.n, 24n)
+  assert.equal(state.blocked, 'window')
+})
+
+test('a buyer that asks again and takes nothing gets no receipt', () => {
+  const closing = step(resumed().state, { type: 'close', reason: CLOSE_REASON.buyerDone })
+  const again = step(closing.state, { type: 'close', reason: CLOSE_REASON.complete })
+  assert.equal(again.state, closing.state)
+  const { state, effects } = step(closing.state, { type: 'tick' }, PAYMENT_TIMEOUT_MS)
+  assert.equal(state.phase, 'failed')
+  assert.equal(effects[0]?.type === 'fail' && effects[0].code, STATUS.timeout)
+})
+
+test('a buyer that has all it paid for ends at once', () => {
+  const { state } = pump(resumed().state)
+  const closed = step(state, { type: 'close', reason: CLOSE_REASON.buyerDone })
+  assert.equal(closed.state.phase, 'settling')
+})
