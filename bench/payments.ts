@@ -88,11 +88,17 @@ function fundedChain(): ChannelChain {
     eip3009Collector: at('c0'),
     account: at('5e'),
     channel: async () => state,
+    channelStates: async (channels) => channels.map(() => state),
     tokenBalance: async () => 1n << 64n,
     deposit: async () => '0x',
     simulateClaim: async () => undefined,
     claim: async () => '0x',
     settle: async () => undefined,
+    refundNonce: async () => 0n,
+    refund: async () => '0x',
+    initiateWithdraw: async () => '0x',
+    finalizeWithdraw: async () => '0x',
+    gasPrice: async () => 0n,
     timestamp: async () => 0n
   }
 }

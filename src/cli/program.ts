@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { bootstrap } from './commands/bootstrap.ts'
 import { buy } from './commands/buy.ts'
 import { chain } from './commands/chain.ts'
+import { channels } from './commands/channels.ts'
 import { claim } from './commands/claim.ts'
 import { demo } from './commands/demo.ts'
 import { deploy } from './commands/deploy.ts'
@@ -16,7 +17,22 @@ import type { Act } from './context.ts'
 import { printable } from './text.ts'
 import { version } from './version.ts'
 
-const COMMANDS = [search, show, menu, buy, sessions, receipts, sell, claim, network, bootstrap, chain, deploy, demo]
+const COMMANDS = [
+  search,
+  show,
+  menu,
+  buy,
+  sessions,
+  receipts,
+  sell,
+  claim,
+  channels,
+  network,
+  bootstrap,
+  chain,
+  deploy,
+  demo
+]
 
 function collect(value: string, before: string[] = []): string[] {
   return [...before, ...value.split(',')]

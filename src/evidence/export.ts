@@ -4,6 +4,7 @@ import {
   type SessionRecord,
   type SignedStatement,
   type TranscriptPart,
+  type Violation,
   type VoucherPayload
 } from '../interface/index.ts'
 import {
@@ -32,7 +33,7 @@ export interface BundleInput {
   /** The listing document as it was published. */
   listing: { cid: string; bytes: Uint8Array }
   /** The record that breaks the schema. Left out of the file when no statement of the seller covers it. */
-  violation?: ViolatedPart | undefined
+  violation?: Violation | undefined
   /** Highest voucher of the channel; only a session without a receipt needs it. */
   voucher?: VoucherPayload | undefined
 }
@@ -63,7 +64,7 @@ export function exportBundle({ session, statements, parts, listing, violation, v
   const id = CID.parse(session.id)
   const ended = kept.some(({ kind }) => kind === 'receipt')
   const signedFor = signedParts(id, kept, parts) ?? (ended ? [...parts] : [])
-  const proven = violation !== undefined && isCovered(violation, signedFor)
+  const shown = violation === undefined ? undefined : placeOf(violation, signedFor)
   return encodeBundle({
     session: id,
     role: session.role,
@@ -71,7 +72,7 @@ export function exportBundle({ session, statements, parts, listing, violation, v
     listingBytes: listing.bytes,
     statements: kept.map(({ cid, payload, signature }) => ({ link: CID.parse(cid), payload, signature })),
     parts: signedFor,
-    ...(proven ? { violation } : {}),
+    ...(shown === undefined ? {} : { violation: shown }),
     ...(ended || voucher === undefined ? {} : { voucher })
   })
 }
@@ -128,7 +129,9 @@ function signedParts(
   return records === n && equalBytes(c, root) ? covered : undefined
 }
 
-function isCovered({ part, bytes }: ViolatedPart, parts: readonly TranscriptPart[]): boolean {
+/** Where among the parts it is; undefined when the seller signed for none of them with these records. */
+function placeOf({ first, index, bytes }: Violation, parts: readonly TranscriptPart[]): ViolatedPart | undefined {
+  const part = parts.findIndex((one) => one.first === first)
   const digest = parts[part]?.digest
-  return digest !== undefined && equalBytes(sha256(bytes), digest)
+  return digest !== undefined && equalBytes(sha256(bytes), digest) ? { part, index, bytes } : undefined
 }

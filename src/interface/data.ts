@@ -79,6 +79,27 @@ export interface DataRecord {
   bytes: Uint8Array
 }
 
+/** The first record of a batch that breaks what the listing says of its records. */
+export interface BadRecord {
+  /** Of the record in the batch. */
+  index: number
+  /** For people; may quote the record. */
+  reason: string
+}
+
+/** Judges records by what a listing says of them. */
+export interface RecordValidator {
+  /**
+   * Judges a batch; the bytes stay the caller's.
+   *
+   * @param bytes - records as u32be length ‖ bytes
+   * @returns the first record that breaks the rules, undefined when all keep them
+   * @throws DdmError `badRecord` when it took too long or cannot be decided: that says nothing about the records
+   */
+  check: (bytes: Uint8Array, count: number, options?: AbortOptions) => Promise<BadRecord | undefined>
+  close: () => Promise<void>
+}
+
 /** Where a buyer's records go. `write` resolves when the batch is handed on; `flush` when it is durable. */
 export interface DataSink {
   readonly name: string

@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'paymentInvalid'
   | 'evidence' // a bundle or a statement does not verify
   | 'badRecord' // a source line that cannot be read
+  | 'schema' // a record that was bought breaks the listing's schema
   | 'chain' // the chain refused a transaction
   | 'aborted'
   | 'internal'
@@ -43,6 +44,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode | 'ok', number>> = {
   evidence: 17,
   badRecord: 18,
   chain: 19,
+  schema: 20,
   aborted: 130
 }
 

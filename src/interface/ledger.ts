@@ -66,8 +66,8 @@ export interface SessionCommit {
 
 /** A record that breaks the listing's schema, with the whole part of its block as the transcript has it. */
 export interface Violation {
-  /** Index of the part in the transcript, and of the record in the part. */
-  part: number
+  /** Offset of the first record of the part, and index of the record in it. */
+  first: bigint
   index: number
   /** Records as u32be length ‖ bytes; sha256 is the part's digest. */
   bytes: Uint8Array
@@ -83,6 +83,7 @@ export interface SessionStore {
   statements: (sessionId: string, role: SessionRole, options?: AbortOptions) => Promise<SignedStatement[]>
   /** Digest of each block part of the session in order: what the transcript is made of. */
   parts: (sessionId: string, role: SessionRole, options?: AbortOptions) => Promise<TranscriptPart[]>
+  /** The first one of a session; the same again, with more of its part, takes its place. */
   keepViolation: (sessionId: string, role: SessionRole, violation: Violation, options?: AbortOptions) => Promise<void>
   violation: (sessionId: string, role: SessionRole, options?: AbortOptions) => Promise<Violation | undefined>
 }
@@ -122,6 +123,8 @@ export interface PayeeChannel {
   base: bigint
   /** Claimed on the chain as far as this node knows. */
   claimed: bigint
+  /** A refund that may be on its way: its amount counts as gone until the chain shows that its nonce is used. */
+  refund?: { amount: bigint; nonce: bigint }
 }
 
 export interface ChannelSession {

@@ -88,6 +88,8 @@ export interface Payer {
    * Throws `notFound` when this wallet knows nothing of it.
    */
   resume: (request: ResumeRequest, options?: AbortOptions) => Promise<PayerSession>
+  /** undefined on rails without channels. */
+  readonly channels?: PayerChannels
 }
 
 /** A session to take up again, on either side. */
@@ -150,6 +152,68 @@ export interface Payee {
   resume: (request: ResumeRequest, options?: AbortOptions) => Promise<PayeeSession>
   /** Presents vouchers to the chain and settles; all channels, or the given ones. Resolves with the transactions. */
   claim: (channelIds?: Hex[], options?: AbortOptions) => Promise<ClaimResult>
+  /** undefined on rails without channels. */
+  readonly channels?: PayeeChannels
+}
+
+/** A channel as one side sees it: its own ledger and the state of the chain. Amounts in atomic units. */
+export interface ChannelStanding {
+  channelId: Hex
+  role: 'payer' | 'payee'
+  /** Whom it is with: a payer knows the seller's peer ID, a payee the paying account. */
+  counterparty: string
+  /** At confirmation depth. */
+  balance: bigint
+  /** Deposited, and not at confirmation depth yet. */
+  unconfirmed: bigint
+  /** The highest voucher: signed (payer) or held (payee). */
+  paid: bigint
+  /** As the chain has it. */
+  claimed: bigint
+  /** Paid for and not claimed: what a payee would lose if the deposit were gone. */
+  unclaimed: bigint
+  /** Of the balance what nobody has used or been promised. */
+  unspent: bigint
+  /** Asked back by the payer. */
+  pendingWithdrawal: bigint
+  /** Unix seconds from which the payer may take it; 0 when nothing was asked back. */
+  finalizeAfter: bigint
+}
+
+/** What a buyer does with its channels besides buying. */
+export interface PayerChannels {
+  list: (options?: AbortOptions) => Promise<ChannelStanding[]>
+  /**
+   * Asks a deposit back without the seller: it can be taken after the channel's withdraw delay.
+   *
+   * @param amount - atomic units. @default all that is unspent
+   * @throws DdmError `notFound`, `funds` (nothing is left), `refused` (one is under way already)
+   */
+  withdraw: (
+    channelId: Hex,
+    amount?: bigint,
+    options?: AbortOptions
+  ) => Promise<{ amount: bigint; finalizeAfter: bigint; transaction: Hex }>
+  /** Takes what was asked back. Throws `refused` with the time when it is too early. */
+  finish: (channelId: Hex, options?: AbortOptions) => Promise<{ amount: bigint; transaction: Hex }>
+}
+
+/** What a seller does with its channels besides selling. */
+export interface PayeeChannels {
+  list: (options?: AbortOptions) => Promise<ChannelStanding[]>
+  /**
+   * Looks at the channels as chain state, claims what is due by policy (docs/specs/payments.md, Settlement), and finishes
+   * refunds that an earlier run began. Call it at each new head.
+   */
+  watch: (options?: AbortOptions) => Promise<ClaimResult>
+  /** Claims what was paid for, then pays the rest back to the payer; what open sessions may still cost stays. */
+  refund: (channelId: Hex, options?: AbortOptions) => Promise<RefundResult>
+}
+
+export interface RefundResult {
+  /** Atomic units; 0 when nothing was left, or not enough to be worth the gas. */
+  amount: bigint
+  transaction?: Hex
 }
 
 export interface PayeeRequest {
@@ -203,6 +267,17 @@ export interface ChannelState {
   pendingWithdrawal: bigint
   /** Unix seconds after which it may be finalised; 0 when none. */
   finalizeAfter: bigint
+  /** Deposited, and not at confirmation depth yet. @default 0n */
+  unconfirmed?: bigint
+}
+
+/** A payment back to the payer, authorised by the channel's receiverAuthorizer. */
+export interface RefundAuthorization {
+  amount: bigint
+  /** The escrow's `refundNonce` of the channel: each counts once. */
+  nonce: bigint
+  /** 65-byte EIP-712 `Refund` signature. */
+  signature: Hex
 }
 
 export interface VoucherClaim {
@@ -222,6 +297,11 @@ export interface ChannelChain {
   readonly account: Address
   /** Read at the profile's confirmation depth. */
   channel: (channelId: Hex, options?: AbortOptions) => Promise<ChannelState>
+  /** The same of many channels, with few requests; in their order. */
+  channelStates: (
+    channels: ReadonlyArray<{ channelId: Hex; config: Pick<ChannelConfig, 'withdrawDelay'> }>,
+    options?: AbortOptions
+  ) => Promise<ChannelState[]>
   tokenBalance: (owner: Address, options?: AbortOptions) => Promise<bigint>
   /** Escrow `deposit` through a collector; resolves with the transaction hash when mined at confirmation depth. */
   deposit: (config: ChannelConfig, deposit: DepositAuthorization, options?: AbortOptions) => Promise<Hex>
@@ -229,6 +309,12 @@ export interface ChannelChain {
   simulateClaim: (claims: VoucherClaim[], options?: AbortOptions) => Promise<string | undefined>
   claim: (claims: VoucherClaim[], options?: AbortOptions) => Promise<Hex>
   settle: (receiver: Address, token: Address, options?: AbortOptions) => Promise<Hex | undefined>
+  refundNonce: (channelId: Hex, options?: AbortOptions) => Promise<bigint>
+  refund: (config: ChannelConfig, refund: RefundAuthorization, options?: AbortOptions) => Promise<Hex>
+  initiateWithdraw: (config: ChannelConfig, amount: bigint, options?: AbortOptions) => Promise<Hex>
+  finalizeWithdraw: (config: ChannelConfig, options?: AbortOptions) => Promise<Hex>
+  /** Wei per gas that a transaction would cost now. */
+  gasPrice: (options?: AbortOptions) => Promise<bigint>
   /** Unix seconds of the latest block: time for money. */
   timestamp: (options?: AbortOptions) => Promise<bigint>
 }

@@ -1,128 +1,110 @@
-import {
-  type AbortOptions,
-  type ChannelChain,
-  type ChannelStore,
-  type ClaimResult,
-  type Logger,
-  type NetworkToken,
-  type Payee,
-  type PayeeChannel,
-  parseUnits
-} from '../interface/index.ts'
-import { type ClaimPolicy, shouldClaim } from '../payments/index.ts'
-import type { NodeConfig } from './config.ts'
+import type { AbortOptions, ClaimResult, Hex, Logger, Payee } from '../interface/index.ts'
 
 export interface ClaimsComponents {
   payees: readonly Payee[]
-  channels: ChannelStore
-  /** Undefined for a node that only has free products. */
-  chain: Pick<ChannelChain, 'channel'> | undefined
-  config: Pick<NodeConfig, 'claimInterval' | 'claimAbove' | 'withdrawDelay'>
-  token: NetworkToken
+  /** Tells of each new head of the chain; a reorg is one. Returns what stops it. */
+  onHead: (listener: () => void) => () => void
   logger: Logger
 }
 
-/** How often the vouchers held are looked at; a withdrawal leaves at least 15 minutes. */
+/** Besides heads: a chain that is silent is asked, and what is old is claimed. */
 const LOOK_EVERY_MS = 30_000
-
-function unclaimedOf({ voucher, claimed }: PayeeChannel): bigint {
-  const highest = voucher?.maxClaimableAmount ?? 0n
-  return highest > claimed ? highest - claimed : 0n
-}
+/** After a failure heads are passed over for so long. */
+const RETRY_AFTER_MS = 5_000
 
 /**
- * Presents vouchers to the chain: when much is unclaimed, when it is old, and when a payer has begun to withdraw
- * (docs/specs/payments.md, Settlement). Looks on a timer and whenever a session ends.
+ * The watch over this seller's channels: at start, at each new head and when a session ends it has the rails look at
+ * chain state and claim what is due (docs/specs/payments.md, Settlement). Gives refunds that buyers asked for.
  */
 export class Claims {
   readonly #components: ClaimsComponents
-  readonly #policy: ClaimPolicy
   readonly #abort = new AbortController()
+  readonly #refunds = new Set<Promise<void>>()
   #timer: NodeJS.Timeout | undefined
-  #unclaimedSince: number | undefined
-  #running: Promise<ClaimResult> | undefined
+  #unlisten: (() => void) | undefined
   #looking: Promise<void> | undefined
+  #again = false
+  #failedAt = Number.NEGATIVE_INFINITY
 
   constructor(components: ClaimsComponents) {
-    const { config, token } = components
     this.#components = components
-    // A quarter of the withdraw delay leaves time for further tries before a payer has its deposit back.
-    const age = Math.min(config.claimInterval, config.withdrawDelay / 4)
-    this.#policy = {
-      above: parseUnits(config.claimAbove, token.decimals, 'claimAbove'),
-      olderThan: BigInt(Math.round(age / 1000))
-    }
   }
 
   start(): void {
-    const every = Math.min(LOOK_EVERY_MS, Number(this.#policy.olderThan) * 1000)
-    this.#timer = setInterval(() => this.onSessionEnd(), every)
+    this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS)
     this.#timer.unref()
+    this.#unlisten = this.#components.onHead(() => {
+      if (performance.now() - this.#failedAt > RETRY_AFTER_MS) this.look()
+    })
+    this.look()
   }
 
-  onSessionEnd(): void {
-    this.#looking ??= this.#look()
+  /** Looks now, or once more when the look under way has ended. */
+  look(): void {
+    if (this.#abort.signal.aborted) return
+    if (this.#looking !== undefined) {
+      this.#again = true
+      return
+    }
+    this.#looking = this.#look()
       .catch((error: unknown) => {
+        this.#failedAt = performance.now()
         if (!this.#abort.signal.aborted) this.#components.logger.error('claim failed', { error: String(error) })
       })
       .finally(() => {
         this.#looking = undefined
+        if (this.#again) {
+          this.#again = false
+          this.look()
+        }
       })
   }
 
-  /** One claim at a time: a second call waits for the first and then looks again. */
+  /** A buyer asked at the end of its session for what the channel still holds. */
+  refundLater(channelId: Hex): void {
+    const refund = this.refund(channelId, { signal: this.#abort.signal })
+      .then(() => {})
+      .catch((error: unknown) => {
+        if (this.#abort.signal.aborted) return
+        this.#components.logger.error('a refund failed', { channelId, error: String(error) })
+      })
+      .finally(() => this.#refunds.delete(refund))
+    this.#refunds.add(refund)
+  }
+
+  async refund(channelId: Hex, options: AbortOptions): Promise<{ amount: bigint; transaction?: Hex }> {
+    for (const { channels } of this.#components.payees) {
+      if (channels !== undefined) return channels.refund(channelId, options)
+    }
+    return { amount: 0n }
+  }
+
   async claim(options: AbortOptions = {}): Promise<ClaimResult> {
-    await this.#running?.catch(() => {})
-    this.#running ??= this.#claim(options).finally(() => {
-      this.#running = undefined
-    })
-    return this.#running
+    const total: ClaimResult = { claimed: 0n, transactions: [], rejected: [] }
+    for (const payee of this.#components.payees) this.#add(total, await payee.claim(undefined, options))
+    return total
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer)
+    this.#unlisten?.()
     this.#abort.abort()
-    await this.#running?.catch(() => {})
-    await this.#looking
+    await Promise.all([this.#looking, ...this.#refunds])
   }
 
   async #look(): Promise<void> {
     const { signal } = this.#abort
-    const open = (await this.#components.channels.payees({ signal })).filter((channel) => unclaimedOf(channel) > 0n)
-    const unclaimed = open.reduce((sum, channel) => sum + unclaimedOf(channel), 0n)
-    if (unclaimed === 0n) {
-      this.#unclaimedSince = undefined
-      return
-    }
-    this.#unclaimedSince ??= performance.now()
-    const ageSeconds = BigInt(Math.floor((performance.now() - this.#unclaimedSince) / 1000))
-    const withdrawing = await this.#isWithdrawing(open)
-    if (!shouldClaim({ unclaimed, ageSeconds, withdrawing }, this.#policy)) return
-    await this.claim({ signal })
-    this.#unclaimedSince = undefined
-  }
-
-  /** Read as state: an event could have been missed. */
-  async #isWithdrawing(open: PayeeChannel[]): Promise<boolean> {
-    const { chain } = this.#components
-    if (chain === undefined) return false
-    const { signal } = this.#abort
-    const states = await Promise.all(open.map(({ channelId }) => chain.channel(channelId, { signal })))
-    return states.some(({ pendingWithdrawal }) => pendingWithdrawal > 0n)
-  }
-
-  async #claim(options: AbortOptions): Promise<ClaimResult> {
     const total: ClaimResult = { claimed: 0n, transactions: [], rejected: [] }
-    for (const payee of this.#components.payees) {
-      const { claimed, transactions, rejected } = await payee.claim(undefined, options)
-      total.claimed += claimed
-      total.transactions.push(...transactions)
-      total.rejected.push(...rejected)
+    for (const { channels } of this.#components.payees) {
+      if (channels !== undefined) this.#add(total, await channels.watch({ signal }))
     }
-    const { claimed, transactions, rejected } = total
-    if (transactions.length > 0 || rejected.length > 0) {
-      this.#components.logger.info('claimed', { claimed: claimed.toString(), transactions, rejected: rejected.length })
-    }
-    return total
+  }
+
+  #add(total: ClaimResult, { claimed, transactions, rejected }: ClaimResult): void {
+    total.claimed += claimed
+    total.transactions.push(...transactions)
+    total.rejected.push(...rejected)
+    if (transactions.length === 0 && rejected.length === 0) return
+    this.#components.logger.info('claimed', { claimed: claimed.toString(), transactions, rejected: rejected.length })
   }
 }

@@ -23,6 +23,7 @@ export {
 export type { VerifiedBundle } from '../evidence/index.ts'
 export { type BootstrapNode, createBootstrap } from './bootstrap.ts'
 export { describeSettings, flagOf, type NodeConfig, SETTINGS, type SettingName } from './config.ts'
+export type { SessionExposure } from './exposure.ts'
 export {
   createHome,
   type HomeLock,

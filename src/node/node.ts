@@ -18,6 +18,7 @@ import {
   type Payer,
   parseUnits,
   type SearchQuery,
+  type SessionRecord,
   type TrustLedger
 } from '../interface/index.ts'
 import {
@@ -33,10 +34,12 @@ import {
 import { announcementTopic, createRegistry, type RegistryService } from '../registry/index.ts'
 import { createSigner, type StatementSigner } from '../statements/index.ts'
 import { type IndexDatabase, type Ledger, openIndex, openLedger } from '../storage/index.ts'
+import { Channels } from './channels.ts'
 import { Claims } from './claims.ts'
 import { Closers } from './closers.ts'
 import { loadConfig, type NodeConfig } from './config.ts'
 import { Expiry } from './expiry.ts'
+import { exposureOfSession } from './exposure.ts'
 import { findSession } from './find-session.ts'
 import { createHome, type HomeLock, type HomePaths, lockHome } from './home.ts'
 import { type Keys, loadKeys, passphraseFrom } from './keys.ts'
@@ -222,6 +225,7 @@ class RunningNode implements DdmNode {
   readonly #purchases = new Set<RunningPurchase>()
   #stopped: Promise<void> | undefined
   readonly receipts: Receipts
+  readonly channels: Channels
 
   constructor(parts: Parts, closers: Closers) {
     const { config, profile, registry, ledger, network, chain, payees, logger, signer } = parts
@@ -244,10 +248,7 @@ class RunningNode implements DdmNode {
     })
     this.#claims = new Claims({
       payees,
-      channels: ledger.channels,
-      chain: chain.channels,
-      config,
-      token: this.#token,
+      onHead: (listener) => chain.registry.onHead(listener),
       logger
     })
     this.#trust = createTrustLedger({
@@ -255,7 +256,7 @@ class RunningNode implements DdmNode {
       strangerCredit: parseUnits(config.strangerCredit, decimals, 'strangerCredit')
     })
     this.#expiry = new Expiry({ sessions: ledger.sessions, payers: parts.payers, payees, trust: this.#trust, logger })
-    this.#seller = sdppSeller({ onSessionEnd: () => this.#claims.onSessionEnd() })({
+    this.#seller = sdppSeller({ onSessionEnd: ({ refund }) => this.#onSessionEnd(refund) })({
       registrar: network,
       signer,
       catalog: this.#sales,
@@ -264,6 +265,14 @@ class RunningNode implements DdmNode {
       logger: logger.child('seller')
     })
     this.receipts = new Receipts({ ledger, blocks: network.blocks })
+    this.channels = new Channels({
+      payers: parts.payers,
+      payees,
+      sessions: ledger.sessions,
+      token: this.#token,
+      askBack: (session, options) => this.#askBack(session, options),
+      payBack: (channelId, options) => this.#claims.refund(channelId, options)
+    })
   }
 
   get peerId(): string {
@@ -339,6 +348,10 @@ class RunningNode implements DdmNode {
     selling: () => this.#seller.sessions(),
     list: (options) => this.#parts.ledger.sessions.list(undefined, options),
     get: (id, options) => findSession(this.#parts.ledger.sessions, id, options),
+    exposure: (record, options) => {
+      const { payers, payees, ledger } = this.#parts
+      return exposureOfSession(record, { payers, payees, channels: ledger.channels }, options)
+    },
     resume: (id, options) => this.#resume(id, options)
   }
 
@@ -351,6 +364,18 @@ class RunningNode implements DdmNode {
       throw new DdmError('usage', `session ${record.id} is ${state}: there is nothing to resume`)
     }
     return this.#purchase({ session }, options)
+  }
+
+  #onSessionEnd(refund: Hex | undefined): void {
+    if (refund === undefined) this.#claims.look()
+    else this.#claims.refundLater(refund)
+  }
+
+  /** A session that has ended is met again only to say CLOSE with the wish. */
+  async #askBack({ id }: SessionRecord, options: AbortOptions): Promise<void> {
+    const session = await readSession(this.#parts.ledger.sessions, id, 'buyer', options)
+    if (session === undefined) throw new DdmError('notFound', `session ${id} is not in the ledger`)
+    await this.#purchase({ session }, { ...options, refund: true, resumeFor: 0 }).done
   }
 
   claim(options?: AbortOptions): Promise<ClaimResult> {

@@ -8,6 +8,7 @@ import {
   type Logger,
   type NetworkToken,
   type Payer,
+  type RecordValidator,
   type SessionStore,
   type TrustLedger
 } from '../interface/index.ts'
@@ -24,13 +25,15 @@ import {
   systemClock
 } from '../protocols/sdpp/index.ts'
 import type { StatementSigner } from '../statements/index.ts'
+import { keepDocument, readDocument } from './listing-document.ts'
 import type { Network, ResolvedPeer } from './network.ts'
 import { checkListed, orderWish, priceLimit } from './order-wish.ts'
+import { recordCheck } from './record-check.ts'
 import type { BuyOptions, Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
 import { type NarrowWindow, narrowWindow } from './window-check.ts'
 
 export interface PurchaseComponents {
-  network: Pick<Network, 'resolvePeer' | 'openStream'>
+  network: Pick<Network, 'resolvePeer' | 'openStream' | 'blocks'>
   signer: StatementSigner
   sessions: SessionStore
   payers: readonly Payer[]
@@ -119,6 +122,8 @@ export class RunningPurchase implements Purchase {
   #firstRecordAt: number | undefined
   #resumes = 0
   #narrow: NarrowWindow | undefined
+  /** Judges the records on every stream of the purchase. */
+  #validator: RecordValidator | undefined
 
   constructor(target: PurchaseTarget, options: BuyOptions, components: PurchaseComponents) {
     this.#components = components
@@ -186,7 +191,7 @@ export class RunningPurchase implements Purchase {
   async #run(): Promise<PurchaseOutcome> {
     let point: ResumePoint | undefined
     try {
-      if ('session' in this.#target) point = { stored: this.#target.session }
+      if ('session' in this.#target) point = await this.#takeUp(this.#target.session)
       for (;;) {
         const session: BuyerSession = point === undefined ? await this.#order() : await this.#reconnect(point)
         this.#last = session
@@ -205,7 +210,19 @@ export class RunningPurchase implements Purchase {
       const failure = this.#hint(error)
       this.#session.reject(failure)
       throw failure
+    } finally {
+      await this.#validator?.close()
     }
+  }
+
+  async #takeUp(stored: StoredSession): Promise<ResumePoint> {
+    const { checkSchema = true } = this.#options
+    if (checkSchema && stored.offer.content.schema !== undefined) {
+      const { blocks } = this.#components.network
+      const document = await readDocument(blocks, stored.record.listingCid, { signal: this.#signal })
+      this.#validator = await recordCheck(document, { signal: this.#signal })
+    }
+    return { stored }
   }
 
   async #order(): Promise<BuyerSession> {
@@ -216,6 +233,10 @@ export class RunningPurchase implements Purchase {
     const limit = priceLimit(listing, this.#options.maxPrice, token)
     checkListed(listing, wish, limit, token)
     this.#place = { listing: listing.id, seller: listing.peerId }
+    await keepDocument(this.#components.network.blocks, listing.document, { signal: this.#signal })
+    if (this.#options.checkSchema !== false) {
+      this.#validator ??= await recordCheck(listing.document, { signal: this.#signal })
+    }
     const { answering, refund, mark } = this.#options
     const session = await this.#open(listing.peerId, {
       listing,
@@ -271,7 +292,8 @@ export class RunningPurchase implements Purchase {
     const { source } = await network.resolvePeer(seller, { signal, refresh: true })
     this.#source = source
     const stream = await network.openStream(seller, SDPP_PROTOCOL, { signal })
-    const session = new BuyerSession(stream, seller, request, {
+    const checked = this.#validator === undefined ? request : { ...request, validator: this.#validator }
+    const session = new BuyerSession(stream, seller, checked, {
       signer,
       sessions,
       payers,

@@ -52,6 +52,13 @@ export async function createRails(init: RailsInit): Promise<{ payers: readonly P
     ...common,
     payTo: keys.wallet.address,
     receiverAuthorizer: keys.receiverAuthorizer.address,
+    authorizerKey: keys.receiverAuthorizer.privateKey,
+    claimPolicy: {
+      above: units('claimAbove'),
+      interval: config.claimInterval / 1000,
+      nativePrice: units('nativePrice'),
+      gasPercent: BigInt(config.claimGasPercent)
+    },
     withdrawDelay: config.withdrawDelay / 1000
   })
   return { payers: [payer, freePayer()], payees: [payee, freePayee()] }

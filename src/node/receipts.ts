@@ -1,16 +1,20 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { CID } from 'multiformats/cid'
 import { createRecordValidator } from '../data/index.ts'
 import { exportBundle, type RecordJudge, type VoucherVerifier, verifyBundle } from '../evidence/index.ts'
-import { type AbortOptions, DdmError, type SessionRecord, type VoucherPayload } from '../interface/index.ts'
+import {
+  type AbortOptions,
+  DdmError,
+  joinRecords,
+  type SessionRecord,
+  type VoucherPayload
+} from '../interface/index.ts'
 import { createEip712, malformedSignature } from '../payments/index.ts'
 import { CLOSE_REASON } from '../protocols/sdpp/index.ts'
-import { MAX_DOCUMENT_BYTES } from '../registry/index.ts'
 import type { Ledger } from '../storage/index.ts'
+import { findSession } from './find-session.ts'
+import { documentBytes } from './listing-document.ts'
 import type { Blocks } from './network.ts'
 import type { DdmNode, ReceiptSummary, VerifiedReceipt } from './types.ts'
-
-const DOCUMENT_TIMEOUT_MS = 10_000
 
 /** What the evm rail contributes to offline verification: nothing is looked up on a chain. */
 async function voucherVerifier(): Promise<VoucherVerifier> {
@@ -31,7 +35,7 @@ const judge: RecordJudge = async (record, { encoding, jsonSchema, maxRecordBytes
   const rules = { encoding, schema: jsonSchema, maxRecordBytes: Number(maxRecordBytes) }
   const validator = await createRecordValidator(rules)
   try {
-    return (await validator.check([record]))?.reason
+    return (await validator.check(joinRecords([record]), 1))?.reason
   } finally {
     await validator.close()
   }
@@ -94,14 +98,14 @@ export class Receipts {
   }
 
   readonly export: DdmNode['receipts']['export'] = async (session, file, { role, ...options } = {}) => {
-    const record = await this.#find(session, role, options)
+    const record = await findSession(this.#ledger.sessions, session, options, role)
     const { sessions } = this.#ledger
     const [statements, parts, violation, voucher, bytes] = await Promise.all([
       sessions.statements(record.id, record.role, options),
       sessions.parts(record.id, record.role, options),
       sessions.violation(record.id, record.role, options),
       this.#voucher(record, options),
-      this.#document(record, options)
+      documentBytes(this.#blocks, record.listingCid, options)
     ])
     const listing = { cid: record.listingCid, bytes }
     const bundle = exportBundle({ session: record, statements, parts, listing, violation, voucher })
@@ -119,24 +123,5 @@ export class Receipts {
     const channel = await channels.payer(channelId, options)
     if (channel?.signature === undefined) return undefined
     return { channelId, maxClaimableAmount: channel.signed, signature: channel.signature }
-  }
-
-  async #find(prefix: string, role: SessionRecord['role'] | undefined, options: AbortOptions): Promise<SessionRecord> {
-    const all = await this.#ledger.sessions.list(role, options)
-    const found = all.filter(({ id }) => id.startsWith(prefix))
-    const [first] = found
-    if (first === undefined) {
-      throw new DdmError('notFound', `there is no session ${prefix} in this home; "ddm receipts list" shows them`)
-    }
-    if (found.some(({ id }) => id !== first.id)) {
-      throw new DdmError('ambiguous', `"${prefix}" fits ${found.length} sessions; give more of the ID`)
-    }
-    return first
-  }
-
-  #document({ listingCid }: SessionRecord, { signal }: AbortOptions): Promise<Uint8Array> {
-    const timeout = AbortSignal.timeout(DOCUMENT_TIMEOUT_MS)
-    const until = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
-    return this.#blocks.get(CID.parse(listingCid), { signal: until, maxBytes: MAX_DOCUMENT_BYTES })
   }
 }

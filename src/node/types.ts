@@ -2,6 +2,7 @@ import type { VerifiedBundle } from '../evidence/index.ts'
 import type {
   AbortOptions,
   Address,
+  ChannelStanding,
   ClaimResult,
   DataSource,
   Hex,
@@ -12,12 +13,14 @@ import type {
   Logger,
   NetworkProfile,
   PriceUnit,
+  RefundResult,
   SearchQuery,
   SessionRecord,
   SessionRole
 } from '../interface/index.ts'
 import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } from '../protocols/sdpp/index.ts'
 import type { NodeConfig } from './config.ts'
+import type { SessionExposure } from './exposure.ts'
 import type { NarrowWindow } from './window-check.ts'
 
 /** What a node is made from. Everything but `home` has a default; `config` wins over `DDM_*` and `config.json`. */
@@ -69,6 +72,13 @@ export interface BuyOptions extends AbortOptions {
   resumeFor?: number
   /** The sink's mark before the first record: from where `commit` goes on after a crash that comes before the first. */
   mark?: string
+  /**
+   * Checks every record against the JSON Schema of the listing before it is paid for; the first one that breaks it ends
+   * the purchase with `schema`, and its proof is kept for `receipts.export`.
+   *
+   * @default true
+   */
+  checkSchema?: boolean
   /** Asks the seller to pay back what the channel still holds when the session ends. @default false */
   refund?: boolean
   /** Answer each invoice, or only the newest while a payment is being stored. @default 'newest' */
@@ -215,8 +225,23 @@ export interface DdmNode {
     list: (options?: AbortOptions) => Promise<SessionRecord[]>
     /** By ID or unique beginning of it; `notFound` when there is none. */
     get: (id: string, options?: AbortOptions) => Promise<SessionRecord>
+    /** What this side of a session may lose now; reads the chain where there is a channel. */
+    exposure: (record: SessionRecord, options?: AbortOptions) => Promise<SessionExposure>
     /** Goes on with a purchase that was cut, also by an earlier run; records that were committed do not come again. */
     resume: (id: string, options?: Pick<BuyOptions, 'signal' | 'resumeFor' | 'answering'>) => Promise<Purchase>
+  }
+  /** Deposits, of both roles. Channels go by ID or a unique beginning of it; amounts in atomic units. */
+  readonly channels: {
+    list: (options?: AbortOptions) => Promise<ChannelStanding[]>
+    /** Buyer: asks a deposit back without the seller; `finish` takes it after the channel's withdraw delay. */
+    withdraw: (
+      id: string,
+      amount?: string | bigint,
+      options?: AbortOptions
+    ) => Promise<{ amount: bigint; finalizeAfter: bigint; transaction: Hex }>
+    finish: (id: string, options?: AbortOptions) => Promise<{ amount: bigint; transaction: Hex }>
+    /** Buyer: asks the seller for what is unspent, and waits for it. Seller: pays it back. */
+    refund: (id: string, options?: AbortOptions) => Promise<RefundResult>
   }
   /** Presents the vouchers held to the chain and settles. */
   claim: (options?: AbortOptions) => Promise<ClaimResult>

@@ -16,10 +16,10 @@ const PUT_PAYER = `INSERT INTO payer_channels (channel_id, config, seller, chain
   base) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET seller = excluded.seller, deposited = excluded.deposited, signed = excluded.signed,
   signature = excluded.signature, base = excluded.base`
-const PUT_PAYEE = `INSERT INTO payee_channels (channel_id, config, chain_id, escrow, voucher, signature, base, claimed)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+const PUT_PAYEE = `INSERT INTO payee_channels (channel_id, config, chain_id, escrow, voucher, signature, base, claimed,
+  refund, refund_nonce) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET voucher = excluded.voucher, signature = excluded.signature, base = excluded.base,
-  claimed = excluded.claimed`
+  claimed = excluded.claimed, refund = excluded.refund, refund_nonce = excluded.refund_nonce`
 const PUT_SESSION = `INSERT INTO channel_sessions (role, channel_id, session_id, paid, open, consumed)
   VALUES (?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET paid = excluded.paid, open = excluded.open, consumed = excluded.consumed`
@@ -46,7 +46,8 @@ export function channelStore(db: Connection): ChannelStore {
       const names = [c.channelId, JSON.stringify(c.config), c.chainId, c.escrow]
       const voucher = [c.voucher === undefined ? null : String(c.voucher.maxClaimableAmount)]
       const money = [...voucher, c.voucher?.signature ?? null, String(c.base), String(c.claimed)]
-      await db.write(withSession([PUT_PAYEE, [...names, ...money]], 'payee', session), options)
+      const refund = c.refund === undefined ? [null, null] : [String(c.refund.amount), String(c.refund.nonce)]
+      await db.write(withSession([PUT_PAYEE, [...names, ...money, ...refund]], 'payee', session), options)
     },
     payee: async (channelId, options) => (await db.read(PAYEE, [channelId], options)).map(toPayee)[0],
     payees: async (options) => (await db.read(PAYEES, [], options)).map(toPayee),
@@ -71,17 +72,15 @@ function toPayer(row: Row): PayerChannel {
 }
 
 function toPayee(row: Row): PayeeChannel {
-  const channel = common(row)
-  if (row.voucher === null) return { ...channel, claimed: toBigInt(row.claimed) }
-  return {
-    ...channel,
-    voucher: {
-      channelId: channel.channelId,
-      maxClaimableAmount: toBigInt(row.voucher),
-      signature: toText<Hex>(row.signature)
-    },
-    claimed: toBigInt(row.claimed)
+  const channel = {
+    ...common(row),
+    claimed: toBigInt(row.claimed),
+    ...(row.refund === null ? {} : { refund: { amount: toBigInt(row.refund), nonce: toBigInt(row.refund_nonce) } })
   }
+  if (row.voucher === null) return channel
+  const { channelId } = channel
+  const voucher = { channelId, maxClaimableAmount: toBigInt(row.voucher), signature: toText<Hex>(row.signature) }
+  return { ...channel, voucher }
 }
 
 function common(row: Row): Pick<PayeeChannel, 'channelId' | 'config' | 'chainId' | 'escrow' | 'base'> {

@@ -150,11 +150,15 @@ ALTER TABLE sessions ADD COLUMN credit TEXT NOT NULL DEFAULT '0';
 -- A session that was cut stays open until it is resumed or given up.
 ALTER TABLE channel_sessions ADD COLUMN consumed TEXT NOT NULL DEFAULT '0';
 
+-- A refund that may be on its way to the chain, and the escrow's nonce that it uses up.
+ALTER TABLE payee_channels ADD COLUMN refund TEXT;
+ALTER TABLE payee_channels ADD COLUMN refund_nonce TEXT;
+
 -- A record that breaks the listing's schema, with the whole part of its block: sha256 of the bytes is the part's digest.
 CREATE TABLE violations (
   session_id TEXT NOT NULL,
   role TEXT NOT NULL,
-  part INTEGER NOT NULL,
+  first INTEGER NOT NULL,
   record INTEGER NOT NULL,
   bytes BLOB NOT NULL,
   reason TEXT NOT NULL,

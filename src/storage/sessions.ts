@@ -25,8 +25,8 @@ const KEEP = `INSERT INTO statements (session_id, role, kind, cid, issuer, paylo
 const STATEMENTS = 'SELECT * FROM statements WHERE session_id = ? AND role = ? ORDER BY seq'
 const KEEP_PART = `INSERT INTO parts (session_id, role, first, count, digest) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET count = excluded.count, digest = excluded.digest`
-const KEEP_VIOLATION = `INSERT INTO violations (session_id, role, part, record, bytes, reason) VALUES (?, ?, ?, ?, ?, ?)
-  ON CONFLICT DO NOTHING`
+const KEEP_VIOLATION = `INSERT INTO violations (session_id, role, first, record, bytes, reason) VALUES (?, ?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET bytes = excluded.bytes WHERE first = excluded.first AND record = excluded.record`
 const VIOLATION = 'SELECT * FROM violations WHERE session_id = ? AND role = ?'
 // The upper half of u64 is stored negative.
 const PARTS = 'SELECT * FROM parts WHERE session_id = ? AND role = ? ORDER BY first < 0, first'
@@ -55,8 +55,8 @@ export function sessionStore(db: Connection): SessionStore {
     statements: async (sessionId, role, options) =>
       (await db.read(STATEMENTS, [sessionId, role], options)).map(toStatement),
     parts: async (sessionId, role, options) => (await db.read(PARTS, [sessionId, role], options)).map(toPart),
-    keepViolation: async (sessionId, role, { part, index, bytes, reason }, options) => {
-      await db.write([[KEEP_VIOLATION, [sessionId, role, part, index, bytes, reason]]], options)
+    keepViolation: async (sessionId, role, { first, index, bytes, reason }, options) => {
+      await db.write([[KEEP_VIOLATION, [sessionId, role, fromU64(first), index, bytes, reason]]], options)
     },
     violation: async (sessionId, role, options) =>
       (await db.read(VIOLATION, [sessionId, role], options)).map(toViolation)[0]
@@ -77,7 +77,7 @@ function keepStep(sessionId: string, role: string, s: SignedStatement): Step {
 }
 
 function toViolation(row: Row): Violation {
-  return { part: Number(row.part), index: Number(row.record), bytes: toBytes(row.bytes), reason: toText(row.reason) }
+  return { first: toU64(row.first), index: Number(row.record), bytes: toBytes(row.bytes), reason: toText(row.reason) }
 }
 
 function toSession(row: Row): SessionRecord {

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { devAccounts } from '../../src/chain/index.ts'
 import type { ChannelConfig, Hex } from '../../src/interface/index.ts'
 import { bindingOf, type EvmMarket, WITHDRAW_DELAY } from './evm-market.ts'
-import { endSession, payAndCredit, type RailSetup, startSession } from './payment-rail.ts'
+import { endSession, payAndCredit, type RailSetup, resumeSession, startSession } from './payment-rail.ts'
 import { signVoucher } from './typed-data.ts'
 
 /** The life of channels: deposits, several sessions on one, restarts, claims. */
@@ -267,7 +267,7 @@ export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
 
   describe(`${name}: restarts`, () => {
     for (const who of ['seller', 'buyer', 'both'] as const) {
-      test(`${who}, with two sessions open: what was paid is consumed, nothing is paid again`, async (t) => {
+      test(`${who}, with two sessions open: they go on where they stood, nothing is paid again`, async (t) => {
         const market = await setup.start(t)
         const one = await startSession(market, 100n)
         const two = await startSession(market, 100n)
@@ -276,45 +276,40 @@ export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
         // Signed and stored, but it never came.
         await two.buying.pay(60n)
         await market.restart(who)
-        if (who === 'seller') {
-          await one.buying.end(30n)
-          await two.buying.end(60n)
-        }
-        if (who === 'buyer') {
-          await one.selling.end(30n, 30n)
-          await two.selling.end(60n, 50n)
-        }
+        if (who === 'seller') await Promise.all([one.buying.suspend(), two.buying.suspend()])
+        if (who === 'buyer') await Promise.all([one.selling.suspend(), two.selling.suspend()])
         const { payee, ledgers } = await market.sides()
         const next = await startSession(market, 100n)
-        assert.equal(next.selling.base, 80n)
+        assert.equal(next.selling.base, 0n)
+        // For all three, and for the payment that was lost.
         assert.equal((await payAndCredit(next, 5n))?.maxClaimableAmount, 95n)
         const left = await ledgers.seller.channels.sessions('payee', next.selling.channelId as Hex)
         const kept = left.map(({ open, paid }) => `${open ? 'open' : 'ended'} ${paid}`)
-        assert.deepEqual(kept.toSorted(), ['ended 30', 'ended 50', 'open 5'])
+        assert.deepEqual(kept.toSorted(), ['open 30', 'open 5', 'open 50'])
+        const again = await resumeSession(market, two)
+        assert.deepEqual([again.buying.paid, again.selling.credited], [60n, 50n])
+        await again.selling.credit(60n, again.buying.voucher)
+        assert.equal((await payAndCredit(again, 70n))?.maxClaimableAmount, 105n)
+        await endSession(again, 70n, 70n)
         await endSession(next, 5n, 5n)
-        assert.equal((await payee.claim()).claimed, 85n)
+        assert.equal((await payee.claim()).claimed, 105n)
+        const last = await resumeSession(market, one)
+        await endSession(last, 30n, 30n)
+        assert.equal((await startSession(market, 10n)).selling.base, 105n)
       })
     }
 
-    test('a seller that dies between two writes of its recovery counts no session twice', async (t) => {
+    test('a session that ended owing something is opened anew, and counts once', async (t) => {
       const market = await setup.start(t)
-      const one = await startSession(market, 100n)
-      const two = await startSession(market, 100n)
-      await payAndCredit(one, 30n)
-      await payAndCredit(two, 50n)
-      const channelId = one.selling.channelId as Hex
-      await market.restart('seller')
-      // The first write of a recovery, after which it died.
-      const { channels } = (await market.sides()).ledgers.seller
-      const channel = await channels.payee(channelId)
-      assert.ok(channel)
-      await channels.putPayee(
-        { ...channel, base: 30n },
-        { sessionId: one.id, channelId, paid: 30n, open: false, consumed: 30n }
-      )
-      await market.restart('seller')
-      await Promise.all([one.buying.end(30n), two.buying.end(50n)])
-      assert.equal((await startSession(market, 10n)).selling.base, 80n)
+      const session = await startSession(market, 100n)
+      await payAndCredit(session, 30n)
+      await Promise.all([session.selling.end(50n, 30n), session.buying.suspend()])
+      await market.restart()
+      const again = await resumeSession(market, session)
+      assert.deepEqual([again.selling.credited, again.selling.base], [30n, 0n])
+      await payAndCredit(again, 50n)
+      await endSession(again, 50n, 50n)
+      assert.equal((await startSession(market, 10n)).selling.base, 50n)
     })
 
     test('a buyer whose ledger is older than his vouchers takes the proof, and signs nothing lower', async (t) => {

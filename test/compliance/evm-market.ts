@@ -5,6 +5,7 @@ import { after, type TestContext } from 'node:test'
 import { encodeFunctionData } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { channelEscrowAbi } from '../../src/chain/abi.ts'
+import { describeRevert } from '../../src/chain/errors.ts'
 import {
   assetId,
   type Chain,
@@ -195,6 +196,7 @@ export class EvmMarket implements Market {
       channels: ledger.channels,
       payTo: this.listing.payTo as Address,
       receiverAuthorizer: this.receiverAuthorizer.address,
+      authorizerKey: this.receiverAuthorizer.privateKey,
       withdrawDelay: WITHDRAW_DELAY
     })
     return { payee, ledger }
@@ -269,15 +271,30 @@ export class EvmMarket implements Market {
   }
 
   async passTime(seconds: number): Promise<void> {
-    for (const [method, params] of [
-      ['evm_increaseTime', [seconds]],
-      ['evm_mine', []]
-    ]) {
-      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
-      const headers = { 'content-type': 'application/json' }
-      const response = await fetch(this.world.rpcUrl, { method: 'POST', headers, body })
-      assert.ok(response.ok)
-    }
+    await this.rpc('evm_increaseTime', [seconds])
+    await this.rpc('evm_mine', [])
+  }
+
+  /** Replaces the last blocks by empty ones: what was in them never happened. */
+  async reorg(depth: number): Promise<void> {
+    await this.rpc('anvil_reorg', [depth, []])
+  }
+
+  async rpc(method: string, params: unknown[]): Promise<void> {
+    assert.equal((await this.#request(method, params)).error, undefined)
+  }
+
+  /** What the escrow answers to a call by the buyer's wallet: the reason of its refusal. */
+  async call(data: Hex): Promise<string> {
+    const { error } = await this.#request('eth_call', [{ from: this.wallet.address, to: this.place.escrow, data }])
+    return error?.data === undefined ? '' : describeRevert(error.data).text
+  }
+
+  async #request(method: string, params: unknown[]): Promise<{ error?: { data?: Hex } }> {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
+    const headers = { 'content-type': 'application/json' }
+    const response = await fetch(this.world.rpcUrl, { method: 'POST', headers, body })
+    return (await response.json()) as { error?: { data?: Hex } }
   }
 }
 

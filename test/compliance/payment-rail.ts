@@ -66,6 +66,17 @@ export async function startSession(
   }
 }
 
+/** RESUME and ACCEPT without the wire, on whatever runs of the two sides. */
+export async function resumeSession(market: Market, { id, terms, buying }: Session): Promise<Session> {
+  const { payer, payee } = await market.sides()
+  const channel = buying.channelId === undefined ? {} : { channelId: buying.channelId }
+  const request = { sessionId: id, ...channel, terms, maximum: 100n }
+  const bought = await payer.resume({ ...request, peer: 'seller' })
+  const sold = await payee.resume({ ...request, peer: 'buyer' })
+  await bought.accept(sold.base, sold.proof)
+  return { id, terms, buying: bought, selling: sold }
+}
+
 /** One PAYMENT from one side to the other. */
 export async function payAndCredit({ buying, selling }: Session, sessionPaid: bigint) {
   const payload = await buying.pay(sessionPaid)

@@ -97,7 +97,7 @@ test('deposit without gas, claim, settle: the seller has what the vouchers say',
   const { channels, seller, payerAddress, config, idOf, authorization, claim } = await startChannels(t)
   const channel = config(1)
   const id = idOf(channel)
-  const empty = { balance: 0n, totalClaimed: 0n, pendingWithdrawal: 0n, finalizeAfter: 0n }
+  const empty = { balance: 0n, unconfirmed: 0n, totalClaimed: 0n, pendingWithdrawal: 0n, finalizeAfter: 0n }
   assert.deepEqual(await channels.channel(id), empty)
 
   await channels.deposit(channel, await authorization(channel, 1000n))
@@ -167,12 +167,18 @@ test('a withdrawal is seen with the time from which it may be taken', async (t) 
   })
   const block = await payer.registry.block(mined?.blockHash ?? '0x')
   await rpc('anvil_mine', ['0x64', '0x3c'])
-  assert.deepEqual(await channels.channel(idOf(channel)), {
+  const expected = {
     balance: 1000n,
+    unconfirmed: 0n,
     totalClaimed: 0n,
     pendingWithdrawal: 300n,
     finalizeAfter: (block?.timestamp ?? 0n) + 3600n
-  })
+  }
+  assert.deepEqual(await channels.channel(idOf(channel)), expected)
+  const both = [channel, config(2)].map((one) => ({ channelId: idOf(one), config: one }))
+  const [known, unknown] = await channels.channelStates(both)
+  assert.deepEqual(known, expected)
+  assert.deepEqual(unknown, { ...expected, balance: 0n, pendingWithdrawal: 0n, finalizeAfter: 0n })
 })
 
 test('a deposit counts at confirmation depth, a withdrawal at once', async (t) => {
@@ -184,7 +190,8 @@ test('a deposit counts at confirmation depth, a withdrawal at once', async (t) =
   const deposit = channels.deposit(channel, await authorization(channel, 1000n))
   const atOnce = channelsOf(payer)
   while ((await atOnce.channel(idOf(channel))).balance === 0n) await new Promise((resolve) => setTimeout(resolve, 10))
-  assert.equal((await channels.channel(idOf(channel))).balance, 0n)
+  const { balance: counted, unconfirmed } = await channels.channel(idOf(channel))
+  assert.deepEqual([counted, unconfirmed], [0n, 1000n])
   await rpc('anvil_mine', ['0x3'])
   await deposit
   assert.equal((await channels.channel(idOf(channel))).balance, 1000n)

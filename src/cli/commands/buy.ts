@@ -27,6 +27,7 @@ interface Options {
   force?: boolean
   resumeFor?: number
   refund?: boolean
+  check: boolean
 }
 
 /** How often the progress line moves. */
@@ -54,6 +55,7 @@ export const buy: Register = (program, act) => {
       timeSpanOrNone
     )
     .option('--refund', 'ask the seller to pay back at the end what the channel still holds')
+    .option('--no-check', "do not check the records against the listing's JSON Schema")
     .option('-o, --output <file>', 'write the records to this file instead; after a cut it goes on exactly there')
     .option('--append', 'add to the file')
     .option('--force', 'replace the file')
@@ -101,7 +103,7 @@ async function removeEmpty({ output, append, force }: Options): Promise<void> {
 }
 
 function wishOf(options: Options): BuyOptions {
-  const { records, from, max, maxPrice, k, prepay, duration, resumeFor, refund } = options
+  const { records, from, max, maxPrice, k, prepay, duration, resumeFor, refund, check } = options
   if (from !== undefined && from !== 'live' && !/^[0-9]{1,20}$/.test(from)) {
     throw new DdmError('usage', `--from "${from}" is neither an offset nor "live"`)
   }
@@ -114,7 +116,8 @@ function wishOf(options: Options): BuyOptions {
     ...(prepay === undefined ? {} : { prepay }),
     ...(duration === undefined ? {} : { duration }),
     ...(resumeFor === undefined ? {} : { resumeFor }),
-    ...(refund === undefined ? {} : { refund })
+    ...(refund === undefined ? {} : { refund }),
+    checkSchema: check
   }
 }
 

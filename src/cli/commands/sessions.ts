@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { type DataSink, DdmError, formatUnits, type SessionRecord } from '../../interface/index.ts'
-import type { PurchaseOutcome } from '../../node/index.ts'
+import type { PurchaseOutcome, SessionExposure } from '../../node/index.ts'
 import { timeSpanOrNone } from '../arguments.ts'
 import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
 import { short, table } from '../table.ts'
@@ -9,6 +9,11 @@ import { recordStream } from './buy.ts'
 export const sessions: Register = (program, act) => {
   const group = program.command('sessions').description('what was bought and sold, and what was cut and can go on')
   group.command('list').description('sessions of this home, the newest last').action(act(list))
+  group
+    .command('show')
+    .description('one session: where it stands, and what this side may lose')
+    .argument('<session>', 'session ID or a unique beginning of it')
+    .action(act(show))
   group
     .command('resume')
     .description('go on with a purchase that was cut: what was paid and is missing comes again for nothing')
@@ -42,6 +47,55 @@ async function list(context: Context): Promise<undefined> {
     }
     return undefined
   })
+}
+
+async function show(context: Context, id: string): Promise<undefined> {
+  const { output, signal } = context
+  return withNode(context, { logLevel: 'error' }, async (node) => {
+    const record = await node.sessions.get(id, { signal })
+    const exposure = await node.sessions.exposure(record, { signal })
+    const { symbol, decimals } = tokenOf(node)
+    const amount = (value: bigint): string => formatUnits(value, decimals)
+    const { window, unclaimed, unconfirmed, locked, bound, withdrawDelay } = exposure
+    const value = {
+      ...shown(record, amount, symbol),
+      window: amount(window),
+      unclaimed: amount(unclaimed),
+      unconfirmed: amount(unconfirmed),
+      locked: amount(locked),
+      withdrawDelay,
+      atMostLost: amount(bound)
+    }
+    output.result(value, ...described(record, exposure, (atomic) => `${amount(atomic)} ${symbol}`))
+    return undefined
+  })
+}
+
+function described(
+  { id, role, peer, listingId, state, start, position, due, paid }: SessionRecord,
+  { window, unclaimed, unconfirmed, locked, bound, withdrawDelay = 0 }: SessionExposure,
+  money: (atomic: bigint) => string
+): string[] {
+  const selling = role === 'seller'
+  const rows: Array<[string, string]> = [
+    ['session', id],
+    [selling ? 'sold to' : 'bought from', peer],
+    ['listing', listingId],
+    ['state', state],
+    ['records', `${position} from offset ${start}`],
+    ['due', money(due)],
+    [selling ? 'credited' : 'paid', money(paid)],
+    ['window', `${money(window)} (${selling ? 'delivered before it is paid' : 'paid before it is delivered'})`]
+  ]
+  if (selling) {
+    rows.push(['unclaimed', `${money(unclaimed)} (vouchers of the channel that are not on the chain yet)`])
+    rows.push(['unconfirmed', `${money(unconfirmed)} (deposits that are not final yet)`])
+  } else if (locked > 0n) {
+    const hours = Math.ceil(withdrawDelay / 3600)
+    rows.push(['deposit left', `${money(locked)} (yours; without the seller it takes ${hours} h to get it back)`])
+  }
+  rows.push(['at most lost', money(bound)])
+  return rows.map(([name, text]) => `${name.padEnd(13)} ${text}`)
 }
 
 function shown(record: SessionRecord, amount: (value: bigint) => string, symbol: string) {

@@ -1,4 +1,4 @@
-import type { ListingDocument } from '../../interface/index.ts'
+import type { BadRecord, ListingDocument } from '../../interface/index.ts'
 
 /** What a listing says of its records. */
 export interface RecordRules {
@@ -6,14 +6,6 @@ export interface RecordRules {
   /** JSON Schema 2020-12; without it only the encoding is checked. */
   schema?: object | boolean | undefined
   maxRecordBytes?: number | undefined
-}
-
-/** The first record of a batch that breaks the rules. */
-export interface BadRecord {
-  /** Of the record in the batch. */
-  index: number
-  /** For people; may quote the record. */
-  reason: string
 }
 
 /** One request at a time: whoever is asked when the clock runs out is to blame. */

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import { DdmError } from '../../interface/index.ts'
-import type { BadRecord, RecordRules, SchemaAnswer, SchemaRequest } from './protocol.ts'
+import { type BadRecord, DdmError } from '../../interface/index.ts'
+import type { RecordRules, SchemaAnswer, SchemaRequest } from './protocol.ts'
 
 /** Loading the validator takes 0.2 s; a machine that needs this long has other troubles. */
 const START_TIMEOUT_MS = 30_000

@@ -1,6 +1,6 @@
-import { type AbortOptions, DdmError, joinRecords } from '../../interface/index.ts'
+import { type AbortOptions, type BadRecord, DdmError, type RecordValidator } from '../../interface/index.ts'
 import { abortedBy, throwIfAborted } from '../abort.ts'
-import type { BadRecord, RecordRules } from './protocol.ts'
+import type { RecordRules } from './protocol.ts'
 import { type Client, SchemaThread, ThreadFailure } from './thread.ts'
 
 /**
@@ -18,17 +18,6 @@ export interface RecordValidatorInit extends RecordRules {
   timeoutMs?: number
 }
 
-export interface RecordValidator {
-  /**
-   * Checks a batch in the validator's thread; the bytes are copied once.
-   *
-   * @returns the first record that breaks the rules, undefined when all keep them
-   * @throws DdmError `badRecord` when it took too long or cannot be decided: that says nothing about the records
-   */
-  check: (records: readonly Uint8Array[], options?: AbortOptions) => Promise<BadRecord | undefined>
-  close: () => Promise<void>
-}
-
 const thread = new SchemaThread()
 
 /**
@@ -39,7 +28,7 @@ const thread = new SchemaThread()
  * @example
  * ```ts
  * const validator = await createRecordValidator({ encoding: 'json', schema: { required: ['celsius'] } })
- * await validator.check([encode('{"celsius":20}'), encode('{}')])
+ * await validator.check(joinRecords([encode('{"celsius":20}'), encode('{}')]), 2)
  * // { index: 1, reason: "the record must have required property 'celsius'" }
  * await validator.close()
  * ```
@@ -68,21 +57,22 @@ class ThreadedValidator implements RecordValidator {
     this.#client = client
   }
 
-  async check(records: readonly Uint8Array[], options: AbortOptions = {}): Promise<BadRecord | undefined> {
+  async check(bytes: Uint8Array, count: number, options: AbortOptions = {}): Promise<BadRecord | undefined> {
     throwIfAborted(options)
     const { signal } = options
     if (this.#closed !== undefined) throw new DdmError('internal', 'the record validator is closed')
     if (this.#failed !== undefined) throw this.#failed
-    if (records.length === 0) return undefined
-    const answer = thread.check(this.#client, records.length, joinRecords(records), signal)
+    if (count === 0) return undefined
+    // A buffer of its own: it moves to the thread.
+    const answer = thread.check(this.#client, count, new Uint8Array(bytes), signal)
     try {
       return await (signal === undefined ? answer : orAborted(answer, signal))
     } catch (error) {
       if (!(error instanceof ThreadFailure)) throw error
       const failure = new DdmError(
         'badRecord',
-        `${records.length} records cannot be checked by the listing's schema: ${error.message}`,
-        { cause: error, details: { records: records.length, timeoutMs: this.#client.timeoutMs } }
+        `${count} records cannot be checked by the listing's schema: ${error.message}`,
+        { cause: error, details: { records: count, timeoutMs: this.#client.timeoutMs } }
       )
       // Asking again would cost the others another thread.
       if (error.fatal) this.#failed = failure

@@ -57,8 +57,18 @@ export const SETTINGS = {
   ),
   strangerCredit: setting(amount, '0.1', 'seller: most that all strangers of an hour may owe together'),
   prepay: setting(amount, '0.01', 'buyer: most that is ever paid ahead to one seller; grows up to it like credit'),
-  claimInterval: setting(duration('10s', '7d'), '10m', 'seller: vouchers are presented to the chain this often'),
+  claimInterval: setting(duration('10s', '7d'), '10m', 'seller: vouchers older than this are presented to the chain'),
   claimAbove: setting(amount, '1', 'seller: vouchers are presented at once when more than this is unclaimed'),
+  claimGasPercent: setting(
+    integer(1, 100),
+    5,
+    'seller: vouchers wait until gas is at most this share of what claiming them brings, in percent, unless they are in danger'
+  ),
+  nativePrice: setting(
+    amount,
+    '0',
+    'seller: what one coin of the chain is worth in tokens, to weigh gas by; 0: gas is not weighed'
+  ),
   withdrawDelay: setting(
     duration('15m', '30d'),
     '24h',

@@ -16,6 +16,7 @@ const DOMAIN_TYPE = 'EIP712Domain(string name,string version,uint256 chainId,add
 const CHANNEL_TYPE =
   'ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)'
 const VOUCHER_TYPE = 'Voucher(bytes32 channelId,uint128 maxClaimableAmount)'
+const REFUND_TYPE = 'Refund(bytes32 channelId,uint256 nonce,uint128 amount)'
 const SESSION_TYPE = 'SessionAuth(bytes32 channelId,bytes32 offerDigest,bytes32 buyerPeerDigest,bytes32 orderNonce)'
 const RECEIVE_TYPE =
   'ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)'
@@ -116,6 +117,11 @@ export class Eip712 {
 
   voucher(domain: Uint8Array, channelId: Hex, maxClaimableAmount: bigint): Uint8Array {
     return this.#digest(domain, this.#struct(VOUCHER_TYPE, channelId, maxClaimableAmount))
+  }
+
+  /** What a receiverAuthorizer signs to pay `amount` back. */
+  refund(domain: Uint8Array, channelId: Hex, nonce: bigint, amount: bigint): Uint8Array {
+    return this.#digest(domain, this.#struct(REFUND_TYPE, channelId, nonce, amount))
   }
 
   session(domain: Uint8Array, channelId: Hex, binding: SessionBinding): Uint8Array {

@@ -1,4 +1,4 @@
-export { type ClaimPolicy, shouldClaim } from './claim.ts'
+export type { ClaimPolicy } from './claim-plan.ts'
 export {
   createEip712,
   type Eip712,

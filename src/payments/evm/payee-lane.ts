@@ -25,6 +25,19 @@ export class PayeeLane {
   readonly init: PayeeLaneInit
   /** One order at a time: what one may cost must not be promised twice. */
   readonly orders = new Serial()
+  readonly refunds = new Serial()
+  /** ms of the caller's clock since which something is unclaimed; undefined while nothing is. */
+  unclaimedSince: number | undefined
+  /** ms of the caller's clock before which a claim or a refund that failed is not tried again. */
+  retryAt = 0
+  /** ms of the caller's clock at which it was last claimed: a reorg may undo that. */
+  claimedAt: number | undefined
+  /** A reorg has undone a claim. */
+  orphaned = false
+  /** Another object stands for the channel now. */
+  isForgotten = false
+  /** Owed when the last refund was given. */
+  refundedAt = 0n
   readonly #domain: Uint8Array
   readonly #open = new Set<LaneSession>()
   #state = NOTHING
@@ -43,32 +56,90 @@ export class PayeeLane {
 
   /** Nothing would be lost with this object. */
   get idle(): boolean {
-    return this.orders.idle && this.#open.size === 0
+    const { refund } = this.channel
+    return this.orders.idle && this.refunds.idle && refund === undefined && this.#open.size === 0
+  }
+
+  get isOpen(): boolean {
+    return this.#open.size > 0
   }
 
   /** Reads the channel as state: an event could have been missed. */
   async refresh(options?: AbortOptions): Promise<ChannelState> {
-    const read = ++this.#reads
+    const observe = this.observe()
     const state = await this.init.chain.channel(this.channel.channelId, options)
     this.init.health.good()
-    // Orders and claims read at the same time: an answer must not replace one that was asked for later.
-    if (read < this.#newest) return this.#state
-    this.#newest = read
-    this.#state = state
-    const { totalClaimed } = state
-    if (totalClaimed > this.channel.claimed) this.channel = { ...this.channel, claimed: totalClaimed }
+    observe(state)
+    return this.#state
+  }
+
+  /**
+   * Call it before the chain is asked, and what it returns with the answer: orders and claims read at the same time, and
+   * an answer must not replace one that was asked for later.
+   */
+  observe(): (state: ChannelState) => void {
+    const read = ++this.#reads
+    return (state) => {
+      if (read < this.#newest) return
+      this.#newest = read
+      this.#state = state
+      this.#learn(state)
+    }
+  }
+
+  /** The chain is the truth of what is claimed, also when it is less than before. */
+  #learn({ totalClaimed }: ChannelState): void {
+    const { claimed } = this.channel
+    if (totalClaimed < claimed) this.orphaned = true
+    if (totalClaimed !== claimed) this.channel = { ...this.channel, claimed: totalClaimed }
     // More than any voucher held here allows: this ledger is older than the chain, and what was claimed is consumed.
     const unexplained = totalClaimed - this.total
     if (totalClaimed > this.highest && unexplained > 0n) {
       this.channel = { ...this.channel, base: this.channel.base + unexplained }
     }
-    return state
   }
 
-  /** What the contract will surely still hold: a withdrawal under way counts as gone. */
+  claimedUpTo(total: bigint): void {
+    this.#state = { ...this.#state, totalClaimed: total }
+    this.channel = { ...this.channel, claimed: total }
+    this.orphaned = false
+  }
+
+  get state(): ChannelState {
+    return this.#state
+  }
+
+  get balance(): bigint {
+    return this.#state.balance
+  }
+
+  /** What the contract will surely still hold: a withdrawal or a refund under way counts as gone. */
   get covered(): bigint {
     const { balance, pendingWithdrawal } = this.#state
-    return balance > pendingWithdrawal ? balance - pendingWithdrawal : 0n
+    const leaving = pendingWithdrawal + (this.channel.refund?.amount ?? 0n)
+    return balance > leaving ? balance - leaving : 0n
+  }
+
+  /** Paid for, and within the voucher held. */
+  get owed(): bigint {
+    return this.total < this.highest ? this.total : this.highest
+  }
+
+  get unclaimed(): bigint {
+    return above(this.owed, this.#state.totalClaimed)
+  }
+
+  /** What a claim would bring now. */
+  get claimable(): bigint {
+    const { balance, totalClaimed } = this.#state
+    return above(this.owed < balance ? this.owed : balance, totalClaimed)
+  }
+
+  /** What nobody has used or been promised: it can be paid back. */
+  get refundable(): bigint {
+    const { balance, totalClaimed } = this.#state
+    const committed = this.#committed()
+    return above(balance, committed > totalClaimed ? committed : totalClaimed)
   }
 
   /** What a further session may cost. */
@@ -82,9 +153,13 @@ export class PayeeLane {
   }
 
   #uncommitted(except?: LaneSession): bigint {
+    return above(this.covered, this.#committed(except))
+  }
+
+  #committed(except?: LaneSession): bigint {
     let committed = this.channel.base
     for (const session of this.#open) if (session !== except) committed += session.promised
-    return this.covered > committed ? this.covered - committed : 0n
+    return committed
   }
 
   get highest(): bigint {
@@ -155,19 +230,22 @@ export class PayeeLane {
     await this.init.channels.putPayee(this.channel, record, options)
   }
 
-  problem(payload: PaymentPayload, total: bigint): string | undefined {
+  /** @param more - what this payment adds to the sum over all sessions */
+  problem(payload: PaymentPayload, more: bigint): string | undefined {
+    const total = this.total + more
     const { channelId, config } = this.channel
     const { maxClaimableAmount, signature } = payload
     if (payload.channelId !== channelId) {
       return `the voucher is for channel ${payload.channelId}, the session's is ${channelId}`
     }
+    // What is paid beyond the deposit, or beyond what a withdrawal leaves of it, could never be claimed.
+    if (more > 0n && total > this.covered) {
+      return `all sessions of the channel have paid ${total}, it holds ${this.covered} that nobody takes back`
+    }
     // Covered by what is held already: a lower or repeated voucher is no fault, and need not be verified again.
     if (maxClaimableAmount <= this.highest && total <= this.highest) return undefined
     if (total > maxClaimableAmount) {
       return `the voucher is for ${maxClaimableAmount}, all sessions of the channel have paid ${total}`
-    }
-    if (maxClaimableAmount > this.covered) {
-      return `the voucher is for ${maxClaimableAmount}, the channel holds ${this.covered}`
     }
     // `credit` follows `verify`: the signer is recovered once, the sums above are always looked at anew.
     const known = this.#recovered
@@ -252,7 +330,7 @@ class LaneSession implements PayeeSession {
     if (sessionPaid > this.#maximum) return `${sessionPaid} paid is above the session's maximum ${this.#maximum}`
     if (payload === undefined) return sessionPaid === 0n ? undefined : 'a payment on this rail carries a voucher'
     const more = sessionPaid > this.paid ? sessionPaid - this.paid : 0n
-    return this.#lane.problem(payload, this.#lane.total + more)
+    return this.#lane.problem(payload, more)
   }
 
   async credit(sessionPaid: bigint, payload: PaymentPayload | undefined, options?: AbortOptions): Promise<void> {
@@ -278,4 +356,8 @@ class LaneSession implements PayeeSession {
     }
     return lane.channel.voucher
   }
+}
+
+function above(amount: bigint, floor: bigint): bigint {
+  return amount > floor ? amount - floor : 0n
 }

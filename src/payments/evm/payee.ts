@@ -13,17 +13,17 @@ import {
   type Logger,
   type NetworkId,
   type Payee,
-  type PayeeChannel,
   type PayeeRequest,
   type PayeeSession,
   type PaymentTerms,
   type ResumeRequest
 } from '../../interface/index.ts'
 import { ChainHealth } from './chain-health.ts'
-import { claimChannels } from './claim.ts'
+import type { ClaimPolicy } from './claim-plan.ts'
 import type { Eip712 } from './eip712.ts'
-import { PayeeLane } from './payee-lane.ts'
-import { Serial } from './serial.ts'
+import { EvmPayeeChannels } from './payee-channels.ts'
+import type { PayeeLane } from './payee-lane.ts'
+import { PayeeLanes } from './payee-lanes.ts'
 import { malformedSignature } from './signature.ts'
 
 export interface EvmPayeeInit {
@@ -34,6 +34,10 @@ export interface EvmPayeeInit {
   payTo: Address
   /** This voucher store's own: no voucher serves two stores. */
   receiverAuthorizer: Address
+  /** Its key, which signs refunds; without it none is given. */
+  authorizerKey?: Uint8Array
+  /** When vouchers are presented by themselves. @default when old, or when a withdrawal begins */
+  claimPolicy?: Omit<ClaimPolicy, 'oldAfter'>
   networkId: NetworkId
   assetId: AssetId
   /** Seconds between a payer asking its deposit back and getting it; what offers state. */
@@ -53,13 +57,14 @@ export function evmPayee(init: EvmPayeeInit): Payee {
 class EvmPayee implements Payee {
   readonly rail = 'evm'
   readonly #init: EvmPayeeInit
-  readonly #health: ChainHealth
-  readonly #lanes = new Map<Hex, Promise<PayeeLane>>()
-  readonly #claims = new Serial()
+  readonly #lanes: PayeeLanes
+  readonly channels: EvmPayeeChannels
 
   constructor(init: EvmPayeeInit) {
     this.#init = init
-    this.#health = new ChainHealth(init.chain, init.withdrawDelay, init.now)
+    const health = new ChainHealth(init.chain, init.withdrawDelay, init.now)
+    this.#lanes = new PayeeLanes({ ...init, health })
+    this.channels = new EvmPayeeChannels(init, this.#lanes, health)
   }
 
   terms(listing: ListingPayment): PaymentTerms | undefined {
@@ -86,15 +91,15 @@ class EvmPayee implements Payee {
     this.#checkCollector(deposit)
     const channelId = eip712.channelId(eip712.escrowDomain(chain.chainId, chain.escrow), config)
     this.#checkAuthorization(channelId, config, channelAuth, request)
-    const loading = this.#lane(channelId, config)
+    const loading = this.#lanes.of(channelId, config)
     const lane = await loading
     // Dropped while it was loading.
-    if (this.#lanes.get(channelId) !== loading) return this.accept(request, options)
+    if (!this.#lanes.has(channelId, loading)) return this.accept(request, options)
     try {
       return await lane.orders.run(() => this.#order(lane, request, options), options)
     } finally {
       // Whoever asks costs no memory for a channel that nothing is known of.
-      if (lane.idle && lane.channel.voucher === undefined) this.#lanes.delete(channelId)
+      if (lane.idle && lane.channel.voucher === undefined) this.#lanes.forget(lane)
     }
   }
 
@@ -104,7 +109,7 @@ class EvmPayee implements Payee {
     if (channelId === undefined || stored === undefined) {
       throw new DdmError('notFound', `there is no channel ${channelId ?? ''} of session ${request.sessionId}`)
     }
-    const lane = await this.#lane(channelId, stored.config)
+    const lane = await this.#lanes.of(channelId, stored.config)
     return lane.orders.run(async () => {
       await lane.refresh(options)
       return lane.resume(request, options)
@@ -135,17 +140,8 @@ class EvmPayee implements Payee {
     return session
   }
 
-  /** One at a time: a second claim would send what the first is sending. */
   claim(channelIds?: Hex[], options: AbortOptions = {}): Promise<ClaimResult> {
-    const { chain, channels, logger } = this.#init
-    const lanes = async (): Promise<PayeeLane[]> => {
-      const stored = (await channels.payees(options)).filter(
-        ({ chainId, escrow, channelId }) =>
-          chainId === chain.chainId && escrow === chain.escrow && (channelIds?.includes(channelId) ?? true)
-      )
-      return Promise.all(stored.map(({ channelId, config }) => this.#lane(channelId, config)))
-    }
-    return this.#claims.run(() => claimChannels({ chain, logger, lanes }, options), options)
+    return this.channels.claim(channelIds, options)
   }
 
   #checkConfig(config: ChannelConfig, terms: PaymentTerms): void {
@@ -206,26 +202,6 @@ class EvmPayee implements Payee {
         cause: error
       })
     }
-  }
-
-  /** One object per channel: sessions of one channel share its vouchers. */
-  #lane(channelId: Hex, config: ChannelConfig): Promise<PayeeLane> {
-    const known = this.#lanes.get(channelId)
-    if (known !== undefined) return known
-    const lane = this.#load(channelId, config)
-    this.#lanes.set(channelId, lane)
-    lane.catch(() => this.#lanes.delete(channelId))
-    return lane
-  }
-
-  async #load(channelId: Hex, config: ChannelConfig): Promise<PayeeLane> {
-    const { chain, channels } = this.#init
-    const { chainId, escrow } = chain
-    const fresh: PayeeChannel = { channelId, config, chainId, escrow, base: 0n, claimed: 0n }
-    const stored = await channels.payee(channelId)
-    const lane = new PayeeLane(stored ?? fresh, { ...this.#init, health: this.#health })
-    if (stored !== undefined) lane.restore(await channels.sessions('payee', channelId))
-    return lane
   }
 }
 

@@ -24,6 +24,7 @@ import {
 import { toHex } from '../../statements/index.ts'
 import { authorizeDeposit, unspent } from './deposit.ts'
 import type { Eip712 } from './eip712.ts'
+import { EvmPayerChannels } from './payer-channels.ts'
 import { PayerLane, unitPriceOf } from './payer-lane.ts'
 import { Serial, until } from './serial.ts'
 
@@ -67,9 +68,16 @@ class EvmPayer implements Payer {
   readonly #lanes = new Map<Hex, Promise<PayerLane>>()
   /** By account paid. */
   readonly #opening = new Map<Address, Serial>()
+  readonly channels: EvmPayerChannels
 
   constructor(init: EvmPayerInit) {
     this.#init = init
+    this.channels = new EvmPayerChannels({
+      ...init,
+      stored: (options) => this.#channels(options),
+      laneOf: (channel) => this.#laneOf(channel),
+      inTurn: (channel, work, options) => this.#inTurn(channel.config.receiver, work, options)
+    })
   }
 
   capabilities(): Array<{ rail: 'evm'; network: NetworkId; asset: AssetId }> {
@@ -91,12 +99,15 @@ class EvmPayer implements Payer {
   }
 
   /** One at a time per account paid: two orders must not count on the same deposit, nor open a channel each. */
-  async open(request: PayerRequest, options: AbortOptions = {}): Promise<PayerSession> {
-    const payTo = request.terms.payTo as Address
+  open(request: PayerRequest, options: AbortOptions = {}): Promise<PayerSession> {
+    return this.#inTurn(request.terms.payTo as Address, () => this.#open(request, options), options)
+  }
+
+  async #inTurn<T>(payTo: Address, work: () => Promise<T>, options: AbortOptions): Promise<T> {
     const turns = this.#opening.get(payTo) ?? new Serial()
     this.#opening.set(payTo, turns)
     try {
-      return await turns.run(() => this.#open(request, options), options)
+      return await turns.run(work, options)
     } finally {
       if (turns.idle) this.#opening.delete(payTo)
     }
@@ -168,8 +179,9 @@ class EvmPayer implements Payer {
     let held = balance
     for (;;) {
       const { committed, depositing } = lane
-      const free = held > committed ? held - committed : 0n
-      if (free >= request.maximum) return undefined
+      // Less than committed after a refund by a seller that counted less as consumed.
+      const missing = committed + request.maximum - held
+      if (missing <= 0n) return undefined
       const read = async (): Promise<bigint> => (await chain.channel(lane.channel.channelId, options)).balance
       if (depositing === undefined) {
         // An order that carried a deposit may have been answered since the balance was read.
@@ -179,7 +191,7 @@ class EvmPayer implements Payer {
           continue
         }
         const elsewhere = await this.#lockedElsewhere(lane, request, options)
-        return authorizeDeposit(lane, { amount: request.maximum - free, balance: held, elsewhere }, options)
+        return authorizeDeposit(lane, { amount: missing, balance: held, elsewhere }, options)
       }
       await until(depositing, options)
       held = await read()

@@ -1,4 +1,4 @@
-import { DdmError } from '../../interface/index.ts'
+import { DdmError, type Violation } from '../../interface/index.ts'
 import { type SdppError, STATUS } from './status.ts'
 
 /** What a user is told: who said no, why, with the code. */
@@ -12,4 +12,17 @@ export function toDdmError(error: SdppError, seller: string, phase: string): Ddm
   if (error.code === STATUS.timeout) return new DdmError('unreachable', `${who}: ${error.message} (${phase})`, options)
   if (error.isRefusal) return new DdmError('refused', `${who} refused (${error.code}): ${error.message}`, options)
   return new DdmError('protocol', `${who} ended the session (${error.code}): ${error.message}`, options)
+}
+
+/** What a user is told of a record that breaks the schema; `records` are those before it. */
+export function violationError(
+  { first, index, reason }: Violation,
+  { session, seller, records, paid }: { session: string; seller: string; records: bigint; paid: bigint }
+): DdmError {
+  const offset = first + BigInt(index)
+  return new DdmError(
+    'schema',
+    `record ${offset} of seller ${seller} breaks the listing's schema: ${reason}; the ${records} records before it were taken and nothing more is paid. Evidence: ddm receipts export ${session}`,
+    { details: { session, seller, offset: String(offset), reason, records: String(records), paid: String(paid) } }
+  )
 }

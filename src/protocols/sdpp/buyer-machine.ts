@@ -10,7 +10,7 @@ import {
   SILENCE_TIMEOUT_MS
 } from './constants.ts'
 import type { FrameName } from './frame.ts'
-import { STATUS, type StatusCode } from './status.ts'
+import { CLOSE_REASON, STATUS, type StatusCode } from './status.ts'
 import { BUYER_EXPECTS, BUYER_TRANSITIONS, type BuyerPhase, follow } from './transitions.ts'
 
 /** Which invoices the buyer answers: each, or only the newest while a payment is being stored. */
@@ -22,6 +22,8 @@ export interface BuyerState {
   readonly terms: SessionTerms | undefined
   readonly received: Progress
   readonly due: bigint
+  /** Where the record begins that breaks the listing's schema: nothing from there on is paid. */
+  readonly payable: Progress | undefined
   /** Highest amount asked of the rail. */
   readonly asked: bigint
   /** Highest amount sent in a PAYMENT. */
@@ -68,6 +70,8 @@ export type BuyerEvent =
   | { type: 'paid'; sessionPaid: bigint }
   | { type: 'handled'; n: bigint; bytes: number; idle: boolean }
   | { type: 'stop'; reason: number }
+  /** A record that was received breaks the schema; `payable` is where the session stood before it. */
+  | { type: 'violated'; payable: Progress }
   | { type: 'closeReceived'; reason: number }
   | ({ type: 'receipt' } & Totals)
   | { type: 'tick' }
@@ -89,6 +93,7 @@ export function buyerStart(now: number, answering: Answering): BuyerState {
     terms: undefined,
     received: NO_PROGRESS,
     due: 0n,
+    payable: undefined,
     asked: 0n,
     paid: 0n,
     handled: 0n,
@@ -118,16 +123,21 @@ function fail(state: BuyerState, code: StatusCode, text: string): Step {
   return [{ ...move(state, 'aborted'), deadline: undefined }, [{ type: 'fail', code, text }]]
 }
 
-/** Pays up to the due of what was received and `ahead`; never above the maximum, never below what was asked before. */
+/**
+ * Pays up to the due of what was received and `ahead`; never for a record that breaks the schema, never above the
+ * maximum, never below what was asked before.
+ */
 function pay(state: BuyerState): Step {
-  const { terms } = state
+  const { terms, payable } = state
   if (terms === undefined) return [state, []]
-  if (state.answering === 'newest' && state.asked > state.paid) return [state, []]
+  // The last payment does not wait for the one before: CLOSE waits for it.
+  if (state.answering === 'newest' && state.asked > state.paid && payable === undefined) return [state, []]
   // Nothing is kept paid in advance once the session ends.
   const ahead = state.phase === 'streaming' ? terms.ahead : 0n
-  const target = paymentTarget(terms, state.received, ahead)
+  const good = payable ?? state.received
+  const target = paymentTarget(terms, good, ahead)
   if (target <= state.asked) return [state, []]
-  return [{ ...state, asked: target }, [{ type: 'pay', n: state.received.n, sessionPaid: target }]]
+  return [{ ...state, asked: target }, [{ type: 'pay', n: good.n, sessionPaid: target }]]
 }
 
 /** What was signed and has not arrived is presented again, before anything new is paid. */
@@ -208,6 +218,16 @@ function onHandled(state: BuyerState, event: Extract<BuyerEvent, { type: 'handle
   return [{ ...next, acknowledged: event.n, unacknowledgedBytes, handledBytes: 0 }, [{ type: 'position', n: event.n }]]
 }
 
+/** Pays for the records before it, then closes; the seller's word for the rest is evidence, not a bill. */
+function onViolated(state: BuyerState, payable: Progress, now: number): Step {
+  const { phase } = state
+  if ((phase !== 'streaming' && phase !== 'settling') || state.payable !== undefined) return [state, []]
+  const deadline = phase === 'streaming' ? now + SILENCE_TIMEOUT_MS : state.deadline
+  const reason = CLOSE_REASON.schema
+  const [next, effects] = pay({ ...move(state, 'violated'), payable, closeSent: true, reason, deadline })
+  return [next, [...effects, { type: 'close', reason, n: payable.n }]]
+}
+
 function onCloseReceived(state: BuyerState, reason: number, now: number): Step {
   if (state.closeReceived) return fail(state, STATUS.unexpected, 'a second CLOSE')
   const settling = state.phase === 'streaming' ? move(state, 'closing') : state
@@ -265,6 +285,8 @@ export function buyerStep(state: BuyerState, event: BuyerEvent, now: number): St
       const effect: BuyerEffect = { type: 'close', reason: event.reason, n: state.handled }
       return [{ ...stopping, deadline: now + SILENCE_TIMEOUT_MS }, [effect]]
     }
+    case 'violated':
+      return onViolated(state, event.payable, now)
     case 'closeReceived':
       return onCloseReceived(state, event.reason, now)
     case 'receipt':

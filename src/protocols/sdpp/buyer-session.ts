@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { CID } from 'multiformats/cid'
 import {
   type AbortOptions,
+  type BadRecord,
+  type DdmError,
   faultPoint,
   type Listing,
   type Logger,
@@ -9,6 +11,7 @@ import {
   type PayerSession,
   type Progress,
   type RandomBytes,
+  type RecordValidator,
   type SessionRecord,
   type SessionStore,
   type SignedStatement,
@@ -23,7 +26,7 @@ import {
   statementVerifier
 } from '../../statements/index.ts'
 import { advance, type SessionTerms } from './account.ts'
-import { toDdmError } from './buyer-errors.ts'
+import { toDdmError, violationError } from './buyer-errors.ts'
 import {
   type Answering,
   type BuyerEffect,
@@ -35,12 +38,14 @@ import {
 } from './buyer-machine.ts'
 import { type OrderRequest, type PlacedOrder, placeOrder } from './buyer-negotiation.ts'
 import { resumeOrder } from './buyer-resume.ts'
+import { CheckedInbox } from './checked-inbox.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
 import { IDLE_POSITION_MS, KEEP_POSITION_MS, SDPP_VERSION } from './constants.ts'
 import type { DataFrame } from './data-frame.ts'
 import { type Batch, DeliveryQueue, RecordBatch } from './delivery-queue.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
 import { checkAccept, checkResumed, type OrderWish, sessionTerms } from './negotiation.ts'
+import { OpenPart } from './open-part.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, DISPUTES, isTransient, SdppError, STATUS, statusName } from './status.ts'
 import type { StoredSession } from './stored-session.ts'
@@ -84,6 +89,12 @@ export interface BuyRequest {
   resume?: ResumePoint
   /** The consumer's mark before the first record. */
   sink?: string
+  /**
+   * Judges every record before it is paid for; the first bad one ends the session. Stays open: it is the caller's.
+   *
+   * @default records are not judged
+   */
+  validator?: RecordValidator
   /** Asks for what the channel still holds when the session ends. @default false */
   refund?: boolean
   /** Highest price per unit, as a fraction; an offer above it is refused. */
@@ -118,6 +129,8 @@ export interface BuyerOutcome extends BuyerSessionStatus {
 
 interface ActiveSession {
   terms: SessionTerms
+  /** As ACCEPT has it; undefined on rails without channels. */
+  base: bigint | undefined
   ledger: SessionLedger
 }
 
@@ -132,6 +145,9 @@ export class BuyerSession {
   readonly #wire: Wire
   readonly #timer: DeadlineTimer
   readonly #queue: DeliveryQueue
+  /** Holds back what follows records that are being judged. */
+  readonly #inbox: CheckedInbox | undefined
+  readonly #openPart = new OpenPart()
   readonly #nonce: Uint8Array
   readonly #verifier: StatementVerifier
   readonly #accepted = Promise.withResolvers<void>()
@@ -158,6 +174,8 @@ export class BuyerSession {
   /** Set once the consumer says by itself what it has made durable. */
   #committed: Committed | undefined
   #resumable = false
+  /** Settles when the record that breaks the schema is stored with its proof. */
+  #keepingViolation: Promise<void> = Promise.resolve()
   #idle: (() => void) | undefined
   #keeping: (() => void) | undefined
   #invoices = 0
@@ -177,15 +195,29 @@ export class BuyerSession {
     this.#state = buyerStart(clock.now(), request.answering ?? 'newest')
     this.#queue = new DeliveryQueue((batch, idle) => this.#onHandled(batch, idle))
     this.#timer = new DeadlineTimer(clock, () => this.#step({ type: 'tick' }))
+    this.#inbox = request.validator === undefined ? undefined : this.#checkedInbox(request.validator)
     this.#wire = new Wire(
       stream,
-      { onMessage: (message) => this.#onMessage(message), onDrain: () => {}, onEnd: (error) => this.#onEnd(error) },
+      {
+        onMessage: (message) => (this.#inbox === undefined ? this.#onMessage(message) : this.#inbox.push(message)),
+        onDrain: () => {},
+        onEnd: (error) => this.#onWireEnd(error)
+      },
       clock,
       logger
     )
     this.#timer.set(this.#state.deadline)
     this.#accepted.promise.catch(() => {})
     this.#done.promise.catch(() => {})
+  }
+
+  #checkedInbox(validator: RecordValidator): CheckedInbox {
+    return new CheckedInbox(validator, {
+      take: (message, bad) => this.#onMessage(message, bad),
+      fail: (error) => (error instanceof SdppError ? this.#wire.fail(error) : this.#fail(error)),
+      pause: () => this.#wire.pause(),
+      resume: () => this.#wire.resume()
+    })
   }
 
   /** HELLO → OFFER → ORDER → ACCEPT, or RESUME → ACCEPT; resolves when the session is accepted. */
@@ -270,7 +302,7 @@ export class BuyerSession {
 
   /** Position after the last record that was handed out. */
   get delivered(): bigint {
-    const { delivered } = this.#queue
+    const delivered = this.#good(this.#queue.delivered)
     return delivered > this.#already ? delivered : this.#already
   }
 
@@ -286,12 +318,18 @@ export class BuyerSession {
   get #standing(): Standing {
     const { phase, received, handled, due, paid } = this.#state
     // A receipt acknowledges what was received; the consumer may still be at it.
-    const reached = phase === 'closed' ? received.n : handled
+    const reached = this.#good(phase === 'closed' ? received.n : handled)
     const position = reached > this.#floor ? reached : this.#floor
     return { state: phase, position, due, paid, ...this.#committed }
   }
 
-  /** Resolves with the receipt; rejects when the session failed. */
+  /** A position, or that of the record that breaks the schema if it is before: nobody gets what follows. */
+  #good(position: bigint): bigint {
+    const limit = this.#state.payable?.n
+    return limit !== undefined && limit < position ? limit : position
+  }
+
+  /** Resolves with the receipt; rejects when the session failed, or a record broke the schema. */
   get done(): Promise<BuyerOutcome> {
     return this.#done.promise
   }
@@ -322,7 +360,7 @@ export class BuyerSession {
     else this.#fail(new SdppError(STATUS.shuttingDown, 'the buyer gave up'))
   }
 
-  #onMessage(message: Message): void {
+  #onMessage(message: Message, bad?: BadRecord): void {
     if (!buyerExpects(this.#state, message.name)) {
       throw new SdppError(STATUS.unexpected, `${message.name} is unexpected in state ${this.#state.phase}`)
     }
@@ -335,7 +373,7 @@ export class BuyerSession {
       case 'ACCEPT':
         return this.#onAccept(message.statement)
       case 'DATA':
-        return this.#onData(message.data)
+        return this.#onData(message.data, bad)
       case 'INVOICE':
         return this.#onInvoice(message.statement)
       case 'RECEIPT':
@@ -395,7 +433,7 @@ export class BuyerSession {
     checkResumed(content, resume?.stored.accept?.content)
     const terms = sessionTerms(order.entry, order.offer.content, order.statement.content, content)
     const record: SessionRecord = { ...order.record, state: 'streaming', start: content.start }
-    this.#active = { terms, ledger: new SessionLedger(order.session, record, this.#components) }
+    this.#active = { terms, base: content.base, ledger: new SessionLedger(order.session, record, this.#components) }
     const payer: PayerSession = order.payer
     // Data may already follow ACCEPT: the machine streams at once, payments wait for the rail.
     this.#rail = (async () => {
@@ -413,7 +451,7 @@ export class BuyerSession {
     this.#step({ type: 'accepted', terms, resumed: { received, paid: payer.paid, credited } })
   }
 
-  #onData(data: DataFrame): void {
+  #onData(data: DataFrame, bad: BadRecord | undefined): void {
     const { terms, ledger } = this.#active as ActiveSession
     const { received } = this.#state
     const { first, count, bytes, ends, endOfBlock, blockStart } = data
@@ -425,10 +463,29 @@ export class BuyerSession {
     this.#step({ type: 'data', first, progress, bytes: bytes.length })
     if (this.#finished || this.#state.phase === 'failed') return
     ledger.add(data, progress)
+    if (this.#inbox !== undefined) this.#openPart.add(data, bad)
     this.#openBlock = endOfBlock ? undefined : blockStart
+    if (bad !== undefined) {
+      this.#step({ type: 'violated', payable: advance(terms, received, { first, count, ends }, 0, bad.index) })
+      this.#keepViolation()
+    }
+    const good = Number(this.#good(progress.n) - received.n)
     const skip = Number(this.#already > received.n ? this.#already - received.n : 0n)
-    if (skip >= count) this.#step({ type: 'handled', n: progress.n, bytes: bytes.length, idle: false })
-    else this.#queue.push({ records: new RecordBatch(first, bytes, ends, skip), n: progress.n, bytes: bytes.length })
+    if (skip >= good) this.#step({ type: 'handled', n: progress.n, bytes: bytes.length, idle: false })
+    else {
+      const records = new RecordBatch(first, bytes, ends.subarray(0, good), skip)
+      this.#queue.push({ records, n: progress.n, bytes: bytes.length })
+    }
+  }
+
+  /** Stored at once, and again when more of its part has come. */
+  #keepViolation(): void {
+    const { violation } = this.#openPart
+    const session = this.#order?.session.toString()
+    if (violation === undefined || session === undefined) return
+    const { sessions } = this.#components
+    this.#keepingViolation = this.#keepingViolation.then(() => sessions.keepViolation(session, 'buyer', violation))
+    this.#keepingViolation.catch((error: unknown) => this.#fail(error))
   }
 
   #onInvoice(statement: CheckedStatement<'invoice'>): void {
@@ -449,7 +506,11 @@ export class BuyerSession {
   }
 
   #onReceipt(statement: CheckedStatement<'receipt'>): void {
-    const { n, bytes, due, credited } = this.#checkIssuer(statement)
+    const { n, bytes, due, credited, unused } = this.#checkIssuer(statement)
+    const rest = credited > due ? credited - due : 0n
+    if (unused !== rest) {
+      throw new SdppError(STATUS.accountMismatch, `RECEIPT says that ${unused} is unused, it is ${rest}`)
+    }
     this.#receipt = statement
     this.#step({ type: 'receipt', n, bytes, due, credited, rootMatches: this.#rootMatches(statement.content.root) })
   }
@@ -501,13 +562,7 @@ export class BuyerSession {
       case 'position':
         return this.#wire.send(encodePlain('POSITION', { n: effect.n }))
       case 'close':
-        return this.#wire.send(
-          encodePlain('CLOSE', {
-            reason: BigInt(effect.reason),
-            n: effect.n,
-            ...(this.#request.refund === true ? { refund: true } : {})
-          })
-        )
+        return this.#sendClose(effect)
       case 'acknowledge':
         this.#finish().catch((error: unknown) => this.#fail(error))
         return
@@ -517,6 +572,14 @@ export class BuyerSession {
       case 'keepInvoice':
         return
     }
+  }
+
+  #sendClose({ reason, n }: Extract<BuyerEffect, { type: 'close' }>): void {
+    const refund = this.#request.refund === true ? { refund: true } : {}
+    const close = encodePlain('CLOSE', { reason: BigInt(reason), n, ...refund })
+    // A seller waits for no payment after it: the one for the records before the bad one goes first.
+    if (this.#state.payable === undefined) this.#wire.send(close)
+    else void this.#paying.then(() => this.#wire.send(close))
   }
 
   /** The rail stores the new amount before it hands out the voucher; only then does the PAYMENT leave. */
@@ -544,8 +607,12 @@ export class BuyerSession {
     const acknowledgement = signStatement(signer, 'receipt-ack', fields, clock.wallTime())
     await Promise.all([this.#paying, this.#rail, this.#verified])
     if (this.#finished) return
+    await this.#checkProof(receipt.content, order.payer)
+    this.#keepViolation()
+    await this.#keepingViolation
     await order.payer.end(receipt.content.due)
-    await this.#closeTrust(receipt.content.due, 0n)
+    const violation = this.#violation
+    await this.#closeTrust(violation === undefined ? receipt.content.due : 0n, 0n)
     await this.#active?.ledger.store(this.#standing, [receipt, acknowledgement])
     faultPoint('acknowledgement.stored')
     this.#wire.send(encodeSigned('RECEIPT_ACK', acknowledgement))
@@ -554,8 +621,32 @@ export class BuyerSession {
     this.#stopTimers()
     this.#abort.abort()
     const id = order.session.toString()
-    this.#queue.end()
-    this.#done.resolve({ ...this.status, id, reason: Number(receipt.content.reason), receipt })
+    if (violation === undefined) {
+      this.#queue.end()
+      this.#done.resolve({ ...this.status, id, reason: Number(receipt.content.reason), receipt })
+    } else {
+      this.#queue.end(violation)
+      this.#done.reject(violation)
+    }
+  }
+
+  /** Without a voucher of ours that covers what was credited, nobody could verify the receipt. */
+  async #checkProof({ credited, proof }: CheckedStatement<'receipt'>['content'], payer: PayerSession): Promise<void> {
+    const { base } = this.#active as ActiveSession
+    if (base === undefined || credited === 0n) return
+    const held = proof?.maxClaimableAmount ?? 0n
+    if (held < base + credited) {
+      throw new SdppError(STATUS.paymentInvalid, `RECEIPT shows a voucher of ${held} for ${base + credited}`)
+    }
+    await payer.accept(base, proof)
+  }
+
+  get #violation(): DdmError | undefined {
+    const { violation } = this.#openPart
+    const { payable, asked } = this.#state
+    const session = this.#order?.session.toString()
+    if (violation === undefined || payable === undefined || session === undefined) return undefined
+    return violationError(violation, { session, seller: this.#seller, records: payable.n, paid: asked })
   }
 
   async #closeTrust(settled: bigint, debt: bigint): Promise<void> {
@@ -580,6 +671,13 @@ export class BuyerSession {
     else this.#wire.fail(said)
   }
 
+  /** What the other side said before it left is heard first. */
+  #onWireEnd(error: SdppError | undefined): void {
+    if (this.#inbox !== undefined && error?.side === 'remote') return this.#inbox.end(() => this.#onEnd(error))
+    this.#inbox?.close()
+    this.#onEnd(error)
+  }
+
   #onEnd(error: SdppError | undefined): void {
     const { phase } = this.#state
     // A receipt that came is kept, whatever happens to the stream meanwhile.
@@ -591,7 +689,7 @@ export class BuyerSession {
     this.#abort.abort()
     const cause =
       this.#localError ?? error ?? new SdppError(STATUS.shuttingDown, 'the session ended', { side: 'remote' })
-    const failure = cause instanceof SdppError ? toDdmError(cause, this.#seller, phase) : cause
+    const failure = this.#violation ?? (cause instanceof SdppError ? toDdmError(cause, this.#seller, phase) : cause)
     void this.#release(asSdppError(cause), refused).then(() => {
       this.#accepted.reject(failure)
       this.#queue.end(failure, this.#resumable)
@@ -606,7 +704,8 @@ export class BuyerSession {
     const state = leftAs(error, refused && this.#request.resume === undefined)
     const { due, asked } = this.#state
     try {
-      await Promise.all([this.#paying, this.#rail.catch(() => {}), this.#verified])
+      this.#keepViolation()
+      await Promise.all([this.#paying, this.#rail.catch(() => {}), this.#verified, this.#keepingViolation])
       // All that was paid counts as consumed until the seller's next ACCEPT says what was not.
       if (state === 'suspended') await order.payer.suspend()
       else await order.payer.end(asked > due ? asked : due)
@@ -616,7 +715,7 @@ export class BuyerSession {
         const { sessions, clock } = this.#components
         await sessions.put({ ...order.record, state, updatedAt: clock.wallTime() })
       }
-      this.#resumable = state === 'suspended' && isTransient(error)
+      this.#resumable = state === 'suspended' && isTransient(error) && this.#violation === undefined
     } catch (cause) {
       this.#components.logger.error('session state not stored', { error: String(cause) })
     }

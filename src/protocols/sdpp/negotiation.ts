@@ -8,7 +8,14 @@ import {
   type Progress,
   priceOfOneRecord
 } from '../../interface/index.ts'
-import { equalBytes, type OfferPrice, type Statement, type StatementFields } from '../../statements/index.ts'
+import {
+  encodeCanonical,
+  equalBytes,
+  type OfferPrice,
+  type Statement,
+  type StatementFields,
+  sha256
+} from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
 import { SdppError, STATUS } from './status.ts'
 
@@ -90,12 +97,38 @@ export function checkOffer(
   const listed = document.freeRange
   const sameFree = listed === undefined ? offer.free === undefined : isSameRange(offer.free, listed)
   if (!sameFree) throw new SdppError(STATUS.termsOutsideOffer, 'the offer has another free range than the listing')
+  const rules = recordRulesOf(document)
+  if (offer.maxRecordBytes !== rules.maxRecordBytes) {
+    throw new SdppError(
+      STATUS.termsOutsideOffer,
+      `the offer allows records of ${offer.maxRecordBytes} bytes, the listing of ${rules.maxRecordBytes}`
+    )
+  }
+  if (!isSameDigest(offer.schema, rules.schema)) {
+    throw new SdppError(STATUS.termsOutsideOffer, 'the offer has another schema of the records than the listing')
+  }
   if (offer.k.min < 1n || offer.k.default < offer.k.min || offer.k.max < offer.k.default) {
     throw new SdppError(
       STATUS.malformed,
       `the offer's k ${offer.k.min}/${offer.k.default}/${offer.k.max} is not ordered`
     )
   }
+}
+
+/** Of a document that names none. */
+const MAX_RECORD_BYTES = 65_536
+
+/** What OFFER says of the records, as it follows from the listing document. */
+export function recordRulesOf({ schema: { jsonSchema, maxRecordBytes = MAX_RECORD_BYTES } }: ListingDocument): {
+  maxRecordBytes: bigint
+  schema?: Uint8Array
+} {
+  const digest = jsonSchema === undefined ? {} : { schema: sha256(encodeCanonical(jsonSchema)) }
+  return { maxRecordBytes: BigInt(maxRecordBytes), ...digest }
+}
+
+function isSameDigest(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalBytes(a, b)
 }
 
 function isSameRange(free: FreeRange | undefined, listed: { from: number; to: number }): boolean {

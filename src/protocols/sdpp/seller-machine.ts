@@ -257,7 +257,8 @@ function onWindowFull(
 function endStreaming(state: SellerState, reason: number, now: number): [SellerState, SellerEffect[]] {
   const [settling, effect] = invoice({ ...move(state, 'closing'), reason, finalInvoice: true, blocked: 'no' }, now)
   const effects: SellerEffect[] = [{ type: 'close', reason }, effect]
-  if (settling.due > settling.credited) return [{ ...settling, deadline: now + PAYMENT_TIMEOUT_MS }, effects]
+  if (settling.due > settling.credited && reason !== CLOSE_REASON.schema)
+    return [{ ...settling, deadline: now + PAYMENT_TIMEOUT_MS }, effects]
   const [receipted, more] = giveReceipt(settling, now)
   return [receipted, [...effects, ...more]]
 }
@@ -289,7 +290,11 @@ function onAccepted(
  * old position, close, and have back what it paid for records that it has.
  */
 function onClose(state: SellerState, reason: number, now: number): [SellerState, SellerEffect[]] {
-  if (state.phase !== 'streaming' || state.closing) return [state, []]
+  // A buyer that closes for a bad record has paid all that it will.
+  const final = reason === CLOSE_REASON.schema
+  if (final && state.phase === 'settling') return giveReceipt({ ...state, reason }, now)
+  if (state.phase !== 'streaming') return [state, []]
+  if (state.closing) return [final ? { ...state, reason } : state, []]
   if (state.sent.n >= state.sentBefore || state.due >= state.credited) return endStreaming(state, reason, now)
   const blocked = state.blocked === 'flow' ? 'flow' : 'no'
   const closing: SellerState = { ...state, closing: true, reason: state.reason ?? reason, blocked }

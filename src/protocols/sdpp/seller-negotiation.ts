@@ -16,11 +16,9 @@ import {
 } from '../../interface/index.ts'
 import {
   type CheckedStatement,
-  encodeCanonical,
   type OfferPrice,
   type StatementFields,
   type StatementSigner,
-  sha256,
   signStatement,
   type Transcript,
   transcriptStart
@@ -31,7 +29,15 @@ import type { Product } from './catalog.ts'
 import type { Clock } from './clock.ts'
 import { MAX_MENU_PAGES, MENU_PAGE, OFFER_TTL_SECONDS, RESUME_TTL_SECONDS, SDPP_VERSION } from './constants.ts'
 import type { Plain } from './messages.ts'
-import { agreeOnWindow, checkOrder, endOf, offerPriceOf, paymentTermsOf, sessionTerms } from './negotiation.ts'
+import {
+  agreeOnWindow,
+  checkOrder,
+  endOf,
+  offerPriceOf,
+  paymentTermsOf,
+  recordRulesOf,
+  sessionTerms
+} from './negotiation.ts'
 import type { SellerStanding } from './seller-machine.ts'
 import { SdppError, STATUS } from './status.ts'
 
@@ -135,8 +141,8 @@ export class SellerNegotiation {
     if (ways.length === 0) {
       throw new SdppError(STATUS.noCommonRail, 'no way to pay of this listing is among those of the buyer')
     }
-    const { freeRange, schema } = listing.document
-    const maxRecordBytes = BigInt(schema.maxRecordBytes ?? 65_536)
+    const { freeRange } = listing.document
+    const { maxRecordBytes, schema } = recordRulesOf(listing.document)
     const prices = await Promise.all(
       ways.map(async ({ terms }) => offerPriceOf(terms, await this.#offerable(product, terms, maxRecordBytes)))
     )
@@ -154,7 +160,7 @@ export class SellerNegotiation {
       head: log.head,
       finished: log.finished,
       ...(freeRange === undefined ? {} : { free: { from: BigInt(freeRange.from), to: BigInt(freeRange.to) } }),
-      ...(schema.jsonSchema === undefined ? {} : { schema: sha256(encodeCanonical(schema.jsonSchema)) }),
+      ...(schema === undefined ? {} : { schema }),
       maxRecordBytes,
       resumeTtl: RESUME_TTL_SECONDS,
       ttl: OFFER_TTL_SECONDS

@@ -205,7 +205,7 @@ export class SellerSession {
         if (this.#accepted === undefined)
           return this.#fail(new SdppError(STATUS.shuttingDown, 'the buyer left', { side: 'remote' }))
         if (message.content.refund === true) this.#refundAsked = true
-        return this.#step({ type: 'close', reason: Number(message.content.reason) })
+        return this.#onClose(Number(message.content.reason))
       case 'RECEIPT_ACK':
         return this.#onAcknowledged(message.statement)
       case 'STATUS': {
@@ -298,6 +298,13 @@ export class SellerSession {
       () => stored,
       () => this.#step({ type: 'credited', sessionPaid, ...(rail.account && { available: rail.available() }) })
     )
+  }
+
+  /** After CLOSE for a bad record no payment is waited for: those that came before it count first. */
+  #onClose(reason: number): void {
+    const close = (): void => this.#step({ type: 'close', reason })
+    if (reason === CLOSE_REASON.schema) this.#run(() => this.#crediting, close)
+    else close()
   }
 
   #onAcknowledged(statement: CheckedStatement<'receipt-ack'>): void {

@@ -112,7 +112,8 @@ const CODE_OF_ERROR: Partial<Record<ErrorCode, StatusCode>> = {
   paymentInvalid: STATUS.paymentInvalid,
   unreachable: STATUS.busy,
   chain: STATUS.channelUnfunded,
-  aborted: STATUS.shuttingDown
+  aborted: STATUS.shuttingDown,
+  badRecord: STATUS.schema
 }
 
 /** What the other side may know of a local error: a coded status, never a stack. */

@@ -30,8 +30,8 @@ export const BUYER_TRANSITIONS = {
   },
   ordering: { orderSent: 'ordered', refused: 'closed', aborted: 'failed' },
   ordered: { accepted: 'streaming', refused: 'closed', aborted: 'failed' },
-  streaming: { closing: 'settling', aborted: 'failed' },
-  settling: { receiptReceived: 'closed', aborted: 'failed' },
+  streaming: { closing: 'settling', violated: 'settling', aborted: 'failed' },
+  settling: { violated: 'settling', receiptReceived: 'closed', aborted: 'failed' },
   closed: {},
   failed: {}
 } as const satisfies TransitionTable

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { after, before, test } from 'node:test'
-import { createRecordValidator, type RecordValidator, type RecordValidatorInit } from '../../../src/data/index.ts'
-import { DdmError } from '../../../src/interface/index.ts'
+import { createRecordValidator, type RecordValidatorInit } from '../../../src/data/index.ts'
+import { type AbortOptions, DdmError, joinRecords, type RecordValidator } from '../../../src/interface/index.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** Judges a batch. */
+const judge = (validator: RecordValidator, records: Uint8Array[], options?: AbortOptions) =>
+  validator.check(joinRecords(records), records.length, options)
 
 async function using<T>(init: RecordValidatorInit, use: (validator: RecordValidator) => Promise<T>): Promise<T> {
   const validator = await createRecordValidator(init)
@@ -25,7 +29,7 @@ after(() => open.close())
 /** What one record is found guilty of. */
 async function reasonOf(init: RecordValidatorInit, record: string | Uint8Array): Promise<string | undefined> {
   const batch = [typeof record === 'string' ? bytes(record) : record]
-  return using(init, async (validator) => (await validator.check(batch))?.reason)
+  return using(init, async (validator) => (await judge(validator, batch))?.reason)
 }
 
 const WEATHER = {
@@ -45,10 +49,10 @@ const WEATHER = {
 test('names the first record of a batch that breaks the schema, and why', async () => {
   await using({ encoding: 'json', schema: WEATHER }, async (validator) => {
     const good = bytes('{"at":"2026-01-01","celsius":20,"gusts":[{"speed":1,"x-a":0}]}')
-    assert.equal(await validator.check([]), undefined)
-    assert.equal(await validator.check([good, good, good]), undefined)
+    assert.equal(await judge(validator, []), undefined)
+    assert.equal(await judge(validator, [good, good, good]), undefined)
     assert.equal(good.length, 62, 'the records stay with the caller')
-    const check = (...records: string[]) => validator.check([good, ...records.map(bytes), bytes('neither')])
+    const check = (...records: string[]) => judge(validator, [good, ...records.map(bytes), bytes('neither')])
     const bad: Array<[record: string, reason: RegExp]> = [
       ['{"at":"2026-01-01","celsius":"20"}', /^\/celsius must be number$/],
       ['{"at":"2026-01-01"}', /required property 'celsius'/],
@@ -191,15 +195,15 @@ test('a schema that takes too long is killed; this thread never waits, and other
   try {
     delay.enable()
     const good = bytes('{"at":"2026-01-01","celsius":20}')
-    const [killed, before] = await Promise.allSettled([slow.check([SLOW_RECORD]), other.check([good, bytes('1')])])
+    const [killed, before] = await Promise.allSettled([judge(slow, [SLOW_RECORD]), judge(other, [good, bytes('1')])])
     delay.disable()
     assert.ok(killed.status === 'rejected' && killed.reason instanceof DdmError)
     assert.equal(killed.reason.code, 'badRecord')
     assert.match(killed.reason.message, /took longer than 300 ms/)
     assert.deepEqual(before.status === 'fulfilled' && before.value?.index, 1)
     assert.ok(delay.max < 50e6, `the event loop stood still for ${delay.max / 1e6} ms`)
-    await assert.rejects(slow.check([good]), /took longer than 300 ms/, 'it is not tried again')
-    assert.equal(await other.check([good]), undefined)
+    await assert.rejects(judge(slow, [good]), /took longer than 300 ms/, 'it is not tried again')
+    assert.equal(await judge(other, [good]), undefined)
   } finally {
     await Promise.all([slow.close(), other.close()])
   }
@@ -209,19 +213,19 @@ test('a record that nests deeper than the stack is undecided, not a violation', 
   const schema = { items: { $ref: '#' } }
   await using({ encoding: 'json', schema }, async (validator) => {
     const deep = bytes('['.repeat(500_000) + ']'.repeat(500_000))
-    await assert.rejects(validator.check([deep]), (error) => (error as DdmError).code === 'badRecord')
-    assert.equal(await validator.check([bytes('[[]]')]), undefined)
+    await assert.rejects(judge(validator, [deep]), (error) => (error as DdmError).code === 'badRecord')
+    assert.equal(await judge(validator, [bytes('[[]]')]), undefined)
   })
 })
 
 test('a wait can be given up; a closed validator says so', async () => {
   const validator = await createRecordValidator({ encoding: 'json' })
   const stop = new AbortController()
-  const waiting = validator.check([bytes('1')], { signal: stop.signal })
+  const waiting = judge(validator, [bytes('1')], { signal: stop.signal })
   stop.abort()
   await assert.rejects(waiting, (error) => (error as DdmError).code === 'aborted')
-  assert.equal((await validator.check([bytes('x')]))?.index, 0)
+  assert.equal((await judge(validator, [bytes('x')]))?.index, 0)
   await validator.close()
   await validator.close()
-  await assert.rejects(validator.check([bytes('1')]), /closed/)
+  await assert.rejects(judge(validator, [bytes('1')]), /closed/)
 })

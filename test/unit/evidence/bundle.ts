@@ -88,7 +88,7 @@ export const validate: RecordJudge = async (record, { encoding, jsonSchema, maxR
   const rules = { encoding, schema: jsonSchema, maxRecordBytes: Number(maxRecordBytes) }
   const validator = await createRecordValidator(rules)
   try {
-    return (await validator.check([record]))?.reason
+    return (await validator.check(joinRecords([record]), 1))?.reason
   } finally {
     await validator.close()
   }
@@ -115,7 +115,13 @@ export const SOLD: readonly SoldPart[] = [
   return { first, count, bytes, digest: sha256(bytes) }
 })
 
-export const VIOLATION: Violation = { ...BAD, bytes: (SOLD[BAD.part] as SoldPart).bytes, reason: 'as the buyer saw it' }
+const SOLD_BAD = SOLD[BAD.part] as SoldPart
+export const VIOLATION: Violation = {
+  first: SOLD_BAD.first,
+  index: BAD.index,
+  bytes: SOLD_BAD.bytes,
+  reason: 'as the buyer saw it'
+}
 
 export const JUDGES: VerifyOptions = { verifyVoucher, validate }
 
@@ -294,7 +300,7 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
       listingBytes,
       statements: told.map(({ cid, payload, signature }) => ({ link: CID.parse(cid), payload, signature })),
       parts,
-      ...(violation === undefined ? {} : { violation }),
+      ...(violation === undefined ? {} : { violation: { ...violation, part: BAD.part } }),
       ...(lie.held === undefined || voucher === undefined ? {} : { voucher })
     })
   }

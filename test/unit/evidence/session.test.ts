@@ -114,11 +114,12 @@ test('a record that breaks the schema ends the session, and the bundle shows it'
   const { id } = await buyer.done
   await sellerDone
   const parts = await pair.buyerLedger.sessions.parts(id, 'buyer')
-  const part = parts.findIndex(({ first, count }) => first + BigInt(count) > 701n)
-  const { first, count } = parts[part] as (typeof parts)[number]
+  const part = parts.find((one) => one.first + BigInt(one.count) > 701n)
+  assert.ok(part !== undefined)
+  const { first, count } = part
   const block = await pair.log.read(first)
   assert.equal(block?.count, count)
-  const violation = { part, index: Number(701n - first), bytes: block.bytes, reason: 'as seen' }
+  const violation = { first, index: Number(701n - first), bytes: block.bytes, reason: 'as seen' }
   const shown = await evidenceOf(pair, id, 'buyer', violation)
   assert.deepEqual([shown.reason, shown.violation?.offset, shown.violation?.reason], [4, 701n, '/i must be <= 700'])
   await assert.rejects(evidenceOf(pair, id, 'buyer', { ...violation, index: violation.index - 1 }), /one that keeps it/)

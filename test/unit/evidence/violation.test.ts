@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { createRecordValidator, type RecordValidator } from '../../../src/data/index.ts'
+import { createRecordValidator } from '../../../src/data/index.ts'
 import { verifyBundle } from '../../../src/evidence/index.ts'
-import { DdmError, joinRecords, type ListingDocument } from '../../../src/interface/index.ts'
+import { DdmError, joinRecords, type ListingDocument, type RecordValidator } from '../../../src/interface/index.ts'
 import { encodeCanonical, sha256 } from '../../../src/statements/index.ts'
 import {
   BAD_RECORD,
@@ -77,7 +77,7 @@ function sale(
     document: { schema },
     offer: { schema: digest, maxRecordBytes: BigInt(maxRecordBytes) } as never,
     sold,
-    violation: { part: 0, index: at.index ?? 0, bytes, reason: '' },
+    violation: { first: 40n, index: at.index ?? 0, bytes, reason: '' },
     invoice: money,
     receipt: money
   }
@@ -126,6 +126,6 @@ test('what nobody signed for is left out of the file', async () => {
     (await verifyBundle(await makeBundle(people, { violation } as Lie), JUDGES)).violation
   assert.notEqual(await shown(VIOLATION), undefined)
   assert.equal(await shown({ ...VIOLATION, bytes: VIOLATION.bytes.slice(1) }), undefined)
-  assert.equal(await shown({ ...VIOLATION, part: 2 }), undefined)
-  assert.equal(await shown({ ...VIOLATION, part: 3 }), undefined)
+  assert.equal(await shown({ ...VIOLATION, first: 512n }), undefined)
+  assert.equal(await shown({ ...VIOLATION, first: 640n }), undefined)
 })

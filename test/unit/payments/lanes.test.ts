@@ -6,13 +6,16 @@ import {
   type Hex,
   type PayeeSession,
   type PayerSession,
-  type PaymentPayload
+  type PaymentPayload,
+  type ResumeRequest
 } from '../../../src/interface/index.ts'
 import { eip712, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
 
 interface Live {
   id: string
+  /** Ordered; `limit` is what the seller still serves of it after a resume. */
   maximum: bigint
+  limit: bigint
   buying: PayerSession
   selling: PayeeSession
   /** PAYMENTs on the wire, oldest first: a stream keeps its order, streams overtake each other. */
@@ -21,13 +24,16 @@ interface Live {
   credited: bigint
   buyerOpen: boolean
   sellerOpen: boolean
+  /** Whether the side uses it; one that was cut, or whose node was restarted, waits to be resumed. */
+  buyerUp: boolean
+  sellerUp: boolean
   /** `due` of a RECEIPT on the wire. */
   receipt: bigint | undefined
 }
 
 /**
  * One buyer and one seller, one channel, any number of sessions in any interleaving: payments, receipts and cuts on the
- * wire, restarts, claims. Honest sides never refuse each other's payments, and the sums hold after every step.
+ * wire, restarts, resumes, claims, refunds. Honest sides never refuse each other's payments, and the sums hold after every step.
  */
 class Market {
   readonly #money = memoryChain()
@@ -55,20 +61,21 @@ class Market {
     } catch (error) {
       // The seller still keeps the promise of a session that the buyer has lost: an honest refusal.
       assert.ok(error instanceof DdmError && error.code === 'refused')
-      assert.ok(this.sessions.some(({ buyerOpen, sellerOpen }) => !buyerOpen && sellerOpen))
+      assert.ok(this.sessions.some((one) => !(one.buyerOpen && one.buyerUp) && one.sellerOpen))
       return buying.end(0n)
     }
     await selling.begin(id)
-    const live = { id, maximum, buying, selling, wire: [], paid: 0n, credited: 0n }
-    this.sessions.push({ ...live, buyerOpen: true, sellerOpen: true, receipt: undefined })
+    const live = { id, maximum, limit: maximum, buying, selling, wire: [], paid: 0n, credited: 0n, receipt: undefined }
+    this.sessions.push({ ...live, buyerOpen: true, sellerOpen: true, buyerUp: true, sellerUp: true })
     // ACCEPT takes its time: other sessions may end meanwhile.
     await pause()
     await buying.accept(selling.base, selling.proof)
   }
 
   pay(session: Live, more: bigint): void {
-    if (!session.buyerOpen) return
-    session.paid = session.paid + more > session.maximum ? session.maximum : session.paid + more
+    const { buyerOpen, buyerUp, paid, limit } = session
+    if (!buyerOpen || !buyerUp || paid >= limit) return
+    session.paid = paid + more > limit ? limit : paid + more
     const payload = session.buying.pay(session.paid)
     payload.catch(() => {})
     session.wire.push({ sessionPaid: session.paid, payload })
@@ -78,7 +85,7 @@ class Market {
     const next = session.wire.shift()
     if (next === undefined) return
     const payload = await next.payload
-    if (!session.sellerOpen) return
+    if (!session.sellerOpen || !session.sellerUp) return
     assert.equal(session.selling.verify(next.sessionPaid, payload), undefined)
     await session.selling.credit(next.sessionPaid, payload)
     session.credited = next.sessionPaid
@@ -86,7 +93,7 @@ class Market {
 
   /** The seller ends in order; the RECEIPT goes on the wire. */
   async finish(session: Live, unused: bigint): Promise<void> {
-    if (!session.sellerOpen || !session.buyerOpen) return
+    if (!session.sellerOpen || !session.buyerOpen || !session.sellerUp || !session.buyerUp) return
     while (session.wire.length > 0) await this.deliver(session)
     const due = session.credited > unused ? session.credited - unused : 0n
     await this.#sellerEnds(session, due)
@@ -94,22 +101,78 @@ class Market {
   }
 
   async receipt(session: Live): Promise<void> {
-    if (session.receipt === undefined || !session.buyerOpen) return
+    if (session.receipt === undefined || !session.buyerOpen || !session.buyerUp) return
     session.buyerOpen = false
     await Promise.all(session.wire.map(({ payload }) => payload))
     await session.buying.end(session.receipt)
   }
 
+  /** The stream is lost; each side notices in its own time. */
+  async lose(session: Live): Promise<void> {
+    await this.#buyerLoses(session)
+    await this.#sellerLoses(session)
+  }
+
+  async #buyerLoses(session: Live): Promise<void> {
+    if (!session.buyerOpen || !session.buyerUp) return
+    await Promise.all(session.wire.map(({ payload }) => payload))
+    Object.assign(session, { buyerUp: false, wire: [], receipt: undefined })
+    await session.buying.suspend()
+  }
+
+  async #sellerLoses(session: Live): Promise<void> {
+    if (!session.sellerOpen || !session.sellerUp) return
+    session.sellerUp = false
+    await session.selling.suspend()
+  }
+
+  /** RESUME and ACCEPT: what was paid and lost is presented again. */
+  async resume(session: Live): Promise<void> {
+    if (!session.buyerOpen || !session.sellerOpen) return
+    await this.lose(session)
+    await this.#resumeBuyer(session)
+    await this.#resumeSeller(session)
+    const { buying, selling } = session
+    assert.deepEqual([buying.paid, selling.credited], [session.paid, session.credited])
+    if (session.paid > session.credited) {
+      assert.equal(selling.verify(session.paid, buying.voucher), undefined)
+      await selling.credit(session.paid, buying.voucher)
+      session.credited = session.paid
+    }
+    const available = selling.available()
+    session.limit = available < session.maximum ? available : session.maximum
+    await buying.accept(selling.base, selling.proof)
+  }
+
+  async #resumeBuyer(session: Live): Promise<void> {
+    session.buying = await this.#payer.resume(this.#request(session))
+    session.buyerUp = true
+  }
+
+  async #resumeSeller(session: Live): Promise<void> {
+    session.selling = await this.#payee.resume(this.#request(session))
+    session.sellerUp = true
+  }
+
+  #request({ id, maximum, buying: { channelId } }: Live): ResumeRequest {
+    const terms = this.#payee.terms(LISTING)
+    assert.ok(terms && channelId)
+    return { sessionId: id, channelId, terms, peer: 'seller', maximum }
+  }
+
+  /** Nobody resumes it: each side gives it up by itself. */
   async cutBuyer(session: Live): Promise<void> {
     if (!session.buyerOpen) return
+    await this.#buyerLoses(session)
+    if (!session.buyerUp) await this.#resumeBuyer(session)
     session.buyerOpen = false
-    await Promise.all(session.wire.map(({ payload }) => payload))
-    session.wire = []
     await session.buying.end(session.maximum)
   }
 
   async cutSeller(session: Live): Promise<void> {
-    if (session.sellerOpen) await this.#sellerEnds(session, session.maximum)
+    if (!session.sellerOpen) return
+    if (!session.sellerUp) await this.#resumeSeller(session)
+    await this.#sellerEnds(session, session.maximum)
   }
 
   async #sellerEnds(session: Live, due: bigint): Promise<void> {
@@ -121,17 +184,23 @@ class Market {
   async restartBuyer(): Promise<void> {
     for (const session of this.sessions.filter(({ buyerOpen }) => buyerOpen)) {
       await Promise.all(session.wire.map(({ payload }) => payload))
-      Object.assign(session, { buyerOpen: false, wire: [] })
+      Object.assign(session, { buyerUp: false, wire: [], receipt: undefined })
     }
     this.#payer = memoryPayer(this.#money.chain, this.#bought)
   }
 
   restartSeller(): void {
-    for (const session of this.sessions.filter(({ sellerOpen }) => sellerOpen)) {
-      session.sellerOpen = false
-      this.#consumed += session.credited
-    }
+    for (const session of this.sessions) session.sellerUp = false
     this.#payee = memoryPayee(this.#money.chain, this.#sold)
+  }
+
+  async refund(): Promise<void> {
+    const [sold] = await this.#sold.payees()
+    if (sold !== undefined) await this.#payee.channels?.refund(sold.channelId)
+  }
+
+  async watch(): Promise<void> {
+    await this.#payee.channels?.watch()
   }
 
   async claim(): Promise<void> {
@@ -150,7 +219,7 @@ class Market {
     assert.ok(bought.signed >= this.#signed, 'what was signed never decreases')
     this.#signed = bought.signed
     assert.ok(highest >= counted, `the voucher ${highest} covers all that was credited, ${counted}`)
-    assert.ok(highest <= balance && bought.signed <= balance, 'nothing above the deposit is signed')
+    assert.ok(counted <= balance, `the deposit ${balance} covers all that was credited, ${counted}`)
     assert.ok((this.#money.claimed.get(sold.channelId) ?? 0n) <= highest)
     // Signed for, and no more: the sum of what the sessions paid.
     const paid = this.sessions.reduce((sum, session) => sum + session.paid, 0n)
@@ -191,8 +260,12 @@ const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ type: fc.constant('pay' as const), which, amount }) },
   { weight: 8, arbitrary: fc.record({ type: fc.constant('deliver' as const), which }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('finish' as const), which, unused: fc.bigInt(0n, 5n) }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('receipt', 'cutBuyer', 'cutSeller'), which }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('restartBuyer', 'restartSeller', 'claim') }) }
+  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('receipt', 'cutBuyer', 'cutSeller'), which }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('lose', 'resume'), which }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constantFrom('restartBuyer', 'restartSeller', 'claim', 'refund', 'watch') })
+  }
 )
 
 test('any interleaving of sessions on one channel keeps the sums of both sides', async () => {

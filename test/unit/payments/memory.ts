@@ -3,6 +3,7 @@ import type {
   Budget,
   ChannelChain,
   ChannelSession,
+  ChannelState,
   ChannelStore,
   Hex,
   PayeeChannel,
@@ -57,18 +58,21 @@ export function memoryChain() {
   const claimed = new Map<Hex, bigint>()
   const nonces = new Set<string>()
   const domain = eip712.escrowDomain(1, at('e5'))
+  const refunds = new Map<Hex, bigint>()
+  const stateOf = (channelId: Hex): ChannelState => ({
+    balance: balances.get(channelId) ?? 0n,
+    totalClaimed: claimed.get(channelId) ?? 0n,
+    pendingWithdrawal: 0n,
+    finalizeAfter: 0n
+  })
   const chain: ChannelChain = {
     chainId: 1,
     escrow: at('e5'),
     token: { address: at('cc'), name: 'USD Coin', version: '2', decimals: 6 },
     eip3009Collector: at('c0'),
     account: at('5e'),
-    channel: async (channelId) => ({
-      balance: balances.get(channelId) ?? 0n,
-      totalClaimed: claimed.get(channelId) ?? 0n,
-      pendingWithdrawal: 0n,
-      finalizeAfter: 0n
-    }),
+    channel: async (channelId) => stateOf(channelId),
+    channelStates: async (channels) => channels.map(({ channelId }) => stateOf(channelId)),
     tokenBalance: async () => 10n ** 30n,
     deposit: async (config, { amount, data }) => {
       const channelId = eip712.channelId(domain, config)
@@ -89,6 +93,18 @@ export function memoryChain() {
       return '0x'
     },
     settle: async () => undefined,
+    refundNonce: async (channelId) => refunds.get(channelId) ?? 0n,
+    refund: async (config, { amount, nonce }) => {
+      const channelId = eip712.channelId(domain, config)
+      if (nonce !== (refunds.get(channelId) ?? 0n)) throw new Error('InvalidRefundNonce')
+      refunds.set(channelId, nonce + 1n)
+      const { balance, totalClaimed } = stateOf(channelId)
+      balances.set(channelId, balance - (amount < balance - totalClaimed ? amount : balance - totalClaimed))
+      return '0x'
+    },
+    initiateWithdraw: async () => '0x',
+    finalizeWithdraw: async () => '0x',
+    gasPrice: async () => 1n,
     timestamp: async () => 1n
   }
   return { chain, balances, claimed }
@@ -103,7 +119,7 @@ export function memoryPayer(chain: ChannelChain, channels: ChannelStore, budget:
 }
 
 export function memoryPayee(chain: ChannelChain, channels: ChannelStore) {
-  const accounts = { payTo: at('5e'), receiverAuthorizer: at('5a') }
+  const accounts = { payTo: at('5e'), receiverAuthorizer: at('5a'), authorizerKey: key(0x5a).privateKey }
   return evmPayee({ ...network, ...accounts, chain, channels, withdrawDelay: 3600 })
 }
 

@@ -20,7 +20,8 @@ import {
   openStreams,
   type Pair,
   serve,
-  until
+  until,
+  voucher
 } from '../../support/sdpp.ts'
 
 const wish = (more: Partial<OrderWish> = {}): OrderWish => ({
@@ -316,7 +317,8 @@ test('slow storage of vouchers: nothing is lost and nothing is paid twice', asyn
     credit: async (sessionPaid) => {
       await new Promise((resolve) => setTimeout(resolve, credited.length % 3))
       credited.push(sessionPaid)
-    }
+    },
+    end: async () => voucher(10_000n)
   })
   const pair = await makePair(t, { payee, credit: 500n, product: { invoicing: 'strict' } })
   await pair.log.append(jsonRecords(100))

@@ -109,6 +109,7 @@ const BUYER_EVENTS: Record<string, BuyerEvent> = {
   paid: { type: 'paid', sessionPaid: 0n },
   handled: { type: 'handled', n: 0n, bytes: 0, idle: true },
   stop: { type: 'stop', reason: 1 },
+  violated: { type: 'violated', payable: { n: 0n, records: 0n, bytes: 0n } },
   closeReceived: { type: 'closeReceived', reason: 2 },
   receipt: { type: 'receipt', ...totals },
   tick: { type: 'tick' },
@@ -146,6 +147,7 @@ accepted      —         —         streaming —         —         —     
 paid          greeting  ordering  ordered   streaming settling  closed    failed
 handled       greeting  ordering  ordered   streaming settling  closed    failed
 stop          greeting  ordering  ordered   settling  settling  closed    failed
+violated      greeting  ordering  ordered   settling  settling  closed    failed
 data          failed    failed    failed    streaming failed    —         —
 invoice       greeting  ordering  ordered   streaming failed    —         failed
 closeReceived greeting  ordering  ordered   settling  failed    —         failed

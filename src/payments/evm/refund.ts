@@ -1,0 +1,79 @@
+import {
+  type AbortOptions,
+  type ChannelChain,
+  DdmError,
+  type Hex,
+  type Logger,
+  type RefundResult
+} from '../../interface/index.ts'
+import type { Eip712 } from './eip712.ts'
+import type { PayeeLane } from './payee-lane.ts'
+
+export interface RefundComponents {
+  chain: ChannelChain
+  eip712: Eip712
+  logger: Logger
+  /** The channel's receiverAuthorizer. */
+  privateKey: Uint8Array
+}
+
+/**
+ * Writes down what is paid back before anything is sent: from then on that amount counts as gone, also after a crash,
+ * because a transaction that was sent may be mined at any time. The escrow's nonce makes it happen at most once.
+ *
+ * @returns false when nothing can be paid back
+ */
+export async function planRefund(lane: PayeeLane, chain: ChannelChain, options: AbortOptions): Promise<boolean> {
+  return lane.orders.run(async () => {
+    await lane.refresh(options)
+    const { refundable, channel } = lane
+    if (refundable === 0n || channel.refund !== undefined || lane.isForgotten) return false
+    const nonce = await chain.refundNonce(channel.channelId, options)
+    lane.channel = { ...lane.channel, refund: { amount: refundable, nonce } }
+    await lane.store(options)
+    return true
+  }, options)
+}
+
+/** Carries out what `planRefund` has written down, also in an earlier run. */
+export async function carryOutRefund(
+  lane: PayeeLane,
+  components: RefundComponents,
+  options: AbortOptions
+): Promise<RefundResult> {
+  return lane.refunds.run(async () => {
+    const { refund, channelId } = lane.channel
+    if (refund === undefined) return { amount: 0n }
+    const { amount } = refund
+    const transaction = await send(lane, refund, components, options)
+    await lane.orders.run(async () => {
+      await lane.refresh(options)
+      const { refund: _done, ...channel } = lane.channel
+      lane.channel = channel
+      await lane.store(options)
+    }, options)
+    if (transaction === undefined) return { amount: 0n }
+    components.logger.info('refunded', { channelId, amount: amount.toString(), transaction })
+    return { amount, transaction }
+  }, options)
+}
+
+/** Resolves with the transaction; with nothing when the chain has it already, or will never take it. */
+async function send(
+  { channel: { channelId, config } }: PayeeLane,
+  { amount, nonce }: { amount: bigint; nonce: bigint },
+  { chain, eip712, privateKey, logger }: RefundComponents,
+  options: AbortOptions
+): Promise<Hex | undefined> {
+  if ((await chain.refundNonce(channelId, options)) > nonce) return undefined
+  const digest = eip712.refund(eip712.escrowDomain(chain.chainId, chain.escrow), channelId, nonce, amount)
+  const signature = eip712.sign(digest, privateKey)
+  try {
+    return await chain.refund(config, { amount, nonce, signature }, options)
+  } catch (error) {
+    // Without the contract's own refusal it may still be mined: it stays written down.
+    if (!(error instanceof DdmError) || error.details.error === undefined) throw error
+    logger.warn('a refund was refused by the chain', { channelId, reason: error.message })
+    return undefined
+  }
+}
