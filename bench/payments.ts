@@ -91,6 +91,7 @@ function fundedChain(): ChannelChain {
     channelStates: async (channels) => channels.map(() => state),
     tokenBalance: async () => 1n << 64n,
     deposit: async () => '0x',
+    isAuthorizationUsed: async () => false,
     simulateClaim: async () => undefined,
     claim: async () => '0x',
     settle: async () => undefined,

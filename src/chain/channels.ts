@@ -164,6 +164,11 @@ export function createChannelChain({ profile, rpc, queue }: ChannelChainInit): C
       })
       return (await queue.send({ label: 'depositing into a channel', to: escrow, data: call }, options)).hash
     },
+    isAuthorizationUsed: async (owner, nonce, options) => {
+      const args = [owner, nonce] as const
+      const data = encodeFunctionData({ abi: testTokenAbi, functionName: 'authorizationState', args })
+      return BigInt(await rpc.request<Hex>('eth_call', [{ to: token.address, data }, 'latest'], options)) === 1n
+    },
     simulateClaim: async (claims, options) => {
       try {
         await rpc.request<Hex>(

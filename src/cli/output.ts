@@ -1,6 +1,5 @@
 import type { Writable } from 'node:stream'
-import { DdmError } from '../interface/index.ts'
-import { printable, printableJson } from './text.ts'
+import { DdmError, printable, printableJson } from '../interface/index.ts'
 
 export interface OutputFlags {
   json?: boolean

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { printable } from '../interface/index.ts'
 import { bootstrap } from './commands/bootstrap.ts'
 import { buy } from './commands/buy.ts'
 import { chain } from './commands/chain.ts'
@@ -14,7 +15,6 @@ import { sell } from './commands/sell.ts'
 import { sessions } from './commands/sessions.ts'
 import { show } from './commands/show.ts'
 import type { Act } from './context.ts'
-import { printable } from './text.ts'
 import { version } from './version.ts'
 
 const COMMANDS = [

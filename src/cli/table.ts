@@ -1,4 +1,4 @@
-import { printable } from './text.ts'
+import { printable } from '../interface/index.ts'
 
 /** Rows as aligned columns; control characters would shift them, so they go first. */
 export function table(header: string[], rows: string[][]): string[] {

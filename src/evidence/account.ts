@@ -13,13 +13,21 @@ import { atMost, broken, same } from './failure.ts'
 import { checkVoucher, type PaidChannel, type VoucherVerifier } from './voucher.ts'
 
 /** How far the session came, as the seller signed it last: RECEIPT, else INVOICE and what a resumed ACCEPT credits. */
-export type Standing = Pick<Statement<'invoice'>, 'n' | 'due' | 'credited'> & { root?: Uint8Array }
+export type Standing = Pick<Statement<'invoice'>, 'n' | 'bytes' | 'due' | 'credited'> & { root?: Uint8Array }
+
+const NOTHING = { n: 0n, bytes: 0n, due: 0n, credited: 0n, root: undefined }
 
 export function standingOf({ accept, receipt, invoice }: Chain): Standing {
   if (receipt !== undefined) return receipt.content
-  const { n, due: owed, credited: invoiced, root } = invoice?.content ?? { n: 0n, due: 0n, credited: 0n }
+  const { n, bytes, due: owed, credited: invoiced, root } = invoice?.content ?? NOTHING
   const { credited: resumed = 0n } = accept.content
-  return { n, due: owed, credited: resumed > invoiced ? resumed : invoiced, ...(root === undefined ? {} : { root }) }
+  return {
+    n,
+    bytes,
+    due: owed,
+    credited: resumed > invoiced ? resumed : invoiced,
+    ...(root === undefined ? {} : { root })
+  }
 }
 
 export function priceOf({ amount, count, unit }: OfferPrice): Price {

@@ -1,5 +1,5 @@
 import type { Address, Hex, Price, SessionRole } from '../interface/index.ts'
-import { type OfferPrice, toHex } from '../statements/index.ts'
+import { type OfferPrice, toHex, type Voucher } from '../statements/index.ts'
 import { checkAccount, checkPayment, checkTranscript, priceOf, standingOf } from './account.ts'
 import { decodeBundle } from './bundle.ts'
 import { readChain } from './chain.ts'
@@ -26,9 +26,10 @@ export interface VerifiedBundle {
   seller: string
   /** Whether it ended with a receipt. Otherwise the numbers are those of the seller's last invoice. */
   complete: boolean
-  /** Offset of the first record, and how many. */
+  /** Offset of the first record, how many, and the bytes of those that are not free. */
   start: bigint
   records: bigint
+  bytes: bigint
   price: Price
   due: bigint
   credited: bigint
@@ -49,8 +50,12 @@ export interface VerifiedBundle {
   network?: string
   asset?: string
   escrow?: Address
-  /** Without a receipt: the highest amount that the buyer signed on the channel, all sessions of it together. */
-  vouched?: bigint
+  /**
+   * The buyer's signature for it: the RECEIPT's, or without one the highest that the writer of the file held. Its amount is
+   * for all sessions of the channel together; of it `base` was used up before this one.
+   */
+  voucher?: Voucher
+  base?: bigint
   /** Whether the buyer acknowledged the receipt. */
   acknowledged: boolean
   statements: number
@@ -81,7 +86,8 @@ export async function verifyBundle(
   const channel = paidChannel(order.content, entry)
   await checkPayment(chain, bundle, channel, verifyVoucher)
   const violation = await checkViolation(bundle, listing, validate)
-  const { n, due, credited, root } = standingOf(chain)
+  const { n, bytes, due, credited, root } = standingOf(chain)
+  const voucher = receipt?.content.proof ?? bundle.voucher
   return {
     session: bundle.session.toString(),
     role: bundle.role,
@@ -92,6 +98,7 @@ export async function verifyBundle(
     complete: receipt !== undefined,
     start: accept.content.start,
     records: n,
+    bytes,
     price: priceOf(entry),
     due,
     credited,
@@ -102,7 +109,8 @@ export async function verifyBundle(
     transcript,
     ...(violation === undefined ? {} : { violation }),
     ...paidTo(entry, channel),
-    ...(bundle.voucher === undefined ? {} : { vouched: bundle.voucher.maxClaimableAmount }),
+    ...(voucher === undefined ? {} : { voucher }),
+    ...(accept.content.base === undefined ? {} : { base: accept.content.base }),
     acknowledged: ack !== undefined,
     statements: bundle.statements.length
   }

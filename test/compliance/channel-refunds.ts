@@ -31,6 +31,17 @@ export function channelRefunds(name: string, setup: RailSetup<EvmMarket>): void 
       assert.equal((await payee.claim()).claimed, 100n)
     })
 
+    test('again and again: a deposit after each, though the balance is what it was before', async (t) => {
+      const market = await setup.start(t)
+      for (let i = 0; i < 3; i++) {
+        const session = await startSession(market, 100n)
+        assert.equal(session.buying.order.deposit?.amount, 100n)
+        await endSession(session, 0n, 0n)
+        const refunds = refundsOf((await market.sides()).payee)
+        assert.equal((await refunds.refund(session.selling.channelId as Hex)).amount, 100n)
+      }
+    })
+
     test('what open sessions may still cost stays, also of one that was cut', async (t) => {
       const market = await setup.start(t)
       await endSession(await startSession(market, 500n), 0n, 0n)

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type BuyOptions, createNode, type DdmNode } from '../../src/index.ts'
+import type { ChannelStanding } from '../../src/interface/index.ts'
 import { rpcCall } from './chain-fixture.ts'
-import { ddm, type Network, type Ran, refused, type Server, serve, startNetwork } from './cli-process.ts'
+import { ddm, type Network, type Server, serve, startNetwork } from './cli-process.ts'
 
-/** What becomes of deposits, as a person at a terminal sees it: one seller, and buyers that want their rest back. */
+/** What becomes of deposits: one seller, and buyers that want their rest back. Tokens have 6 decimals. */
 
 const ROWS = 200
 let network: Network
@@ -29,107 +32,114 @@ after(async () => {
   await network?.close()
 })
 
-interface Shown {
-  channel: string
-  role: string
-  balance: string
-  paid: string
-  claimed: string
-  unclaimed: string
-  unspent: string
-  askedBack: string
-  thawingUntil?: string
-}
-
-function lines<T>({ stdout, stderr, code }: Ran): T[] {
-  assert.equal(code, 0, stderr)
-  return stdout
-    .trim()
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as T)
-}
-
-async function buy(who: string, ...flags: string[]): Promise<Record<string, unknown>> {
-  const file = join(network.folder, `${who}.jsonl`)
-  const ran = await ddm(['buy', listing, '-o', file, '--json', ...flags, ...network.as(who)])
-  return lines<Record<string, unknown>>(ran)[0] as Record<string, unknown>
-}
-
-async function channelsOf(who: string): Promise<Shown[]> {
-  return lines<Shown>(await ddm(['channels', 'list', '--json', ...network.as(who)]))
-}
-
-describe('a deposit', { concurrency: false }, () => {
-  test('is reused by the next purchase of another run, and listed with what is left', async () => {
-    assert.deepEqual(await channelsOf('ann'), [])
-    await buy('ann', '--records', '20', '--max', '0.01')
-    const [first] = await channelsOf('ann')
-    const { balance, paid, unspent, askedBack } = first as Shown
-    assert.deepEqual([balance, paid, unspent, askedBack], ['0.01', '0.002', '0.008', '0'])
-    await buy('ann', '--records', '30', '--max', '0.008')
-    const [again, ...others] = await channelsOf('ann')
-    assert.deepEqual(others, [])
-    assert.equal(again?.channel, first?.channel)
-    assert.deepEqual([again?.balance, again?.paid, again?.unspent], ['0.01', '0.005', '0.005'])
+async function withBuyer<T>(name: string, use: (node: DdmNode) => Promise<T>): Promise<T> {
+  const node = await createNode({
+    home: join(network.folder, name),
+    network: network.profile,
+    insecureDevKeys: true,
+    config: { listen: ['/ip4/127.0.0.1/tcp/0'], logLevel: 'silent' }
   })
+  try {
+    await node.listings.synced()
+    return await use(node)
+  } finally {
+    await node.stop()
+  }
+}
 
-  test('comes back at the end of the purchase that asks for it', async () => {
-    await buy('bea', '--records', '20', '--max', '0.01', '--refund')
-    const { balance, unspent, claimed } = await settled('bea', ({ unspent }) => unspent === '0')
-    assert.deepEqual([balance, unspent, claimed], ['0.002', '0', '0.002'])
-    // The channel goes on: the next purchase deposits what is missing.
-    await buy('bea', '--records', '10', '--max', '0.001')
-    const [one, ...others] = await channelsOf('bea')
-    assert.deepEqual([one?.balance, one?.paid, others.length], ['0.003', '0.003', 0])
+async function buy(node: DdmNode, records: number, options: BuyOptions = {}): Promise<void> {
+  const purchase = node.buy(listing, { records, max: 10_000n, ...options })
+  for await (const _ of purchase.batches());
+  assert.equal((await purchase.done).due, BigInt(records) * 100n)
+}
+
+async function only(node: DdmNode): Promise<ChannelStanding> {
+  const [channel, ...others] = await node.channels.list()
+  assert.ok(channel)
+  assert.deepEqual(others, [])
+  return channel
+}
+
+/** What happens on the chain comes some time after the command that caused it. */
+async function until(node: DdmNode, is: (channel: ChannelStanding) => boolean): Promise<ChannelStanding> {
+  for (let i = 0; i < 400; i++) {
+    const channel = await only(node)
+    if (is(channel)) return channel
+    await sleep(20)
+  }
+  throw new Error(`it stays as it is: ${Object.values(await only(node)).join(' ')}`)
+}
+
+test('a deposit is reused by the purchases of the same run and of the next, and listed with what is left', async () => {
+  const first = await withBuyer('ann', async (node) => {
+    assert.deepEqual(await node.channels.list(), [])
+    await buy(node, 20)
+    await buy(node, 10, { max: 8_000n })
+    return only(node)
   })
-
-  test('comes back later, when the seller is asked again', async () => {
-    await buy('cem', '--records', '20', '--max', '0.01')
-    const [{ channel }] = (await channelsOf('cem')) as [Shown]
-    const ran = await ddm(['channels', 'refund', channel.slice(0, 12), '--json', ...network.as('cem')])
-    const [{ refunded }] = lines<{ refunded: string }>(ran) as [{ refunded: string }]
-    assert.equal(refunded, '0.008')
-    const [after] = await channelsOf('cem')
-    assert.deepEqual([after?.balance, after?.unspent], ['0.002', '0'])
-    const nothing = await ddm(['channels', 'refund', channel, ...network.as('cem')])
-    assert.match(nothing.stdout, /^Nothing was refunded/)
+  const { role, balance, paid, unspent, pendingWithdrawal } = first
+  assert.deepEqual([role, balance, paid, unspent, pendingWithdrawal], ['payer', 10_000n, 3_000n, 7_000n, 0n])
+  await withBuyer('ann', async (node) => {
+    await buy(node, 20, { max: 7_000n })
+    const again = await only(node)
+    assert.deepEqual([again.channelId, again.balance, again.unspent], [first.channelId, 10_000n, 5_000n])
   })
+  const listed = await ddm(['channels', 'list', ...network.as('ann')])
+  assert.match(listed.stdout, /^CHANNEL .*\n0x[0-9a-f]{16}\S* +pays +12D3\S+ +0\.01 +0\.005 +\S+ +\S+ +0\.005 *\n$/)
+})
 
-  test('comes back without the seller, after the delay; the seller has claimed what is its own', async () => {
-    await buy('dan', '--records', '20', '--max', '0.01')
-    const [{ channel }] = (await channelsOf('dan')) as [Shown]
-    const home = network.as('dan')
-    refused(await ddm(['channels', 'finish', channel, '--json', ...home]), 'refused', /nothing of channel .* was asked/)
-    refused(
-      await ddm(['channels', 'withdraw', channel, '--amount', '0.009', '--json', ...home]),
-      'funds',
-      /8000 unspent/
-    )
-    const [asked] = lines<Shown>(await ddm(['channels', 'withdraw', channel, '--json', ...home]))
-    assert.equal(asked?.askedBack, '0.008')
-    const [listed] = await channelsOf('dan')
-    assert.deepEqual([listed?.askedBack, listed?.thawingUntil], ['0.008', asked?.thawingUntil])
-    refused(await ddm(['channels', 'finish', channel, '--json', ...home]), 'refused', /can be taken from .*, not yet/)
-    refused(await ddm(['channels', 'withdraw', channel, '--json', ...home]), 'refused', /asked back already/)
-    // Nobody told the seller: it saw the withdrawal on the chain.
-    assert.equal((await settled('dan', ({ claimed }) => claimed === '0.002')).claimed, '0.002')
-    await rpcCall(network.rpc, 'evm_increaseTime', [901])
-    await rpcCall(network.rpc, 'evm_mine')
-    const [{ taken }] = lines<{ taken: string }>(await ddm(['channels', 'finish', channel, '--json', ...home])) as [
-      { taken: string }
-    ]
-    assert.equal(taken, '0.008')
-    const [done] = await channelsOf('dan')
-    assert.deepEqual([done?.balance, done?.unspent, done?.thawingUntil], ['0.002', '0', undefined])
+test('a refund at the end of the purchase that asks for it; the next one deposits what is missing', async () => {
+  await withBuyer('bea', async (node) => {
+    const before = (await node.wallet.balance()).token
+    await buy(node, 20, { refund: true })
+    const { balance, claimed } = await until(node, ({ unspent }) => unspent === 0n)
+    assert.deepEqual([balance, claimed], [2_000n, 2_000n])
+    assert.equal((await node.wallet.balance()).token, before - 2_000n)
+    await buy(node, 10, { max: 1_000n })
+    assert.deepEqual([(await only(node)).balance, (await only(node)).paid], [3_000n, 3_000n])
   })
 })
 
-/** Channels change on the chain some time after the command that caused it. */
-async function settled(who: string, is: (channel: Shown) => boolean): Promise<Shown> {
-  for (let i = 0; i < 20; i++) {
-    const [channel] = await channelsOf(who)
-    if (channel !== undefined && is(channel)) return channel
-  }
-  throw new Error(`the channel of ${who} stays as it is: ${JSON.stringify(await channelsOf(who))}`)
-}
+test('a refund later: the seller is asked over a session that has ended', async () => {
+  const { channelId } = await withBuyer('cem', async (node) => {
+    await buy(node, 20)
+    return only(node)
+  })
+  const asked = await ddm(['channels', 'refund', channelId.slice(0, 12), '--json', ...network.as('cem')])
+  assert.equal(asked.code, 0, asked.stderr)
+  assert.equal((JSON.parse(asked.stdout) as { refunded: string }).refunded, '0.008')
+  await withBuyer('cem', async (node) => {
+    const { balance, unspent } = await only(node)
+    assert.deepEqual([balance, unspent], [2_000n, 0n])
+    assert.deepEqual(await node.channels.refund(channelId), { amount: 0n })
+    await assert.rejects(node.channels.refund('0xzz'), { code: 'notFound' })
+  })
+})
+
+test('the way out without the seller: asked back, claimed by the seller meanwhile, taken after the delay', async () => {
+  await withBuyer('dan', async (node) => {
+    await buy(node, 20)
+    const { channelId } = await only(node)
+    await assert.rejects(node.channels.finish(channelId), { code: 'refused', message: /^nothing of channel/ })
+    await assert.rejects(node.channels.withdraw(channelId, '0.009'), {
+      code: 'funds',
+      details: { have: '8000', need: '9000' }
+    })
+    const { amount, finalizeAfter } = await node.channels.withdraw(channelId)
+    assert.equal(amount, 8_000n)
+    const thawing = await only(node)
+    assert.deepEqual([thawing.pendingWithdrawal, thawing.finalizeAfter, thawing.unspent], [amount, finalizeAfter, 0n])
+    await assert.rejects(node.channels.finish(channelId), {
+      code: 'refused',
+      message: /can be taken from .*, not yet$/
+    })
+    await assert.rejects(node.channels.withdraw(channelId), { code: 'refused', message: /is asked back already/ })
+    // Nobody told the seller: it saw the withdrawal on the chain.
+    await until(node, ({ claimed }) => claimed === 2_000n)
+    await rpcCall(network.rpc, 'evm_increaseTime', [901])
+    await rpcCall(network.rpc, 'evm_mine')
+    assert.equal((await node.channels.finish(channelId)).amount, 8_000n)
+    const { balance, unspent, finalizeAfter: after } = await only(node)
+    assert.deepEqual([balance, unspent, after], [2_000n, 0n, 0n])
+  })
+})

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { affordableUnits, due } from '../../src/interface/index.ts'
-import type { Records, SessionTerms } from '../../src/protocols/sdpp/account.ts'
+import { affordableUnits, due, type Progress } from '../../src/interface/index.ts'
+import { advance, type Records, type SessionTerms } from '../../src/protocols/sdpp/account.ts'
 import {
   type Answering,
   type BuyerEvent,
@@ -16,7 +16,7 @@ import {
   sellerStart,
   sellerStep
 } from '../../src/protocols/sdpp/seller-machine.ts'
-import { STATUS } from '../../src/protocols/sdpp/status.ts'
+import { CLOSE_REASON, STATUS } from '../../src/protocols/sdpp/status.ts'
 
 /** Both machines against each other, over two lossless pipes, under a schedule that a seed decides. */
 
@@ -30,6 +30,8 @@ export interface Scenario {
   /** The blocks that are in the log when the session starts; the others are appended while it runs. */
   present: number
   stopAfter?: number
+  /** Offset of a record that breaks the schema. */
+  violates?: bigint
   seed: number
 }
 
@@ -62,6 +64,8 @@ export class Market {
   readonly #toSeller: ToSeller[] = []
   readonly #signing: Array<{ n: bigint; sessionPaid: bigint }> = []
   readonly #storing: bigint[] = []
+  /** CLOSE for a bad record: it follows the payments that were asked for. */
+  #closing: ToSeller | undefined
   readonly #consuming: Array<{ n: bigint; bytes: number }> = []
   #pump = false
   #head = 0n
@@ -133,6 +137,7 @@ export class Market {
   }
 
   buy(event: BuyerEvent): void {
+    const { received } = this.buyer
     const [state, effects] = buyerStep(this.buyer, event, this.now)
     this.buyer = state
     for (const effect of effects) {
@@ -146,7 +151,8 @@ export class Market {
           this.#freedBytes = this.#bytesAt.findLast(({ n }) => n <= effect.n)?.total ?? this.#freedBytes
           break
         case 'close':
-          this.#toSeller.push({ type: 'close', reason: effect.reason })
+          if (effect.reason === CLOSE_REASON.schema) this.#closing = { type: 'close', reason: effect.reason }
+          else this.#toSeller.push({ type: 'close', reason: effect.reason })
           break
         case 'acknowledge':
           this.#toSeller.push({ type: 'acknowledged' })
@@ -163,6 +169,15 @@ export class Market {
       }
     }
     this.#check()
+    if (event.type === 'data') this.#judge(event, received)
+  }
+
+  #judge({ first, progress }: Extract<BuyerEvent, { type: 'data' }>, before: Progress): void {
+    const { violates, terms } = this.scenario
+    if (violates === undefined || violates < first || violates >= terms.start + progress.n) return
+    const records = this.#log.find((block) => first < block.first + BigInt(block.count)) as Records
+    const [from, to] = [Number(first - records.first), Number(violates - records.first)]
+    this.buy({ type: 'violated', payable: advance(terms, before, records, from, to) })
   }
 
   /** Runs until both sides are closed; a turn in which nothing can happen is a deadlock. */
@@ -203,9 +218,20 @@ export class Market {
     if (this.#toSeller.length > 0) {
       moves.push(() => {
         const message = this.#toSeller.shift() as ToSeller
+        if (message.type === 'close' && message.reason === CLOSE_REASON.schema && this.#storing.length > 0) {
+          this.#toSeller.unshift(message)
+          return
+        }
         if (message.type !== 'payment') return this.sell(message)
         assert.ok(message.n <= this.seller.sent.n)
         if (this.seller.phase !== 'receipted') this.#storing.push(message.sessionPaid)
+      })
+    }
+    const closing = this.#closing
+    if (closing !== undefined && this.#signing.length === 0) {
+      moves.push(() => {
+        this.#closing = undefined
+        this.#toSeller.push(closing)
       })
     }
     if (this.#signing.length > 0) {
@@ -286,6 +312,17 @@ export class Market {
     assert.deepEqual(buyer.received, seller.sent)
     assert.equal(buyer.due, seller.due)
     assert.equal(seller.due, due(terms.price, seller.sent))
+    const { payable } = buyer
+    if (payable !== undefined) {
+      const owed = due(terms.price, payable)
+      assert.equal(terms.start + payable.n, this.scenario.violates)
+      assert.ok(buyer.asked >= owed && buyer.asked <= owed + terms.ahead, `${buyer.asked} paid of ${owed}`)
+      // A seller that was paid for everything may have given its receipt by then.
+      if (seller.due <= seller.credited) return
+      assert.equal(seller.credited, buyer.asked)
+      assert.equal(seller.reason, CLOSE_REASON.schema)
+      return
+    }
     assert.ok(seller.credited >= seller.due, `${seller.credited} credited of ${seller.due}`)
     assert.ok(buyer.credited >= buyer.due)
     const reached = terms.start + seller.sent.n

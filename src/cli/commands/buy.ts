@@ -7,12 +7,12 @@ import {
   EXIT_CODES,
   formatUnits,
   type Listing,
-  type NetworkToken
+  type NetworkToken,
+  printableJson
 } from '../../interface/index.ts'
 import type { BuyOptions, DdmNode, Purchase, PurchaseOutcome } from '../../node/index.ts'
 import { timeSpan, timeSpanOrNone, wholeNumber } from '../arguments.ts'
 import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
-import { printableJson } from '../text.ts'
 
 interface Options {
   records?: number

@@ -102,10 +102,10 @@ function json({ violation, price, ...bundle }: VerifiedReceipt): Record<string, 
 function summary(bundle: VerifiedReceipt, token?: NetworkToken): string[] {
   const amount = (value: bigint): string =>
     token === undefined ? `${value} atomic units` : `${formatUnits(value, token.decimals)} ${token.symbol}`
-  const { complete, reason, acknowledged, price, violation, unproven, vouched, unpaid, unused } = bundle
+  const { complete, reason, acknowledged, price, violation, unproven, voucher, unpaid, unused } = bundle
   const per = price.count === 1n ? price.unit : `${price.count} ${price.unit === 'KiB' ? 'KiB' : 'records'}`
   const lines = [
-    `${bundle.records} records from offset ${bundle.start} of "${bundle.title}", at ${amount(price.amount)} per ${per}`,
+    `${bundle.records} records from offset ${bundle.start} (${bundle.bytes} bytes to pay for) of "${bundle.title}", at ${amount(price.amount)} per ${per}`,
     `due ${amount(bundle.due)}, credited ${amount(bundle.credited)}, ${bundle.statements} statements`
   ]
   if (unpaid > 0n) lines.push(`UNPAID ${amount(unpaid)}`)
@@ -113,7 +113,11 @@ function summary(bundle: VerifiedReceipt, token?: NetworkToken): string[] {
   if (complete) lines.push(`receipt (${reason}), ${acknowledged ? 'acknowledged by the buyer' : 'not acknowledged'}`)
   else lines.push("INCOMPLETE: no receipt; the numbers are those of the seller's last invoice")
   if (!bundle.transcript) lines.push('the transcript ends in the middle of a block: its root is signed, not shown')
-  if (vouched !== undefined) lines.push(`vouchers of the buyer on this channel: ${amount(vouched)}, all sessions`)
+  if (voucher !== undefined) {
+    lines.push(
+      `the buyer's voucher: ${amount(voucher.maxClaimableAmount)} for all sessions on channel ${voucher.channelId}`
+    )
+  }
   if (violation !== undefined) {
     lines.push(`VIOLATION: record ${violation.offset} breaks the listing's schema: ${violation.reason}`)
     lines.push(`  ${preview(violation.record)}`)

@@ -1,10 +1,18 @@
-import { printable } from '../printable.ts'
+import { printable } from '../../interface/index.ts'
 
 /** Names of fields whose value never reaches a log. */
 const SECRET = /^(private_?key|secret(_?key)?|pass(phrase|word)|mnemonic|seed|authorization|api_?token|cookie)$/i
 
 const MAX_DEPTH = 4
 const MAX_ITEMS = 50
+/** Longest text of a log entry, and of a name in it, in UTF-16 units. */
+const MAX_TEXT = 2_000
+const MAX_NAME = 100
+
+/** One line that nobody can forge another with. */
+function line(text: string, limit = MAX_TEXT): string {
+  return printable((text.length > limit ? `${text.slice(0, limit)}…` : text).replace(/[\r\n\t]+/g, ' '))
+}
 
 /**
  * A value as a log may show it: text printable, bytes only counted (they may be a key), bigints in decimal, errors as
@@ -13,7 +21,7 @@ const MAX_ITEMS = 50
 export function loggable(value: unknown, depth = 0): unknown {
   switch (typeof value) {
     case 'string':
-      return printable(value)
+      return line(value)
     case 'bigint':
       return value.toString()
     case 'function':
@@ -36,11 +44,11 @@ function loggableObject(value: object, depth: number): unknown {
   const prototype = Object.getPrototypeOf(value) as object | null
   if (prototype !== Object.prototype && prototype !== null) {
     const text = (value as { toString: () => string }).toString()
-    return text.startsWith('[object ') ? text.slice(1, -1) : printable(text)
+    return text.startsWith('[object ') ? text.slice(1, -1) : line(text)
   }
   const out: Record<string, unknown> = {}
   for (const [name, field] of Object.entries(value).slice(0, MAX_ITEMS)) {
-    out[printable(name, 100)] = SECRET.test(name) ? '[redacted]' : loggable(field, depth + 1)
+    out[line(name, MAX_NAME)] = SECRET.test(name) ? '[redacted]' : loggable(field, depth + 1)
   }
   return out
 }
@@ -48,9 +56,9 @@ function loggableObject(value: object, depth: number): unknown {
 function loggableError(error: Error, depth: number): unknown {
   const { code } = error as { code?: unknown }
   return {
-    name: printable(error.name, 100),
+    name: line(error.name, MAX_NAME),
     ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
-    message: printable(error.message),
+    message: line(error.message),
     ...(error.cause === undefined || depth >= MAX_DEPTH ? {} : { cause: loggable(error.cause, depth + 1) })
   }
 }
@@ -67,7 +75,7 @@ export function formatMessage(formatter: unknown, args: unknown[]): string {
     if (used >= args.length) return match
     return toText(args[used++])
   })
-  return printable([message, ...args.slice(used).map(toText)].join(' '))
+  return line([message, ...args.slice(used).map(toText)].join(' '))
 }
 
 function toText(value: unknown): string {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type AbortOptions, DdmError, type DepositAuthorization } from '../../interface/index.ts'
 import { toHex } from '../../statements/index.ts'
 import { encodeCollectorData } from './eip712.ts'
-import type { PayerLane } from './payer-lane.ts'
+import type { OpenAuthorization, PayerLane } from './payer-lane.ts'
 
 /** How long a relayed deposit may be carried out, in seconds: long enough for a stuck transaction to be bumped. */
 const DEPOSIT_VALID_SECONDS = 900n
@@ -10,8 +10,9 @@ const DEPOSIT_VALID_SECONDS = 900n
 export interface DepositNeed {
   /** Atomic units to add to the channel. */
   amount: bigint
-  /** What the channel has on the chain. */
+  /** What the channel has on the chain, and what has come since and is not confirmed. */
   balance: bigint
+  unconfirmed: bigint
   /** Unspent in other channels to the same seller. */
   elsewhere: bigint
 }
@@ -23,7 +24,7 @@ export interface DepositNeed {
  */
 export async function authorizeDeposit(
   lane: PayerLane,
-  { amount, balance, elsewhere }: DepositNeed,
+  { amount, balance, unconfirmed, elsewhere }: DepositNeed,
   options: AbortOptions
 ): Promise<DepositAuthorization> {
   const { chain, eip712, wallet, maxDeposit } = lane.init
@@ -46,7 +47,11 @@ export async function authorizeDeposit(
   const now = await chain.timestamp(options)
   const validBefore = now + DEPOSIT_VALID_SECONDS
   const { authorization } = lane
-  const open = isOpen(authorization, balance, now) ? authorization : undefined
+  const kept = isOpen(authorization, balance, now) ? authorization : undefined
+  // The balance is what it was, but by way of a deposit and a refund.
+  const isSpent = async ({ salt }: OpenAuthorization): Promise<boolean> =>
+    unconfirmed === 0n && chain.isAuthorizationUsed(wallet.address, eip712.depositNonce(channelId, salt), options)
+  const open = kept === undefined || (await isSpent(kept)) ? undefined : kept
   const salt = open?.salt ?? BigInt(toHex((lane.init.random ?? randomBytes)(32)))
   const { address, name, version } = chain.token
   const domain = eip712.domain({ name, version, chainId: chain.chainId, verifyingContract: address })
@@ -79,6 +84,6 @@ function isOpen(
   authorization: PayerLane['authorization'],
   balance: bigint,
   now: bigint
-): authorization is NonNullable<PayerLane['authorization']> {
+): authorization is OpenAuthorization {
   return authorization !== undefined && authorization.balance === balance && authorization.validBefore > now
 }

@@ -6,6 +6,7 @@ import {
   type Budget,
   type ChannelChain,
   type ChannelConfig,
+  type ChannelState,
   type ChannelStore,
   DdmError,
   type DepositAuthorization,
@@ -61,6 +62,8 @@ export interface EvmPayerInit {
 export function evmPayer(init: EvmPayerInit): Payer {
   return new EvmPayer(init)
 }
+
+type Held = Pick<ChannelState, 'balance' | 'unconfirmed'>
 
 class EvmPayer implements Payer {
   readonly rail = 'evm'
@@ -133,8 +136,8 @@ class EvmPayer implements Payer {
     // Nothing is spent yet, but also a deposit is a signature: not for a seller or a price that the budget forbids.
     const permission = { seller, session: '', amount: 0n, ...(unitPrice === undefined ? {} : { unitPrice }) }
     await budget.reserve(permission, options)
-    const { lane, balance } = await this.#lane(request, options)
-    const authorized = await this.#deposit(lane, balance, request, options)
+    const { lane, state } = await this.#lane(request, options)
+    const authorized = await this.#deposit(lane, state, request, options)
     const deposit =
       authorized !== undefined && this.#init.directDeposits === true
         ? await this.#depositDirectly(lane, authorized, options)
@@ -171,27 +174,31 @@ class EvmPayer implements Payer {
   /** What is missing for this order; one deposit of a channel is under way at a time. */
   async #deposit(
     lane: PayerLane,
-    balance: bigint,
+    state: Held,
     request: PayerRequest,
     options: AbortOptions
   ): Promise<DepositAuthorization | undefined> {
     const { chain } = this.#init
-    let held = balance
+    let held = state
     for (;;) {
       const { committed, depositing } = lane
       // Less than committed after a refund by a seller that counted less as consumed.
-      const missing = committed + request.maximum - held
+      const missing = committed + request.maximum - held.balance
       if (missing <= 0n) return undefined
-      const read = async (): Promise<bigint> => (await chain.channel(lane.channel.channelId, options)).balance
+      const read = (): Promise<Held> => chain.channel(lane.channel.channelId, options)
       if (depositing === undefined) {
         // An order that carried a deposit may have been answered since the balance was read.
         const now = await read()
-        if (now !== held) {
+        if (now.balance !== held.balance) {
           held = now
           continue
         }
         const elsewhere = await this.#lockedElsewhere(lane, request, options)
-        return authorizeDeposit(lane, { amount: missing, balance: held, elsewhere }, options)
+        return authorizeDeposit(
+          lane,
+          { amount: missing, balance: now.balance, unconfirmed: now.unconfirmed ?? 0n, elsewhere },
+          options
+        )
       }
       await until(depositing, options)
       held = await read()
@@ -199,7 +206,7 @@ class EvmPayer implements Payer {
   }
 
   /** The channel to this seller on these terms, with the balance that the chain has for it; a new one when there is none. */
-  async #lane({ terms, seller }: PayerRequest, options: AbortOptions): Promise<{ lane: PayerLane; balance: bigint }> {
+  async #lane({ terms, seller }: PayerRequest, options: AbortOptions): Promise<{ lane: PayerLane; state: Held }> {
     const { chain, eip712, wallet, voucherSigner } = this.#init
     const wanted = {
       payer: wallet.address,
@@ -212,15 +219,15 @@ class EvmPayer implements Payer {
     for (const channel of await this.#channels(options)) {
       const { config, channelId } = channel
       if (!Object.entries(wanted).every(([key, value]) => config[key as keyof ChannelConfig] === value)) continue
-      const { balance, pendingWithdrawal } = await chain.channel(channelId, options)
-      if (pendingWithdrawal > 0n) continue
-      return { lane: await this.#laneOf(channel), balance }
+      const state = await chain.channel(channelId, options)
+      if (state.pendingWithdrawal > 0n) continue
+      return { lane: await this.#laneOf(channel), state }
     }
     const config: ChannelConfig = { ...wanted, salt: toHex((this.#init.random ?? randomBytes)(32)) }
     const { chainId, escrow } = chain
     const channelId = eip712.channelId(eip712.escrowDomain(chainId, escrow), config)
     const channel: PayerChannel = { channelId, config, seller, chainId, escrow, deposited: 0n, signed: 0n, base: 0n }
-    return { lane: new PayerLane(channel, this.#init), balance: 0n }
+    return { lane: new PayerLane(channel, this.#init), state: { balance: 0n } }
   }
 
   /** A seller that changes its receiverAuthorizer with every offer gets a channel each time, but no budget each time. */

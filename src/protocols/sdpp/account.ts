@@ -44,6 +44,7 @@ function sizeOf(records: Records, index: number): bigint {
 
 /** Progress after records `from ≤ i < to` of a block. */
 export function advance(terms: SessionTerms, progress: Progress, records: Records, from: number, to: number): Progress {
+  if (to === from) return progress
   const count = BigInt(to - from)
   if (terms.price.unit === 'record' && terms.free === undefined) {
     return {

@@ -5,11 +5,9 @@ import { test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import fc from 'fast-check'
 import { DdmError } from '../../../src/interface/index.ts'
 import { humanLine } from '../../../src/node/logger/human.ts'
 import { createLogger, type LoggerInit, type NodeLogger } from '../../../src/node/logger.ts'
-import { printable } from '../../../src/node/printable.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 function capture(init: LoggerInit = {}): { logger: NodeLogger; lines: string[]; last: () => Record<string, unknown> } {
@@ -68,16 +66,12 @@ test('a stranger cannot forge a line or move the cursor', () => {
   assert.ok(!/[\p{Cc}\u202e]|\\n|\\r|\\u00/u.test(line.trimEnd()), line)
 })
 
-test('printable leaves no control or direction character and keeps the rest', () => {
-  assert.equal(printable('Wetter in Köln, 東京 🌡'), 'Wetter in Köln, 東京 🌡')
-  assert.equal(printable('abcdef', 3), 'abc…')
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => {
-      const safe = printable(text)
-      assert.ok(safe.isWellFormed())
-      assert.ok(!/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u.test(safe))
-    })
-  )
+test('a long text is cut, and its lines become one', () => {
+  const { logger, lines } = capture()
+  logger.info('two\nlines', { long: 'x'.repeat(10_000) })
+  const [line = ''] = lines
+  assert.match(line, /two lines/)
+  assert.ok(line.length < 3_000 && line.includes('x…'), `${line.length}`)
 })
 
 test('libp2p formats with its own letters, only at trace', async () => {

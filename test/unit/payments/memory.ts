@@ -76,12 +76,13 @@ export function memoryChain() {
     tokenBalance: async () => 10n ** 30n,
     deposit: async (config, { amount, data }) => {
       const channelId = eip712.channelId(domain, config)
-      const nonce = `${channelId} ${data.slice(2 + 128, 2 + 192)}`
+      const nonce = eip712.depositNonce(channelId, BigInt(`0x${data.slice(2 + 128, 2 + 192)}`))
       if (nonces.has(nonce)) throw new Error('AuthorizationUsedOrCanceled')
       nonces.add(nonce)
       balances.set(channelId, (balances.get(channelId) ?? 0n) + amount)
       return '0x'
     },
+    isAuthorizationUsed: async (_owner, nonce) => nonces.has(nonce),
     simulateClaim: async () => undefined,
     claim: async (claims) => {
       for (const { config, totalClaimed, voucher } of claims) {

@@ -32,6 +32,7 @@ function scenarios(size: fc.Arbitrary<number>, maxBlocks: number): fc.Arbitrary<
       present: fc.nat(),
       start: fc.nat(),
       stopAfter: fc.option(fc.integer({ min: 1, max: 60 }), { nil: undefined, freq: 2 }),
+      violates: fc.option(fc.bigInt({ min: 0n, max: 60n }), { nil: undefined, freq: 2 }),
       seed: fc.integer()
     })
     .map(({ amount, count, unit, k, credit, prepay, free, quantity, blocks, stopAfter, ...rest }) => {
@@ -61,9 +62,18 @@ function scenarios(size: fc.Arbitrary<number>, maxBlocks: number): fc.Arbitrary<
         ...(free === undefined ? {} : { free }),
         ...(quantity === undefined ? {} : { end: start + quantity })
       }
-      const { available, invoicing, answering, seed } = rest
-      const scenario = { terms, available, invoicing, answering, blocks: cut, present, seed }
-      return stopAfter === undefined ? scenario : { ...scenario, stopAfter }
+      const { available, invoicing, answering, seed, violates } = rest
+      return {
+        terms,
+        available,
+        invoicing,
+        answering,
+        blocks: cut,
+        present,
+        seed,
+        ...(violates === undefined ? {} : { violates }),
+        ...(stopAfter === undefined ? {} : { stopAfter })
+      }
     })
 }
 

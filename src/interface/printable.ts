@@ -1,7 +1,7 @@
 /**
- * The one place that makes text safe for a terminal. Titles, descriptions, status texts and records come from strangers;
- * a C0 or C1 control starts an escape sequence (OSC 8 links, OSC 52 clipboard), a bidi control reorders what is read.
- * `Output` passes everything through here, so that no command has to remember it.
+ * The one place that makes text safe for a terminal or a log. Titles, descriptions, status texts and records come from
+ * strangers; a C0 or C1 control starts an escape sequence (OSC 8 links, OSC 52 clipboard), a bidi control reorders what is
+ * read. `Output` of the command line and the logger pass everything through here, so that nobody has to remember it.
  * @source ECMA-48 §5 (C0, C1), Unicode TR 36 §2 and UAX 9 (bidirectional controls), CVE-2021-42574
  */
 const UNSAFE =

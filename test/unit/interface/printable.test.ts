@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { printable, printableJson } from '../../../src/cli/text.ts'
+import { printable, printableJson } from '../../../src/interface/index.ts'
 
 /** What a terminal would act on: C0, DEL, C1, and what reorders or hides text. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not come through
