@@ -129,6 +129,11 @@ export interface PayerSession {
   accept: (base: bigint, proof: PaymentPayload | undefined, options?: AbortOptions) => Promise<void>
   /** Signs for `sessionPaid` cumulative; the new amount is durable before this resolves. Never lower than before. */
   pay: (sessionPaid: bigint, options?: AbortOptions) => Promise<PaymentPayload | undefined>
+  /**
+   * The seller says that the channel cannot pay for the rest of the order: resolves with a deposit for it to relay, or with
+   * nothing when the channel can pay by now. Throws `budget` or `funds`. undefined where nothing is deposited.
+   */
+  topUp?: (options?: AbortOptions) => Promise<DepositAuthorization | undefined>
   /** The stream was lost: nothing more is promised than what was signed, until the session is resumed or ended. */
   suspend: (options?: AbortOptions) => Promise<void>
   /** The session is over: `due` of it counts as consumed, the rest stays in the channel for the next session. */
@@ -253,6 +258,8 @@ export interface PayeeSession {
   verify: (sessionPaid: bigint, payload: PaymentPayload | undefined) => string | undefined
   /** Verifies and stores; the voucher is durable when this resolves. Only then does it count as credit. */
   credit: (sessionPaid: bigint, payload: PaymentPayload | undefined, options?: AbortOptions) => Promise<void>
+  /** Relays a deposit for the rest of the order, or looks whether one has come; `available` says what it brought. */
+  topUp?: (deposit: DepositAuthorization | undefined, options?: AbortOptions) => Promise<void>
   /** The stream was lost: only what was paid stays promised, until the session is resumed or ended. */
   suspend: (options?: AbortOptions) => Promise<void>
   /** Ends the session: `base` grows by min(due, credited). Resolves with the proof embedded in RECEIPT. */

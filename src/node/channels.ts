@@ -39,7 +39,9 @@ export class Channels {
 
   readonly list = async (options: AbortOptions = {}): Promise<ChannelStanding[]> => {
     const { payers, payees } = this.#components
-    const lists = await Promise.all([...payers, ...payees].map(({ channels }) => channels?.list(options) ?? []))
+    const lists = await Promise.all(
+      [...payers, ...payees].map(async ({ channels }) => (await channels?.list(options)) ?? [])
+    )
     return lists.flat()
   }
 

@@ -19,6 +19,7 @@ import {
   parseBootstrap,
   parseMultiaddr
 } from './network/bootstrap.ts'
+import { Admission } from './network/connection-gater.ts'
 import {
   DEFAULT_LISTEN,
   DIAL_TIMEOUT_MS,
@@ -28,6 +29,7 @@ import {
 } from './network/constants.ts'
 import { startFailure, storeFailure } from './network/failure.ts'
 import {
+  admissionLimits,
   type ConnectionLimits,
   libp2pOptions,
   type NetworkServices,
@@ -39,6 +41,7 @@ import { endOfWait, within } from './network/wait.ts'
 
 export type { Blocks } from './network/blocks.ts'
 export { BOOTSTRAP_LISTEN } from './network/constants.ts'
+export type { ConnectionLimits } from './network/libp2p.ts'
 export type { ResolvedPeer } from './network/peers.ts'
 
 export interface NetworkInit {
@@ -82,6 +85,8 @@ export interface Network {
   /** Serves a protocol; a handler that throws ends its own stream and nothing else. */
   handle: (protocol: string, handler: StreamHandler, options?: HandleOptions) => Promise<void>
   unhandle: (protocol: string, options?: AbortOptions) => Promise<void>
+  /** How to know the peers with a funded channel: slots are kept for them. Asked at each decision. @default none has */
+  setFunded: (isFunded: (peer: string) => boolean) => void
   /** Closes connections, then stores. A second call waits for the first. */
   stop: () => Promise<void>
 }
@@ -147,6 +152,8 @@ async function openStores(paths: Pick<HomePaths, 'peers' | 'blocks'>): Promise<S
 
 function createHelia(init: NetworkInit, listen: string[], stores: Stores): HeliaWithLibp2p<NetworkServices> {
   const logger = init.logger.components()
+  const connections = init.connections ?? {}
+  const admission = new Admission(admissionLimits(connections, init.role), init.logger.child('admission'))
   const helia = createHeliaLight({
     datastore: stores.peers,
     blockstore: stores.blocks,
@@ -159,7 +166,8 @@ function createHelia(init: NetworkInit, listen: string[], stores: Stores): Helia
     listen,
     announce: init.announce ?? [],
     topics: init.topics,
-    connections: init.connections ?? {},
+    connections,
+    admission,
     relay: init.relay ?? {},
     logger
   })
@@ -258,6 +266,10 @@ class RunningNetwork implements Network {
 
   async unhandle(protocol: string, options?: AbortOptions): Promise<void> {
     await this.libp2p.unhandle(protocol, options)
+  }
+
+  setFunded(isFunded: (peer: string) => boolean): void {
+    this.libp2p.services.admission.setFunded(isFunded)
   }
 
   stop(): Promise<void> {

@@ -41,6 +41,7 @@ import { loadConfig, type NodeConfig } from './config.ts'
 import { Expiry } from './expiry.ts'
 import { exposureOfSession } from './exposure.ts'
 import { findSession } from './find-session.ts'
+import { FundedPeers } from './funded.ts'
 import { createHome, type HomeLock, type HomePaths, lockHome } from './home.ts'
 import { type Keys, loadKeys, passphraseFrom } from './keys.ts'
 import { createLogger, type NodeLogger } from './logger.ts'
@@ -221,6 +222,7 @@ class RunningNode implements DdmNode {
   readonly #seller: Seller
   readonly #claims: Claims
   readonly #expiry: Expiry
+  readonly #funded: FundedPeers
   readonly #trust: TrustLedger
   readonly #purchases = new Set<RunningPurchase>()
   #stopped: Promise<void> | undefined
@@ -256,11 +258,13 @@ class RunningNode implements DdmNode {
       strangerCredit: parseUnits(config.strangerCredit, decimals, 'strangerCredit')
     })
     this.#expiry = new Expiry({ sessions: ledger.sessions, payers: parts.payers, payees, trust: this.#trust, logger })
+    this.#funded = new FundedPeers({ sessions: ledger.sessions, payees, logger })
+    network.setFunded(this.#funded.has)
     this.#seller = sdppSeller({ onSessionEnd: ({ refund }) => this.#onSessionEnd(refund) })({
       registrar: network,
       signer,
       catalog: this.#sales,
-      sessions: ledger.sessions,
+      sessions: this.#funded.sessions,
       trust: this.#trust,
       logger: logger.child('seller')
     })
@@ -297,6 +301,7 @@ class RunningNode implements DdmNode {
     await this.#seller.start()
     this.#claims.start()
     this.#expiry.start()
+    this.#funded.start()
   }
 
   readonly listings: DdmNode['listings'] = {
@@ -403,7 +408,7 @@ class RunningNode implements DdmNode {
     await Promise.allSettled([...this.#purchases].map(({ done }) => done))
     await this.#seller.stop()
     await this.#sales.close()
-    await Promise.all([this.#claims.stop(), this.#expiry.stop()])
+    await Promise.all([this.#claims.stop(), this.#expiry.stop(), this.#funded.stop()])
     await this.#closers.close()
   }
 }

@@ -5,6 +5,7 @@ import {
   formatUnits,
   type Hex,
   type Listing,
+  type ListingDocument,
   type Logger,
   type NetworkToken,
   type Payer,
@@ -122,8 +123,8 @@ export class RunningPurchase implements Purchase {
   #firstRecordAt: number | undefined
   #resumes = 0
   #narrow: NarrowWindow | undefined
-  /** Judges the records on every stream of the purchase. */
-  #validator: RecordValidator | undefined
+  /** Judges the records on every stream of the purchase; its thread starts while the seller is dialled. */
+  #validator: Promise<RecordValidator | undefined> | undefined
 
   constructor(target: PurchaseTarget, options: BuyOptions, components: PurchaseComponents) {
     this.#components = components
@@ -209,9 +210,14 @@ export class RunningPurchase implements Purchase {
     } catch (error) {
       const failure = this.#hint(error)
       this.#session.reject(failure)
+      // A consumer whose stream was cut waits for the next one.
+      this.#session = Promise.withResolvers()
+      this.#session.promise.catch(() => {})
+      this.#session.reject(failure)
       throw failure
     } finally {
-      await this.#validator?.close()
+      const validator = await this.#validator?.catch(() => undefined)
+      await validator?.close()
     }
   }
 
@@ -219,10 +225,14 @@ export class RunningPurchase implements Purchase {
     const { checkSchema = true } = this.#options
     if (checkSchema && stored.offer.content.schema !== undefined) {
       const { blocks } = this.#components.network
-      const document = await readDocument(blocks, stored.record.listingCid, { signal: this.#signal })
-      this.#validator = await recordCheck(document, { signal: this.#signal })
+      this.#check(await readDocument(blocks, stored.record.listingCid, { signal: this.#signal }))
     }
     return { stored }
+  }
+
+  #check(document: ListingDocument): void {
+    this.#validator ??= recordCheck(document, { signal: this.#signal })
+    this.#validator.catch(() => {})
   }
 
   async #order(): Promise<BuyerSession> {
@@ -234,9 +244,7 @@ export class RunningPurchase implements Purchase {
     checkListed(listing, wish, limit, token)
     this.#place = { listing: listing.id, seller: listing.peerId }
     await keepDocument(this.#components.network.blocks, listing.document, { signal: this.#signal })
-    if (this.#options.checkSchema !== false) {
-      this.#validator ??= await recordCheck(listing.document, { signal: this.#signal })
-    }
+    if (this.#options.checkSchema !== false) this.#check(listing.document)
     const { answering, refund, mark } = this.#options
     const session = await this.#open(listing.peerId, {
       listing,
@@ -291,9 +299,9 @@ export class RunningPurchase implements Purchase {
     const signal = this.#signal
     const { source } = await network.resolvePeer(seller, { signal, refresh: true })
     this.#source = source
+    const validator = await this.#validator
     const stream = await network.openStream(seller, SDPP_PROTOCOL, { signal })
-    const checked = this.#validator === undefined ? request : { ...request, validator: this.#validator }
-    const session = new BuyerSession(stream, seller, checked, {
+    const session = new BuyerSession(stream, seller, validator === undefined ? request : { ...request, validator }, {
       signer,
       sessions,
       payers,

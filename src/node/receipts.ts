@@ -1,6 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { createRecordValidator } from '../data/index.ts'
-import { exportBundle, type RecordJudge, type VoucherVerifier, verifyBundle } from '../evidence/index.ts'
+import {
+  type BundleInput,
+  exportBundle,
+  type RecordJudge,
+  type VoucherVerifier,
+  verifyBundle
+} from '../evidence/index.ts'
 import {
   type AbortOptions,
   DdmError,
@@ -49,6 +55,22 @@ async function verified(bundle: Uint8Array): Promise<VerifiedReceipt> {
   if (reason === undefined) return shown
   const name = Object.entries(CLOSE_REASON).find(([, code]) => code === reason)?.[0]
   return { ...shown, reason: name ?? `reason ${reason}` }
+}
+
+/** The bundle up to the last invoice that holds: one that the buyer refused would refuse the rest with it. */
+async function undisputed(
+  input: BundleInput
+): Promise<{ bundle: Uint8Array; shown: VerifiedReceipt; disputed?: string }> {
+  const bundle = exportBundle(input)
+  try {
+    return { bundle, shown: await verified(bundle) }
+  } catch (error) {
+    const last = input.statements.findLast(({ kind }) => kind === 'invoice')
+    if (!(error instanceof DdmError) || error.code !== 'evidence' || last === undefined) throw error
+    const statements = input.statements.filter((statement) => statement !== last)
+    const rest = await undisputed({ ...input, statements }).catch(() => Promise.reject(error))
+    return { ...rest, disputed: error.message }
+  }
 }
 
 /**
@@ -108,11 +130,15 @@ export class Receipts {
       documentBytes(this.#blocks, record.listingCid, options)
     ])
     const listing = { cid: record.listingCid, bytes }
-    const bundle = exportBundle({ session: record, statements, parts, listing, violation, voucher })
-    const shown = await verified(bundle)
+    const input = { session: record, statements, parts, listing, violation, voucher }
+    const { bundle, shown, disputed } = await undisputed(input)
     await writeFile(file, bundle, { flush: true })
-    if (violation === undefined || shown.violation !== undefined) return shown
-    return { ...shown, unproven: violation.reason }
+    const unproven = shown.violation === undefined ? violation?.reason : undefined
+    return {
+      ...shown,
+      ...(unproven === undefined ? {} : { unproven }),
+      ...(disputed === undefined ? {} : { disputed })
+    }
   }
 
   /** Highest voucher of the session's channel that this side holds. */

@@ -2,6 +2,7 @@ import { parseProfile, readProfile } from '../chain/index.ts'
 import type { NetworkProfile } from '../interface/index.ts'
 import type { NodeConfig } from './config.ts'
 import { type HomePaths, readNetworkFile } from './home.ts'
+import type { ConnectionLimits } from './network.ts'
 import type { NodeInit } from './types.ts'
 
 /** The profile named by the caller, else the one that the home has joined. */
@@ -15,9 +16,17 @@ export function withOverrides(profile: NetworkProfile, { rpc }: Pick<NodeConfig,
   return rpc.length === 0 ? profile : { ...profile, chain: { ...profile.chain, rpcUrls: rpc } }
 }
 
-export function connectionLimits({ maxConnections, inboundPerSecond }: NodeConfig): {
-  maxConnections?: number
-  inboundPerSecond: number
-} {
-  return { inboundPerSecond, ...(maxConnections === undefined ? {} : { maxConnections }) }
+/** What a node accepts: of the settings those that name connections. */
+export function connectionLimits(config: NodeConfig): ConnectionLimits {
+  const { inboundPerSecond, maxConnectionsPerIp, maxPendingPerIp, idleTimeout, limitLoopback } = config
+  const { maxConnections, reservedConnections } = config
+  return {
+    inboundPerSecond,
+    maxConnectionsPerIp,
+    maxPendingPerIp,
+    idleConnectionMs: idleTimeout,
+    limitLoopback,
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+    ...(reservedConnections === undefined ? {} : { reservedConnections })
+  }
 }

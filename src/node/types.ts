@@ -196,6 +196,8 @@ export interface VerifiedReceipt extends Omit<VerifiedBundle, 'reason'> {
   reason?: string
   /** Why a record breaks the schema although the bundle cannot show it: the seller signed nothing that covers it. */
   unproven?: string
+  /** What is wrong with a later invoice, over which the session was ended: it is left out of the bundle. */
+  disputed?: string
 }
 
 /** A running node: the public door of the SDK. */

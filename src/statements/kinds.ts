@@ -22,6 +22,9 @@ export const channelConfig = map({
 /** The evm rail's payload of a PAYMENT, and the proof in ACCEPT and RECEIPT. The length of the signature is the rail's to judge. */
 export const voucher = map({ channelId: hex(32), maxClaimableAmount: amount, signature: hex({ max: 1024 }) })
 
+/** A deposit for the seller to relay, in ORDER and PAYMENT. */
+export const deposit = map({ amount, collector: address, data: hex({ max: 4096 }) })
+
 const offerPrice = map({
   ...priceFields,
   rail,
@@ -83,7 +86,7 @@ export const STATEMENT_SHAPES = {
     rail,
     config: optional(channelConfig),
     channelAuth: optional(hex({ max: 1024 })),
-    deposit: optional(map({ amount, collector: address, data: hex({ max: 4096 }) })),
+    deposit: optional(deposit),
     from: map({ offset: optional(u64), time: optional(u64), live: optional(flag) }),
     quantity: optional(u64),
     until: optional(u64),

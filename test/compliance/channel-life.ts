@@ -325,6 +325,55 @@ export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
     })
   })
 
+  describe(`${name}: topping up in the middle of a session`, () => {
+    /** One session was cut, and another took the deposit meanwhile. */
+    const short = async (market: EvmMarket) => {
+      const cut = await startSession(market, 100n)
+      await payAndCredit(cut, 20n)
+      await Promise.all([cut.buying.suspend(), cut.selling.suspend()])
+      const other = await startSession(market, 80n)
+      assert.equal(other.buying.order.deposit, undefined)
+      return resumeSession(market, cut)
+    }
+
+    test('a resumed session whose deposit went to another one: the buyer adds what is missing', async (t) => {
+      const market = await setup.start(t)
+      const session = await short(market)
+      assert.equal(session.selling.available(), 20n)
+      const deposit = await session.buying.topUp?.()
+      assert.equal(deposit?.amount, 80n)
+      await session.selling.topUp?.(deposit)
+      assert.equal(session.selling.available(), 100n)
+      assert.equal(await session.buying.topUp?.(), undefined)
+      await session.selling.topUp?.(undefined)
+      await payAndCredit(session, 100n)
+      await endSession(session, 100n, 100n)
+      assert.equal((await (await market.sides()).payee.claim()).claimed, 100n)
+    })
+
+    test('crumbs and foreign collectors are not relayed; the same deposit counts once', async (t) => {
+      const market = await setup.start(t)
+      const { selling, buying } = await short(market)
+      const config = buying.order.config as ChannelConfig
+      await selling.topUp?.(await market.deposit(config, 9n))
+      assert.equal(selling.available(), 20n)
+      const foreign = await market.deposit(config, 80n, { collector: `0x${'0e'.repeat(20)}` })
+      await assert.rejects(async () => selling.topUp?.(foreign), { code: 'refused', message: /names collector/ })
+      const deposit = await market.deposit(config, 40n)
+      await selling.topUp?.(deposit)
+      assert.equal(selling.available(), 60n)
+      await assert.rejects(async () => selling.topUp?.(deposit), { message: /AuthorizationUsedOrCanceled/ })
+      assert.equal(selling.available(), 60n)
+    })
+
+    test('never above the cap of deposits with one seller', async (t) => {
+      const market = await setup.start(t)
+      market.maxDeposit = 150n
+      const { buying } = await short(market)
+      await assert.rejects(async () => buying.topUp?.(), { code: 'budget', details: { need: '180', limit: '150' } })
+    })
+  })
+
   describe(`${name}: claims`, () => {
     test('one bad row among 200 is found by bisection, the other 199 are paid', async (t) => {
       const market = await setup.start(t)

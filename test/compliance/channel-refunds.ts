@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodeFunctionData } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
 import { channelEscrowAbi } from '../../src/chain/abi.ts'
 import type { Hex, Payee, PayeeChannels } from '../../src/interface/index.ts'
 import type { EvmMarket } from './evm-market.ts'
 import { endSession, payAndCredit, type RailSetup, startSession } from './payment-rail.ts'
-import { escrowDomain } from './typed-data.ts'
+import { signRefund } from './typed-data.ts'
 
 /** What a seller pays back: never twice, never what others were promised, and only with its own signature. */
 export function channelRefunds(name: string, setup: RailSetup<EvmMarket>): void {
@@ -135,13 +134,17 @@ export function channelRefunds(name: string, setup: RailSetup<EvmMarket>): void 
       const attempt = (functionName: 'refund' | 'refundWithSignature', args: unknown[]) =>
         market.call(encodeFunctionData({ abi: channelEscrowAbi, functionName, args: args as never }))
       assert.match(await attempt('refund', [config, 40n]), /NotReceiverSide/)
-      const signed = await signRefund(market, market.signer.key, channelId, 0n, 40n)
+      const signed = await signRefund(market.signer.key, market.place, { channelId, nonce: 0n, amount: 40n })
       assert.match(await attempt('refundWithSignature', [config, 40n, 0n, signed]), /InvalidAuthorizerSignature/)
 
       await endSession(session, 60n, 60n)
       assert.equal((await refundsOf(payee).refund(channelId)).amount, 40n)
       // The signature of that refund is public now; the next deposit is safe from it.
-      const sellers = await signRefund(market, market.receiverAuthorizer.key, channelId, 0n, 40n)
+      const sellers = await signRefund(market.receiverAuthorizer.key, market.place, {
+        channelId,
+        nonce: 0n,
+        amount: 40n
+      })
       await startSession(market, 100n)
       assert.match(await attempt('refundWithSignature', [config, 40n, 0n, sellers]), /InvalidRefundNonce\(nonce 0, ex/)
     })
@@ -167,20 +170,4 @@ export function channelRefunds(name: string, setup: RailSetup<EvmMarket>): void 
 function refundsOf({ channels }: Payee): PayeeChannels {
   assert.ok(channels)
   return channels
-}
-
-function signRefund(market: EvmMarket, key: Hex, channelId: Hex, nonce: bigint, amount: bigint): Promise<Hex> {
-  const types = {
-    Refund: [
-      { name: 'channelId', type: 'bytes32' },
-      { name: 'nonce', type: 'uint256' },
-      { name: 'amount', type: 'uint128' }
-    ]
-  } as const
-  return privateKeyToAccount(key).signTypedData({
-    domain: escrowDomain(market.place),
-    types,
-    primaryType: 'Refund',
-    message: { channelId, nonce, amount }
-  })
 }

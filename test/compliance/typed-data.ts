@@ -17,6 +17,11 @@ export const TYPES = {
     { name: 'channelId', type: 'bytes32' },
     { name: 'maxClaimableAmount', type: 'uint128' }
   ],
+  Refund: [
+    { name: 'channelId', type: 'bytes32' },
+    { name: 'nonce', type: 'uint256' },
+    { name: 'amount', type: 'uint128' }
+  ],
   SessionAuth: [
     { name: 'channelId', type: 'bytes32' },
     { name: 'offerDigest', type: 'bytes32' },
@@ -170,4 +175,13 @@ function vOf(signature: Hex): number {
 
 function withV(signature: Hex, v: number): Hex {
   return `${signature.slice(0, 130)}${v.toString(16).padStart(2, '0')}` as Hex
+}
+
+export async function signRefund(
+  key: Hex,
+  place: Place,
+  refund: { channelId: Hex; nonce: bigint; amount: bigint }
+): Promise<Hex> {
+  const domain = escrowDomain(place)
+  return privateKeyToAccount(key).signTypedData({ domain, types: TYPES, primaryType: 'Refund', message: refund })
 }

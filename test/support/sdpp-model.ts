@@ -123,6 +123,10 @@ export class Market {
         case 'close':
           this.#toBuyer.push({ bytes: 0, event: { type: 'closeReceived', reason: effect.reason } })
           break
+        case 'topUp':
+          // This buyer cannot: it wants no more than the channel can pay.
+          this.#toBuyer.push({ bytes: 0, event: { type: 'stop', reason: CLOSE_REASON.maximum } })
+          break
         case 'pump':
           this.#pump = true
           break

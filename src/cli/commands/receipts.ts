@@ -102,7 +102,7 @@ function json({ violation, price, ...bundle }: VerifiedReceipt): Record<string, 
 function summary(bundle: VerifiedReceipt, token?: NetworkToken): string[] {
   const amount = (value: bigint): string =>
     token === undefined ? `${value} atomic units` : `${formatUnits(value, token.decimals)} ${token.symbol}`
-  const { complete, reason, acknowledged, price, violation, unproven, voucher, unpaid, unused } = bundle
+  const { complete, reason, acknowledged, price, violation, unproven, disputed, voucher, unpaid, unused } = bundle
   const per = price.count === 1n ? price.unit : `${price.count} ${price.unit === 'KiB' ? 'KiB' : 'records'}`
   const lines = [
     `${bundle.records} records from offset ${bundle.start} (${bundle.bytes} bytes to pay for) of "${bundle.title}", at ${amount(price.amount)} per ${per}`,
@@ -125,6 +125,7 @@ function summary(bundle: VerifiedReceipt, token?: NetworkToken): string[] {
   if (unproven !== undefined) {
     lines.push(`a record broke the schema (${unproven}), but the seller signed nothing that covers it`)
   }
+  if (disputed !== undefined) lines.push(`a later invoice was refused and is left out: ${disputed}`)
   lines.push(`buyer  ${bundle.buyer}`, `seller ${bundle.seller}`)
   if (bundle.payer !== undefined) {
     lines.push(`paid by ${bundle.payer} in ${bundle.asset} through escrow ${bundle.escrow}`)

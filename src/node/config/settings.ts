@@ -1,5 +1,5 @@
 import { LOG_LEVELS } from '../logger/levels.ts'
-import { DEFAULT_LISTEN } from '../network/constants.ts'
+import { DEFAULT_LISTEN, MAX_PENDING_PER_IP, MAX_PER_IP } from '../network/constants.ts'
 import {
   address,
   amount,
@@ -94,10 +94,30 @@ export const SETTINGS = {
   ),
 
   maxConnections: optional(integer(1, 100_000), 'connections at once; 1000 on a bootstrap node, otherwise 300'),
-  inboundPerSecond: setting(
+  reservedConnections: optional(
+    integer(0, 100_000),
+    'of these, kept for buyers with a funded channel; otherwise a quarter'
+  ),
+  maxConnectionsPerIp: setting(
     integer(1, 100_000),
-    5,
-    'inbound connections per second from one IP address; raise it for many nodes on one machine'
+    MAX_PER_IP,
+    'connections of peers without a funded channel from one IP address; an IPv6 /64 counts as one'
+  ),
+  maxPendingPerIp: setting(
+    integer(1, 100_000),
+    MAX_PENDING_PER_IP,
+    'handshakes under way from one IP address; further ones push out its oldest'
+  ),
+  inboundPerSecond: setting(integer(1, 100_000), 5, 'inbound connections per second from one IP address'),
+  idleTimeout: setting(
+    duration('1s', '1d'),
+    '1m',
+    'unused for this long, a connection gives way to a newcomer when slots are scarce'
+  ),
+  limitLoopback: setting(
+    flag,
+    false,
+    'the limits per IP address hold for loopback too; otherwise many nodes can share one machine'
   )
 } as const satisfies Record<string, Setting<unknown>>
 

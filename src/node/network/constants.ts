@@ -60,3 +60,41 @@ export const BLOCK_TIMEOUT_MS = 15_000
 /** How often a connection is asked whether it lives, and how long it may take to answer. */
 export const PING_INTERVAL_MS = 15_000
 export const PING_TIMEOUT_MS = 30_000
+
+/** Seconds that a stranger may take from socket to proven peer ID, ms: some six round trips of a bad line. */
+export const UPGRADE_TIMEOUT_MS = 5_000
+
+/** Handshakes under way, in all and per IP address; further ones push out the oldest of the most crowded address. */
+export const MAX_PENDING = 256
+export const MAX_PENDING_PER_IP = 16
+
+/** Many nodes on one machine share these. */
+export const LOOPBACK_NETWORKS = ['/ip4/127.0.0.0/ipcidr/8', '/ip6/::1/ipcidr/128']
+
+/** Open connections of one IP address whose peers have no funded channel. */
+export const MAX_PER_IP = 16
+
+/** Connections of one peer: direct, through a relay, and what is left of one that broke. */
+export const MAX_PER_PEER = 4
+
+/** Of all connections those kept for peers with a funded channel, as a share. */
+export const RESERVED_SHARE = 0.25
+
+/** Without a stream that somebody asked for for this long, a connection makes room for another when room is scarce, ms. */
+export const IDLE_MS = 60_000
+
+/** How often it is looked which connections are in use, ms. */
+export const USE_SAMPLE_MS = 5_000
+
+/** Protocols that run on every connection by themselves: a connection with none but these is idle. */
+export const BACKGROUND_PROTOCOLS = [
+  '/ipfs/id/',
+  '/ipfs/ping/',
+  '/libp2p/autonat/',
+  '/libp2p/dcutr',
+  '/meshsub/',
+  '/floodsub/'
+]
+
+/** Most that gossip keeps for a peer that does not read, bytes: then its stream is reset. */
+export const MAX_GOSSIP_BACKLOG = 4 * 1024 * 1024

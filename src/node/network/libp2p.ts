@@ -9,18 +9,28 @@ import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
-import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
+import type { Admission, AdmissionInit } from './connection-gater.ts'
 import {
   DHT_PROTOCOL,
   GOSSIP_RPC_LIMITS,
+  IDLE_MS,
+  LOOPBACK_NETWORKS,
+  MAX_GOSSIP_BACKLOG,
   MAX_GOSSIP_RPC,
+  MAX_PENDING,
+  MAX_PENDING_PER_IP,
+  MAX_PER_IP,
+  MAX_PER_PEER,
   MAX_STREAM_WINDOW,
   PING_INTERVAL_MS,
   PING_TIMEOUT_MS,
-  RELAY_DEFAULTS
+  RELAY_DEFAULTS,
+  RESERVED_SHARE,
+  UPGRADE_TIMEOUT_MS
 } from './constants.ts'
+import { guardedWebSockets } from './guarded-websockets.ts'
 
 /** `bootstrap` and `full` nodes answer DHT queries and keep documents; a `light` one only asks. */
 export type NodeRole = 'bootstrap' | 'full' | 'light'
@@ -33,8 +43,18 @@ export interface ConnectionLimits {
    * raise it there. @default 5
    */
   inboundPerSecond?: number
-  /** Inbound connections whose handshake is not over. @default 32 */
-  maxPendingInbound?: number
+  /** Of the connections those kept for peers with a funded channel. @default a quarter of maxConnections */
+  reservedConnections?: number
+  /** Connections of peers without a funded channel from one IP address, or one IPv6 /64. @default 16 */
+  maxConnectionsPerIp?: number
+  /** Inbound connections whose handshake is not over. @default 256 */
+  maxPending?: number
+  /** The same from one IP address, or one IPv6 /64. @default 16 */
+  maxPendingPerIp?: number
+  /** Unused for this long, a connection gives way to a newcomer when slots are scarce, ms. @default 60000 */
+  idleConnectionMs?: number
+  /** The limits per IP address hold for loopback too. @default false: many nodes on one machine share it */
+  limitLoopback?: boolean
 }
 
 export interface RelayLimits {
@@ -55,6 +75,7 @@ export interface Libp2pInit {
   /** Gossip topics that this node takes part in; subscriptions to any other are ignored. */
   topics: string[] | undefined
   connections: ConnectionLimits
+  admission: Admission
   relay: RelayLimits
   logger: ComponentLogger
 }
@@ -74,28 +95,53 @@ export type NetworkServices = Omit<
  */
 export function libp2pOptions(init: Libp2pInit): Libp2pOptions<NetworkServices> {
   const { connections } = init
+  const limits = admissionLimits(connections, init.role)
   return {
     privateKey: init.identity,
     logger: init.logger,
     nodeInfo: { name: 'ddm', userAgent: 'ddm' },
     addresses: { listen: init.listen, announce: init.announce },
-    transports: [tcp(), webSockets(), circuitRelayTransport()],
+    transports: [tcp(), guardedWebSockets(init.admission.onSocket), circuitRelayTransport()],
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
-    connectionGater: { denyDialMultiaddr: () => false },
+    connectionGater: init.admission.gater,
     // A stream at full speed delays a ping by seconds; the default of 5 s cut paid sessions. SDPP watches its own silence.
     connectionMonitor: { pingInterval: PING_INTERVAL_MS, pingTimeout: { minTimeout: PING_TIMEOUT_MS } },
     connectionManager: {
-      maxConnections: connections.maxConnections ?? (init.role === 'bootstrap' ? 1_000 : 300),
+      // Admission decides on slots, once it knows the peer; until then a handshake needs room beside the open ones.
+      maxConnections: limits.maxConnections + limits.pending,
+      maxIncomingPendingConnections: Number.MAX_SAFE_INTEGER,
+      inboundUpgradeTimeout: UPGRADE_TIMEOUT_MS,
       inboundConnectionThreshold: connections.inboundPerSecond ?? 5,
-      maxIncomingPendingConnections: connections.maxPendingInbound ?? 32
+      allow: limits.limitLoopback ? [] : LOOPBACK_NETWORKS
     },
     services: services(init) as unknown as ServiceFactoryMap<NetworkServices>
   }
 }
 
-function services({ role, topics, relay }: Libp2pInit) {
+/** The limits as admission wants them, with their defaults. */
+export function admissionLimits(connections: ConnectionLimits, role: NodeRole): Required<AdmissionInit> {
+  const maxConnections = connections.maxConnections ?? (role === 'bootstrap' ? 1_000 : 300)
+  const reserved = Math.min(
+    connections.reservedConnections ?? Math.floor(maxConnections * RESERVED_SHARE),
+    maxConnections - 1
+  )
   return {
+    maxConnections,
+    reserved,
+    perSource: connections.maxConnectionsPerIp ?? MAX_PER_IP,
+    perRelay: Math.ceil((maxConnections - reserved) / 2),
+    perPeer: MAX_PER_PEER,
+    pending: connections.maxPending ?? MAX_PENDING,
+    pendingPerSource: connections.maxPendingPerIp ?? MAX_PENDING_PER_IP,
+    idleMs: connections.idleConnectionMs ?? IDLE_MS,
+    limitLoopback: connections.limitLoopback ?? false
+  }
+}
+
+function services({ role, topics, relay, admission }: Libp2pInit) {
+  return {
+    admission: admission.service,
     identify: identify({ runOnLimitedConnection: true }),
     identifyPush: identifyPush({ runOnLimitedConnection: true }),
     ping: ping(),
@@ -112,6 +158,7 @@ function services({ role, topics, relay }: Libp2pInit) {
       allowPublishToZeroTopicPeers: true,
       ...(topics === undefined ? {} : { allowedTopics: topics }),
       maxInboundDataLength: MAX_GOSSIP_RPC,
+      maxOutboundBufferSize: MAX_GOSSIP_BACKLOG,
       decodeRpcLimits: GOSSIP_RPC_LIMITS
     }),
     dcutr: dcutr(),

@@ -3,6 +3,7 @@ import {
   type ChannelSession,
   type ChannelState,
   DdmError,
+  type DepositAuthorization,
   faultPoint,
   type Hex,
   type PayeeChannel,
@@ -12,6 +13,7 @@ import {
 } from '../../interface/index.ts'
 import type { ChainHealth } from './chain-health.ts'
 import type { EvmPayeeInit } from './payee.ts'
+import { checkCollector, relayDeposit } from './relay.ts'
 import { Serial } from './serial.ts'
 import { voucherProblem } from './voucher.ts'
 
@@ -199,7 +201,7 @@ export class PayeeLane {
     session.reopen()
     // No more than the channel can pay now: the deposit may have been orphaned, or promised to another order.
     const left = this.leftFor(session)
-    session.promise(maximum < left ? maximum : left)
+    session.promise(maximum < left ? maximum : left, maximum)
     await this.store(options, session)
     return session
   }
@@ -268,8 +270,10 @@ class LaneSession implements PayeeSession {
   isOpen = true
   consumed = 0n
   readonly #lane: PayeeLane
-  /** Most that the session may cost; undefined while nobody uses it. */
+  /** Kept of the channel for this session; undefined while nobody uses it. */
   #maximum: bigint | undefined
+  /** Most that the session may cost. */
+  #ordered = 0n
 
   constructor(lane: PayeeLane) {
     this.#lane = lane
@@ -280,8 +284,25 @@ class LaneSession implements PayeeSession {
     return this.#maximum === undefined || this.#maximum < this.paid ? this.paid : this.#maximum
   }
 
-  promise(maximum: bigint): void {
+  promise(maximum: bigint, ordered = maximum): void {
     this.#maximum = maximum
+    this.#ordered = ordered
+  }
+
+  /** Not for a crumb of what is missing: the gas is the seller's. */
+  async topUp(deposit: DepositAuthorization | undefined, options: AbortOptions = {}): Promise<void> {
+    const lane = this.#lane
+    checkCollector(lane.init.chain, deposit)
+    await lane.orders.run(async () => {
+      await lane.refresh(options)
+      const left = lane.leftFor(this)
+      const missing = this.#ordered > left ? this.#ordered - left : 0n
+      const isEnough = deposit !== undefined && (deposit.amount >= missing || deposit.amount >= this.#ordered / 10n)
+      if (missing > 0n && isEnough) await relayDeposit(lane, deposit, () => lane.leftFor(this) > left, options)
+      if (this.#maximum === undefined) return
+      const now = lane.leftFor(this)
+      this.#maximum = now < this.#ordered ? now : this.#ordered
+    }, options)
   }
 
   reopen(): void {
@@ -327,7 +348,7 @@ class LaneSession implements PayeeSession {
 
   verify(sessionPaid: bigint, payload: PaymentPayload | undefined): string | undefined {
     if (!this.isOpen || this.#maximum === undefined) return 'the session has ended'
-    if (sessionPaid > this.#maximum) return `${sessionPaid} paid is above the session's maximum ${this.#maximum}`
+    if (sessionPaid > this.#ordered) return `${sessionPaid} paid is above the session's maximum ${this.#ordered}`
     if (payload === undefined) return sessionPaid === 0n ? undefined : 'a payment on this rail carries a voucher'
     const more = sessionPaid > this.paid ? sessionPaid - this.paid : 0n
     return this.#lane.problem(payload, more)

@@ -7,7 +7,6 @@ import {
   type ChannelStore,
   type ClaimResult,
   DdmError,
-  type DepositAuthorization,
   type Hex,
   type ListingPayment,
   type Logger,
@@ -24,6 +23,7 @@ import type { Eip712 } from './eip712.ts'
 import { EvmPayeeChannels } from './payee-channels.ts'
 import type { PayeeLane } from './payee-lane.ts'
 import { PayeeLanes } from './payee-lanes.ts'
+import { checkCollector, relayDeposit } from './relay.ts'
 import { malformedSignature } from './signature.ts'
 
 export interface EvmPayeeInit {
@@ -88,7 +88,7 @@ class EvmPayee implements Payee {
     const { config, channelAuth, deposit } = request.order
     if (config === undefined || channelAuth === undefined) throw invalid('the order has no channel or no channelAuth')
     this.#checkConfig(config, request.terms)
-    this.#checkCollector(deposit)
+    checkCollector(chain, deposit)
     const channelId = eip712.channelId(eip712.escrowDomain(chain.chainId, chain.escrow), config)
     this.#checkAuthorization(channelId, config, channelAuth, request)
     const loading = this.#lanes.of(channelId, config)
@@ -120,8 +120,11 @@ class EvmPayee implements Payee {
     const { channelId } = lane.channel
     const { deposit } = request.order
     await lane.refresh(options)
-    // Also when the channel could pay this order without it: another order of the buyer may count on it.
-    if (deposit !== undefined) await this.#relay(lane, deposit, request.maximum, options)
+    // Also when the channel could pay this order without it: another order of the buyer may count on it. Gas is spent
+    // only on what makes the order possible.
+    if (deposit !== undefined && lane.free + deposit.amount >= request.maximum) {
+      await relayDeposit(lane, deposit, () => lane.free >= request.maximum, options)
+    }
     const { free } = lane
     if (free < request.maximum) {
       throw new DdmError(
@@ -158,15 +161,6 @@ class EvmPayee implements Payee {
     if (config.payerAuthorizer === NO_ADDRESS) throw invalid("the channel's payerAuthorizer is the zero address")
   }
 
-  #checkCollector(deposit: DepositAuthorization | undefined): void {
-    const { eip3009Collector } = this.#init.chain
-    if (deposit === undefined || deposit.collector === eip3009Collector) return
-    throw new DdmError(
-      'refused',
-      `the deposit names collector ${deposit.collector}, this network has ${eip3009Collector}`
-    )
-  }
-
   #checkAuthorization(channelId: Hex, config: ChannelConfig, channelAuth: Hex, request: PayeeRequest): void {
     const { chain, eip712 } = this.#init
     const malformed = malformedSignature(channelAuth)
@@ -177,30 +171,6 @@ class EvmPayee implements Payee {
       throw invalid(
         `channelAuth is signed by ${signer ?? 'nobody'}, the channel's authorizer is ${config.payerAuthorizer}`
       )
-    }
-  }
-
-  async #relay(lane: PayeeLane, deposit: DepositAuthorization, maximum: bigint, options: AbortOptions): Promise<void> {
-    const { chain, logger } = this.#init
-    const { config, channelId } = lane.channel
-    // Gas is spent only on what makes the order possible.
-    if (lane.free + deposit.amount < maximum) return
-    try {
-      const transaction = await chain.deposit(config, deposit, options)
-      logger.info('deposit relayed', { channelId, amount: deposit.amount.toString(), transaction })
-      await lane.refresh(options)
-    } catch (error) {
-      const code = error instanceof DdmError ? error.code : undefined
-      if (code === 'funds') {
-        throw new DdmError('refused', 'this seller cannot relay a deposit now; deposit directly', { cause: error })
-      }
-      if (code !== 'chain') throw error
-      // It may have come before, with an order whose ACCEPT was lost: what counts is the channel's state.
-      await lane.refresh(options)
-      if (lane.free >= maximum) return
-      throw new DdmError('refused', `the deposit was not accepted by the chain: ${(error as DdmError).message}`, {
-        cause: error
-      })
     }
   }
 }

@@ -2,6 +2,7 @@ import {
   type AbortOptions,
   type ChannelSession,
   DdmError,
+  type DepositAuthorization,
   faultPoint,
   type Hex,
   type PayerChannel,
@@ -30,16 +31,25 @@ export interface OpenAuthorization {
   validBefore: bigint
 }
 
+/** What the channel lacks for all that is promised of it, as an authorization; nothing when it lacks nothing. */
+export type DepositForLane = (
+  lane: PayerLane,
+  request: Pick<PayerRequest, 'seller' | 'terms'>,
+  options: AbortOptions
+) => Promise<DepositAuthorization | undefined>
+
 /** One channel and its open sessions: a voucher is for the base and the sum of what they paid. */
 export class PayerLane {
   channel: PayerChannel
   authorization: OpenAuthorization | undefined
   readonly init: EvmPayerInit
+  readonly deposit: DepositForLane
   readonly #domain: Uint8Array
   readonly #open = new Set<LaneSession>()
 
-  constructor(channel: PayerChannel, init: EvmPayerInit) {
+  constructor(channel: PayerChannel, init: EvmPayerInit, deposit: DepositForLane) {
     const { eip712, chain } = init
+    this.deposit = deposit
     this.channel = channel
     this.init = init
     this.#domain = eip712.escrowDomain(chain.chainId, chain.escrow)
@@ -203,6 +213,11 @@ class LaneSession implements PayerSession {
     this.consumed = 0n
     // What an earlier run had reserved beyond what it signed stays spent: the careful side.
     if (this.paid > this.#reserved) this.#reserved = this.paid
+  }
+
+  async topUp(options: AbortOptions = {}): Promise<DepositAuthorization | undefined> {
+    const spending = this.#check(this.paid)
+    return this.#lane.deposit(this.#lane, spending, options)
   }
 
   async suspend(options?: AbortOptions): Promise<void> {

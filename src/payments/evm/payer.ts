@@ -26,7 +26,7 @@ import { toHex } from '../../statements/index.ts'
 import { authorizeDeposit, unspent } from './deposit.ts'
 import type { Eip712 } from './eip712.ts'
 import { EvmPayerChannels } from './payer-channels.ts'
-import { PayerLane, unitPriceOf } from './payer-lane.ts'
+import { type DepositForLane, PayerLane, unitPriceOf } from './payer-lane.ts'
 import { Serial, until } from './serial.ts'
 
 /** An EVM key that signs digests. */
@@ -137,11 +137,7 @@ class EvmPayer implements Payer {
     const permission = { seller, session: '', amount: 0n, ...(unitPrice === undefined ? {} : { unitPrice }) }
     await budget.reserve(permission, options)
     const { lane, state } = await this.#lane(request, options)
-    const authorized = await this.#deposit(lane, state, request, options)
-    const deposit =
-      authorized !== undefined && this.#init.directDeposits === true
-        ? await this.#depositDirectly(lane, authorized, options)
-        : authorized
+    const deposit = await this.#deposit(lane, state, request, options)
     const { config, channelId } = lane.channel
     const digest = eip712.session(eip712.sessionDomain(chain.chainId, chain.escrow), channelId, binding)
     const session = lane.session(request, {
@@ -161,6 +157,18 @@ class EvmPayer implements Payer {
     return session
   }
 
+  /** In the middle of a session: also what a withdrawal takes away is missing. */
+  readonly #topUp: DepositForLane = (lane, request, options) => {
+    const { channelId, config } = lane.channel
+    const work = async (): Promise<DepositAuthorization | undefined> => {
+      const { pendingWithdrawal, ...state } = await this.#init.chain.channel(channelId, options)
+      const deposit = await this.#deposit(lane, state, { ...request, maximum: pendingWithdrawal }, options)
+      await lane.store(options)
+      return deposit
+    }
+    return this.#inTurn(config.receiver, work, options)
+  }
+
   /** Stored first: without its config nobody gets a deposit out again. */
   async #depositDirectly(lane: PayerLane, deposit: DepositAuthorization, options: AbortOptions): Promise<undefined> {
     const { chain, logger } = this.#init
@@ -175,7 +183,7 @@ class EvmPayer implements Payer {
   async #deposit(
     lane: PayerLane,
     state: Held,
-    request: PayerRequest,
+    request: Pick<PayerRequest, 'terms' | 'seller' | 'maximum'>,
     options: AbortOptions
   ): Promise<DepositAuthorization | undefined> {
     const { chain } = this.#init
@@ -194,11 +202,9 @@ class EvmPayer implements Payer {
           continue
         }
         const elsewhere = await this.#lockedElsewhere(lane, request, options)
-        return authorizeDeposit(
-          lane,
-          { amount: missing, balance: now.balance, unconfirmed: now.unconfirmed ?? 0n, elsewhere },
-          options
-        )
+        const { balance, unconfirmed = 0n } = now
+        const deposit = await authorizeDeposit(lane, { amount: missing, balance, unconfirmed, elsewhere }, options)
+        return this.#init.directDeposits === true ? this.#depositDirectly(lane, deposit, options) : deposit
       }
       await until(depositing, options)
       held = await read()
@@ -227,13 +233,13 @@ class EvmPayer implements Payer {
     const { chainId, escrow } = chain
     const channelId = eip712.channelId(eip712.escrowDomain(chainId, escrow), config)
     const channel: PayerChannel = { channelId, config, seller, chainId, escrow, deposited: 0n, signed: 0n, base: 0n }
-    return { lane: new PayerLane(channel, this.#init), state: { balance: 0n } }
+    return { lane: new PayerLane(channel, this.#init, this.#topUp), state: { balance: 0n } }
   }
 
   /** A seller that changes its receiverAuthorizer with every offer gets a channel each time, but no budget each time. */
   async #lockedElsewhere(
     { channel: { channelId } }: PayerLane,
-    { terms, seller }: PayerRequest,
+    { terms, seller }: Pick<PayerRequest, 'terms' | 'seller'>,
     options: AbortOptions
   ): Promise<bigint> {
     const { chain } = this.#init
@@ -267,7 +273,7 @@ class EvmPayer implements Payer {
   }
 
   async #load(channel: PayerChannel): Promise<PayerLane> {
-    const lane = new PayerLane(channel, this.#init)
+    const lane = new PayerLane(channel, this.#init, this.#topUp)
     lane.restore(await this.#init.channels.sessions('payer', channel.channelId))
     return lane
   }

@@ -180,6 +180,7 @@ export class BuyerSession {
   #keeping: (() => void) | undefined
   #invoices = 0
   #payments = 0
+  #toppingUp = false
   #finished = false
 
   constructor(stream: WireStream, seller: string, request: BuyRequest, components: BuyerComponents) {
@@ -383,11 +384,36 @@ export class BuyerSession {
       case 'STATUS': {
         const { code, text } = message.content
         if (code >= 200n) throw new SdppError(Number(code) as never, text, { side: 'remote' })
+        if (code === BigInt(STATUS.toppingUp) && this.#state.phase === 'streaming') this.#topUp()
         return
       }
       default:
         throw new SdppError(STATUS.unexpected, `${message.name} is not for this buyer`)
     }
+  }
+
+  /** The channel cannot pay for the rest of the order: the seller waits while a deposit is made, and relays it. */
+  #topUp(): void {
+    const { payer } = this.#order as PlacedOrder
+    if (this.#toppingUp) return
+    if (payer.topUp === undefined) return this.stop(CLOSE_REASON.maximum)
+    this.#toppingUp = true
+    this.#wire.send(encodePlain('STATUS', { code: BigInt(STATUS.toppingUp), text: 'a deposit is on its way' }))
+    Promise.all([payer.topUp({ signal: this.#abort.signal }), this.#rail])
+      .then(([deposit]) => {
+        if (this.#wire.ended || this.#state.phase !== 'streaming') return
+        const { paid, voucher } = payer
+        const payload = paid === 0n || voucher === undefined ? {} : { payload: voucher }
+        const more = deposit === undefined ? {} : { deposit }
+        this.#wire.send(encodePlain('PAYMENT', { n: this.#state.received.n, sessionPaid: paid, ...payload, ...more }))
+      })
+      .catch((error: unknown) => {
+        this.#components.logger.warn('the channel was not topped up', { error: String(error) })
+        this.stop(CLOSE_REASON.maximum)
+      })
+      .finally(() => {
+        this.#toppingUp = false
+      })
   }
 
   #onClose(reason: number): void {
@@ -501,8 +527,10 @@ export class BuyerSession {
     const before = this.#verified
     const good = await this.#verifier.verifyInBackground(statement)
     await before
-    if (good) this.#active?.ledger.keepInvoice(statement, this.#standing)
-    else this.#fail(new SdppError(STATUS.badSignature, 'INVOICE has a bad signature'))
+    if (!good) return this.#fail(new SdppError(STATUS.badSignature, 'INVOICE has a bad signature'))
+    if (this.#state.phase !== 'failed') return this.#active?.ledger.keepInvoice(statement, this.#standing)
+    // It may be the one that is disputed: kept beside the last that both agreed to, not in its place.
+    await this.#components.sessions.keep(statement.content.session.toString(), 'buyer', [statement])
   }
 
   #onReceipt(statement: CheckedStatement<'receipt'>): void {

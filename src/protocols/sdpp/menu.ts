@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import type { AbortOptions, Logger } from '../../interface/index.ts'
-import { equalBytes, type Statement, verifyStatement } from '../../statements/index.ts'
+import type { AbortOptions, Logger, RandomBytes } from '../../interface/index.ts'
+import { equalBytes, type Statement, type StatementVerifier, statementVerifier } from '../../statements/index.ts'
 import { toDdmError } from './buyer-errors.ts'
 import type { Clock } from './clock.ts'
 import { HELLO_TIMEOUT_MS, MAX_MENU_PAGES, SDPP_VERSION } from './constants.ts'
 import { encodePlain, type Message } from './messages.ts'
 import { SdppError, STATUS } from './status.ts'
+import { BUYER_TRANSITIONS, follow } from './transitions.ts'
 import { Wire, type WireStream } from './wire.ts'
 
 export type MenuEntry = Statement<'menu'>['listings'][number]
@@ -18,17 +19,17 @@ export type MenuEntry = Statement<'menu'>['listings'][number]
 export async function requestMenu(
   stream: WireStream,
   seller: string,
-  components: { clock: Clock; logger: Logger },
+  components: { clock: Clock; logger: Logger; verifier?: StatementVerifier; random?: RandomBytes },
   options: AbortOptions = {}
 ): Promise<MenuEntry[]> {
-  const { clock, logger } = components
+  const { clock, logger, verifier = statementVerifier, random = randomBytes } = components
   options.signal?.throwIfAborted()
   const entries: MenuEntry[] = []
   const result = Promise.withResolvers<MenuEntry[]>()
-  let nonce = randomBytes(16)
+  let nonce = random(16)
   let pages = 0
   const ask = (after?: bigint): void => {
-    nonce = randomBytes(16)
+    nonce = random(16)
     wire.send(
       encodePlain('HELLO', { versions: [SDPP_VERSION], nonce, pay: [], ...(after === undefined ? {} : { after }) })
     )
@@ -40,12 +41,13 @@ export async function requestMenu(
     }
     if (message.name !== 'MENU') throw new SdppError(STATUS.unexpected, `${message.name} instead of MENU`)
     const { statement } = message
-    if (statement.issuer !== seller || !verifyStatement(statement) || !equalBytes(statement.content.nonce, nonce)) {
+    if (statement.issuer !== seller || !verifier.verify(statement) || !equalBytes(statement.content.nonce, nonce)) {
       throw new SdppError(STATUS.badSignature, `the menu is not signed by ${seller} for this request`)
     }
     entries.push(...statement.content.listings)
     const { next } = statement.content
     if (next !== undefined && ++pages < MAX_MENU_PAGES) return ask(next)
+    follow(BUYER_TRANSITIONS, 'greeting', 'menuReceived')
     result.resolve(entries)
     wire.close()
   }

@@ -3,6 +3,7 @@ import {
   bytes,
   type CheckedStatement,
   decodeCanonical,
+  deposit,
   encodeCanonical,
   FieldError,
   flag,
@@ -40,7 +41,7 @@ export const MESSAGE_SHAPES = {
     details: optional(map({ have: optional(text(200)), need: optional(text(200)) }))
   }),
   RESUME: map({ session: link, position: u64, root: bytes(32), paid: amount, voucher: optional(voucher) }),
-  PAYMENT: map({ n: u64, sessionPaid: amount, payload: optional(voucher) }),
+  PAYMENT: map({ n: u64, sessionPaid: amount, payload: optional(voucher), deposit: optional(deposit) }),
   POSITION: map({ n: u64 }),
   CLOSE: map({ reason: u64, n: u64, text: optional(text(1024)), refund: optional(flag) }),
   PING: map({})

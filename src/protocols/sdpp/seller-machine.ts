@@ -32,11 +32,12 @@ export interface SellerState {
   readonly uninvoicedSince: number | undefined
   /** The oldest invoice that asks for money and is unanswered: newer ones do not restart its timer. */
   readonly awaiting: { due: bigint; since: number } | undefined
-  /** The payment timer was paused for a deposit; that is granted once. */
+  /** The payment timer was paused for a deposit; that is granted once, and again when a deposit has come. */
   readonly pausedOnce: boolean
   /** Slices on their way: position after each and its bytes. Neighbours share an entry up to 32 KiB. */
   readonly inFlight: ReadonlyArray<{ n: bigint; bytes: number }>
-  readonly blocked: 'no' | 'window' | 'flow'
+  /** `channel`: what it can pay is used up, though not the order's maximum. */
+  readonly blocked: 'no' | 'window' | 'flow' | 'channel'
   readonly reason: number | undefined
   /** CLOSE came while records that are paid for were still to be sent again: they go first. */
   readonly closing: boolean
@@ -80,6 +81,8 @@ export type SellerEffect =
   | { type: 'close'; reason: number }
   | { type: 'invoice'; n: bigint; bytes: bigint; due: bigint; credited: bigint }
   | { type: 'receipt'; n: bigint; bytes: bigint; due: bigint; credited: bigint; reason: number }
+  /** Asks for a deposit: the channel can pay `have` of what the order may cost. */
+  | { type: 'topUp'; have: bigint; need: bigint }
   | { type: 'pump' }
   | { type: 'finish' }
   | { type: 'fail'; code: StatusCode; text: string }
@@ -157,7 +160,7 @@ function invoice(state: SellerState, now: number): [SellerState, SellerEffect] {
 function streamingDeadline(state: SellerState, now: number): number | undefined {
   const { uninvoicedSince, awaiting, blocked, closing } = state
   if (closing) return now + PAYMENT_TIMEOUT_MS
-  const since = awaiting?.since ?? (blocked === 'window' ? now : undefined)
+  const since = awaiting?.since ?? (blocked === 'window' || blocked === 'channel' ? now : undefined)
   const payment = since === undefined ? Number.POSITIVE_INFINITY : since + PAYMENT_TIMEOUT_MS
   const invoiced = uninvoicedSince === undefined ? Number.POSITIVE_INFINITY : uninvoicedSince + INVOICE_DELAY_MS
   const deadline = Math.min(payment, invoiced)
@@ -240,17 +243,18 @@ function onWindowFull(
   from: number,
   now: number
 ): [SellerState, SellerEffect[]] {
-  // No payment can ever make room for the next record: the order, or its channel, is used up.
-  const most = state.available === undefined || terms.maximum < state.available ? terms.maximum : state.available
-  if (fitting(terms, state.sent, records, from, from + 1, most) === 0) {
-    return endStreaming(state, CLOSE_REASON.maximum, now)
-  }
-  const blocked: SellerState = { ...state, blocked: 'window' }
+  const fits = (limit: bigint): boolean => fitting(terms, state.sent, records, from, from + 1, limit) > 0
+  // No payment can ever make room for the next record: the order is used up.
+  if (!fits(terms.maximum)) return endStreaming(state, CLOSE_REASON.maximum, now)
+  const { available } = state
+  const short = available !== undefined && !fits(available)
+  const blocked: SellerState = { ...state, blocked: short ? 'channel' : 'window' }
+  const ask: SellerEffect[] = short ? [{ type: 'topUp', have: available, need: terms.maximum }] : []
   if (state.sent.n > state.invoiced.n) {
     const [invoiced, effect] = invoice(blocked, now)
-    return [invoiced, [effect]]
+    return [invoiced, [effect, ...ask]]
   }
-  return [{ ...blocked, deadline: streamingDeadline(blocked, now) }, []]
+  return [{ ...blocked, deadline: streamingDeadline(blocked, now) }, ask]
 }
 
 /** CLOSE, then the final invoice at the last position; the receipt follows when it is paid or the time is over. */
@@ -311,7 +315,9 @@ function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] 
         const owed = awaiting.due - state.credited
         return fail(state, STATUS.paymentTimeout, `no payment of ${owed} within ${PAYMENT_TIMEOUT_MS / 1000} s`)
       }
-      if (uninvoicedSince === undefined) return endStreaming(state, CLOSE_REASON.notPaid, now)
+      if (uninvoicedSince === undefined) {
+        return endStreaming(state, state.blocked === 'channel' ? CLOSE_REASON.maximum : CLOSE_REASON.notPaid, now)
+      }
       const [next, effect] = invoice(state, now)
       return [next, [effect]]
     }
@@ -329,8 +335,17 @@ function onCredited(
   { sessionPaid, available }: Extract<SellerEvent, { type: 'credited' }>,
   now: number
 ): [SellerState, SellerEffect[]] {
-  const state = available === undefined ? before : { ...before, available }
-  if (sessionPaid <= state.credited) return [state, []]
+  const grown = available !== undefined && before.available !== undefined && available > before.available
+  const state = {
+    ...before,
+    ...(available === undefined ? {} : { available }),
+    ...(grown ? { pausedOnce: false } : {})
+  }
+  if (sessionPaid <= state.credited) {
+    if (!grown || state.phase !== 'streaming' || state.blocked !== 'channel') return [state, []]
+    const open: SellerState = { ...state, blocked: 'no' }
+    return [{ ...open, deadline: streamingDeadline(open, now) }, [{ type: 'pump' }]]
+  }
   const { invoiced } = state
   const asked = invoiced.due > sessionPaid ? { due: invoiced.due, since: now } : undefined
   const next: SellerState = {
@@ -344,11 +359,14 @@ function onCredited(
   return [{ ...next, deadline: streamingDeadline(next, now) }, [{ type: 'pump' }]]
 }
 
-/** The buyer waits for a deposit to be mined: the payment timer gets that long, once. */
+/** The buyer waits for a deposit to be mined: the payment timer gets that long, once for each deposit that comes. */
 function onToppingUp(state: SellerState, now: number): [SellerState, SellerEffect[]] {
   const { awaiting } = state
-  if (awaiting === undefined || state.pausedOnce) return [state, []]
+  if (state.pausedOnce) return [state, []]
   const paused = { ...state, pausedOnce: true }
+  if (awaiting === undefined) {
+    return state.blocked === 'channel' ? [{ ...paused, deadline: now + ACCEPT_TIMEOUT_MS }, []] : [state, []]
+  }
   if (state.phase === 'settling') return [{ ...paused, deadline: now + ACCEPT_TIMEOUT_MS }, []]
   const since = now + ACCEPT_TIMEOUT_MS - PAYMENT_TIMEOUT_MS
   const waiting: SellerState = { ...paused, awaiting: { ...awaiting, since } }

@@ -1,8 +1,10 @@
 import {
   type Block,
+  type DepositAuthorization,
   faultPoint,
   type Hex,
   type Logger,
+  type PayeeSession,
   type RandomBytes,
   recordEnds,
   type SessionStore,
@@ -298,6 +300,16 @@ export class SellerSession {
       () => stored,
       () => this.#step({ type: 'credited', sessionPaid, ...(rail.account && { available: rail.available() }) })
     )
+    if (payment.deposit !== undefined || this.#state.blocked === 'channel') this.#topUp(rail, payment.deposit)
+  }
+
+  /** A deposit that fails is the buyer's to look after: without it the session ends as if it had none. */
+  #topUp(rail: PayeeSession, deposit: DepositAuthorization | undefined): void {
+    if (rail.topUp === undefined) return
+    rail.topUp(deposit, { signal: this.#abort.signal }).then(
+      () => this.#step({ type: 'credited', sessionPaid: this.#credited, available: rail.available() }),
+      (error: unknown) => this.#components.logger.warn('a channel was not topped up', { error: String(error) })
+    )
   }
 
   /** After CLOSE for a bad record no payment is waited for: those that came before it count first. */
@@ -343,6 +355,11 @@ export class SellerSession {
           () => made,
           (statement) => this.#sendSigned('RECEIPT', statement)
         )
+      }
+      case 'topUp': {
+        const details = { have: effect.have.toString(), need: effect.need.toString() }
+        const text = `the channel can pay ${details.have}, the order may cost ${details.need}; top it up`
+        return this.#wire.send(encodePlain('STATUS', { code: BigInt(STATUS.toppingUp), text, details }))
       }
       case 'pump':
         return this.#pump()

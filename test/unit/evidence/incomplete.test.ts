@@ -23,12 +23,12 @@ const refused = async (lie: Lie, message: RegExp) => {
 }
 
 test('a session without a receipt shows what the seller signed last, and what the buyer signed', async () => {
-  const { complete, acknowledged, records, due, credited, unpaid, transcript, vouched, reason, statements } =
+  const { complete, acknowledged, records, due, credited, unpaid, transcript, voucher, reason, statements } =
     await shown({ statements: CUT })
   assert.deepEqual([complete, acknowledged, reason, statements], [false, false, undefined, 4])
   assert.deepEqual([records, due, credited, unpaid], [600n, 60_000n, 58_000n, 2_000n])
-  assert.deepEqual([transcript, vouched], [true, BASE + 60_000n])
-  assert.equal((await shown({ statements: CUT, held: 'none' })).vouched, undefined)
+  assert.deepEqual([transcript, voucher?.maxClaimableAmount], [true, BASE + 60_000n])
+  assert.equal((await shown({ statements: CUT, held: 'none' })).voucher, undefined)
 })
 
 test('an invoice in the middle of a block is signed, but its transcript cannot be shown', async () => {

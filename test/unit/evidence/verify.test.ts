@@ -26,7 +26,8 @@ test('a good bundle verifies from its bytes alone', async () => {
   assert.equal(shown.statements, 6)
   assert.deepEqual([shown.complete, shown.transcript, shown.unpaid, shown.start], [true, true, 0n, 40n])
   assert.deepEqual(shown.price, { amount: 100n, count: 1n, unit: 'record' })
-  assert.deepEqual([shown.violation, shown.vouched], [undefined, undefined])
+  assert.deepEqual([shown.violation, shown.bytes, shown.base], [undefined, 4_800n, BASE])
+  assert.equal(shown.voucher?.maxClaimableAmount, BASE + 60_000n)
 })
 
 test('free records, a price per KiB, money left over and a missing acknowledgement are no fault', async () => {

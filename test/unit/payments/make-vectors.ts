@@ -24,7 +24,11 @@ function keyOf(name: string): { privateKey: Hex; address: Address } {
 
 /** All vectors of docs/specs/payments.md, made by this implementation. */
 export function makePaymentVectors() {
-  const keys = { payer: keyOf('payer'), payerAuthorizer: keyOf('payerAuthorizer') }
+  const keys = {
+    payer: keyOf('payer'),
+    payerAuthorizer: keyOf('payerAuthorizer'),
+    receiverAuthorizer: keyOf('receiverAuthorizer')
+  }
   const escrow = eip712.escrowDomain(CHAIN_ID, ESCROW)
   const session = eip712.sessionDomain(CHAIN_ID, ESCROW)
   const token = eip712.domain({ ...TOKEN, chainId: CHAIN_ID, verifyingContract: TOKEN.address })
@@ -82,6 +86,12 @@ export function makePaymentVectors() {
         digest: toHex(digest),
         signature: eip712.sign(digest, bytesOf('payerAuthorizer'))
       }
+    }),
+    refunds: AMOUNTS.slice(1).map((amount, index) => {
+      const nonce = AMOUNTS[index] as bigint
+      const digest = eip712.refund(escrow, channelId, nonce, amount)
+      const signature = eip712.sign(digest, bytesOf('receiverAuthorizer'))
+      return { channelId, nonce: String(nonce), amount: String(amount), digest: toHex(digest), signature }
     }),
     deposits: AMOUNTS.slice(1).map((amount, index) => {
       const salt = AMOUNTS[index] as bigint

@@ -12,6 +12,7 @@ import {
   escrowDomain,
   separatorOf,
   sessionDomain,
+  signRefund,
   signSession,
   signVoucher,
   TYPES
@@ -83,6 +84,16 @@ test('session authorizations', async () => {
     const hash = eip712.session(fromHex(vectors.domains.session), channelId, binding)
     assert.deepEqual(hash, fromHex(digest))
     assert.equal((await recoverAddress({ hash: digest, signature })).toLowerCase(), keys.payerAuthorizer.address)
+  }
+})
+
+test('refunds', async () => {
+  for (const { channelId, nonce, amount, digest, signature } of vectors.refunds) {
+    const refund = { channelId, nonce: BigInt(nonce), amount: BigInt(amount) }
+    assert.equal(await signRefund(keys.receiverAuthorizer.privateKey, place, refund), signature)
+    const hash = eip712.refund(fromHex(vectors.domains.escrow), channelId, refund.nonce, refund.amount)
+    assert.deepEqual(hash, fromHex(digest))
+    assert.equal((await recoverAddress({ hash: digest, signature })).toLowerCase(), keys.receiverAuthorizer.address)
   }
 })
 

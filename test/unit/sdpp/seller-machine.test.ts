@@ -219,10 +219,25 @@ test('maximum: the last record that it allows is sent, then CLOSE', () => {
   assert.equal(seller.state.reason, CLOSE_REASON.maximum)
 })
 
-test('what the channel can pay ends a session as the maximum does', () => {
+test('what the channel can pay is used up: the seller asks for more, waits, and ends as with the maximum', () => {
   const seller = new Seller({ available: 15n })
+  assert.deepEqual(typesOf(seller.pump()), ['data', 'invoice', 'topUp'])
+  assert.deepEqual([seller.state.sent.n, seller.state.blocked], [1n, 'channel'])
+  seller.now = 1_000
+  seller.pay(10n)
+  assert.deepEqual(typesOf(seller.pump()), ['topUp'])
+  assert.equal(seller.state.deadline, 1_000 + PAYMENT_TIMEOUT_MS)
+  seller.step({ type: 'toppingUp' })
+  assert.equal(seller.state.deadline, 1_000 + ACCEPT_TIMEOUT_MS)
+  seller.step({ type: 'toppingUp' })
+  assert.equal(seller.state.deadline, 1_000 + ACCEPT_TIMEOUT_MS)
+  seller.step({ type: 'credited', sessionPaid: 10n, available: 25n })
+  assert.deepEqual(typesOf(seller.pump()), ['data', 'invoice', 'topUp'])
+  seller.pay(20n)
   seller.pump()
-  assert.equal(seller.state.sent.n, 1n)
+  // A deposit has come: the next one gets its time, too.
+  seller.step({ type: 'toppingUp' })
+  assert.deepEqual(typesOf(seller.tickAt(1_000 + ACCEPT_TIMEOUT_MS)), ['close', 'invoice', 'receipt'])
   assert.equal(seller.state.reason, CLOSE_REASON.maximum)
   const free = new Seller({ available: 0n, terms: { price: { amount: 0n, count: 1n, unit: 'record' } } })
   free.pump()

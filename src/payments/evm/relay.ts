@@ -1,0 +1,42 @@
+import { type AbortOptions, type ChannelChain, DdmError, type DepositAuthorization } from '../../interface/index.ts'
+import type { PayeeLane } from './payee-lane.ts'
+
+/** A buyer's deposit is sent through the collector of this network only: another could be anything. */
+export function checkCollector(
+  { eip3009Collector }: Pick<ChannelChain, 'eip3009Collector'>,
+  deposit: DepositAuthorization | undefined
+): void {
+  if (deposit === undefined || deposit.collector === eip3009Collector) return
+  throw new DdmError(
+    'refused',
+    `the deposit names collector ${deposit.collector}, this network has ${eip3009Collector}`
+  )
+}
+
+/** Sends a deposit and pays its gas. What counts afterwards is the channel's state, whoever carried it out. */
+export async function relayDeposit(
+  lane: PayeeLane,
+  deposit: DepositAuthorization,
+  isEnough: () => boolean,
+  options: AbortOptions
+): Promise<void> {
+  const { chain, logger } = lane.init
+  const { config, channelId } = lane.channel
+  try {
+    const transaction = await chain.deposit(config, deposit, options)
+    logger.info('deposit relayed', { channelId, amount: deposit.amount.toString(), transaction })
+    await lane.refresh(options)
+  } catch (error) {
+    const code = error instanceof DdmError ? error.code : undefined
+    if (code === 'funds') {
+      throw new DdmError('refused', 'this seller cannot relay a deposit now; deposit directly', { cause: error })
+    }
+    if (code !== 'chain') throw error
+    // It may have come before, with an order whose ACCEPT was lost.
+    await lane.refresh(options)
+    if (isEnough()) return
+    throw new DdmError('refused', `the deposit was not accepted by the chain: ${(error as DdmError).message}`, {
+      cause: error
+    })
+  }
+}

@@ -1,0 +1,104 @@
+import type { Stream } from '@libp2p/interface'
+import type { Payee, PayeeSession, Payer, PayerSession, PaymentPayload, ProductLog } from '../../src/interface/index.ts'
+import type { ResumePoint } from '../../src/protocols/sdpp/index.ts'
+import { transcriptStart as startOf } from '../../src/statements/index.ts'
+import type { Scenario } from './scenario.ts'
+import type { World } from './world.ts'
+
+/** Cheats: production objects with one part that lies. */
+
+const never = <T>(): Promise<T> => new Promise(() => {})
+
+/** An object that is another one, but for some members. */
+function but<T extends object>(original: T, changes: Partial<T>): T {
+  return new Proxy(original, {
+    get(target, key) {
+      if (Object.hasOwn(changes, key)) return changes[key as keyof T]
+      const value = Reflect.get(target, key, target) as unknown
+      return typeof value === 'function' ? value.bind(target) : value
+    }
+  })
+}
+
+export function corruptPayer(payer: Payer, { adversary }: Scenario, world: World): Payer {
+  const corrupt = (session: PayerSession): PayerSession => {
+    let payments = 0
+    let first: PaymentPayload | undefined
+    const honestFor = world.random.int(0, 3)
+    return but(session, {
+      pay: async (sessionPaid, options) => {
+        payments++
+        if (payments > honestFor) {
+          if (adversary === 'stopPaying' || adversary === 'manyPeers') return never()
+          if (adversary === 'replayVoucher' && first !== undefined) return first
+          if (adversary === 'forgeVoucher') {
+            const payload = (await session.pay(sessionPaid, options)) as PaymentPayload
+            return { ...payload, maxClaimableAmount: payload.maxClaimableAmount + 1_000n }
+          }
+        }
+        const payload = await session.pay(sessionPaid, options)
+        first ??= payload
+        return payload
+      }
+    })
+  }
+  return but(payer, {
+    open: async (request, options) => {
+      const terms =
+        adversary === 'ownRefunds'
+          ? { ...request.terms, receiverAuthorizer: `0x${'bb'.repeat(20)}` as const }
+          : request.terms
+      return corrupt(await payer.open({ ...request, terms }, options))
+    },
+    resume: async (request, options) => corrupt(await payer.resume(request, options))
+  })
+}
+
+/** Where a lying buyer says that it stands. */
+export function corruptPoint(point: ResumePoint, { adversary }: Scenario, world: World): void {
+  const { record } = point.stored
+  if (adversary === 'wrongRootInResume') record.checkpoint = { ...record.checkpoint, root: world.random.bytes(32) }
+  if (adversary !== 'lieInResume') return
+  const { session } = point.stored
+  record.position = 0n
+  record.checkpoint = { position: 0n, root: startOf(session.bytes), records: 0n, bytes: 0n }
+}
+
+export function corruptPayee(payee: Payee, { adversary }: Scenario, _world: World): Payee {
+  if (adversary !== 'forgetPayments') return payee
+  const corrupt = (session: PayeeSession): PayeeSession => but(session, { credited: 0n })
+  return but(payee, { resume: async (request, options) => corrupt(await payee.resume(request, options)) })
+}
+
+export function corruptLog(log: ProductLog, { adversary }: Scenario, world: World): ProductLog {
+  const after = BigInt(world.random.int(0, 10))
+  if (adversary === 'stopDelivering') {
+    return but(log, { read: (offset, options) => (offset >= after ? never() : log.read(offset, options)) })
+  }
+  if (adversary === 'wrongRoot' || adversary === 'equivocate') {
+    const lie = adversary === 'wrongRoot' || world.now > 0
+    return but(log, {
+      read: async (offset, options) => {
+        const block = await log.read(offset, options)
+        if (block === undefined || !lie || offset < after) return block
+        if (adversary === 'wrongRoot') return { ...block, digest: new Uint8Array(32) }
+        const bytes = block.bytes.slice()
+        bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1
+        return { ...block, bytes, digest: world.random.bytes(32) }
+      }
+    })
+  }
+  return log
+}
+
+/** Sends a frame twice. */
+export function corruptStream(stream: Stream, { adversary }: Scenario, world: World): Stream {
+  if (adversary !== 'replayFrames') return stream
+  return but(stream, {
+    send: (data) => {
+      const sent = stream.send(data)
+      if (world.random.chance(0.1)) stream.send(data)
+      return sent
+    }
+  })
+}

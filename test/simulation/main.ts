@@ -1,0 +1,94 @@
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import type { RunResult } from './run.ts'
+import type { Report, WorkerInput } from './worker.ts'
+
+/**
+ * npm run sim -- --seeds N [--seed FIRST] [--real-crypto] [--workers N] [--trace]
+ *
+ * Runs the production state machines of buyers and sellers N times in virtual time, with faults and cheats that the seed
+ * decides. Ends with one line of JSON; exits with 1 when a promise was broken, or when a large run missed a transition.
+ */
+
+/** From this many runs on every legal transition must have been taken. */
+const COMPLETE_FROM = 10_000
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    seed: { type: 'string', default: '1' },
+    'real-crypto': { type: 'boolean', default: false },
+    workers: { type: 'string' },
+    trace: { type: 'boolean', default: false }
+  }
+})
+const seeds = Number(values.seeds)
+const first = Number(values.seed)
+const realCrypto = values['real-crypto']
+const workers = Math.max(1, Math.min(Number(values.workers ?? availableParallelism()), seeds))
+
+const total: Report = { seeds: 0, steps: 0, all: [], reached: [], faults: {}, adversaries: {}, failures: [] }
+const startedAt = performance.now()
+
+function add(sums: Record<string, number>, more: Record<string, number>): void {
+  for (const [name, count] of Object.entries(more)) sums[name] = (sums[name] ?? 0) + count
+}
+
+function take(report: Report): void {
+  total.seeds += report.seeds
+  total.steps += report.steps
+  total.all = report.all
+  total.reached = [...new Set([...total.reached, ...report.reached])]
+  add(total.faults, report.faults)
+  add(total.adversaries, report.adversaries)
+  for (const failure of report.failures) show(failure)
+  total.failures.push(...report.failures)
+}
+
+function show({ seed, violation }: RunResult): void {
+  const flags = realCrypto ? ' --real-crypto' : ''
+  process.stderr.write(`seed ${seed}: ${violation}\n  again: npm run sim -- --seeds 1 --seed ${seed}${flags}\n`)
+}
+
+let next = first
+const end = first + seeds
+/** Small enough that all workers end at about the same time. */
+const batch = Math.max(1, Math.min(500, Math.ceil(seeds / workers / 8)))
+
+await Promise.all(
+  Array.from({ length: workers }, async () => {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url))
+    while (next < end && total.failures.length < 10) {
+      const input: WorkerInput = { first: next, count: Math.min(batch, end - next), realCrypto, trace: values.trace }
+      next += input.count
+      worker.postMessage(input)
+      take(
+        await new Promise<Report>((resolve, reject) => {
+          worker.once('message', resolve)
+          worker.once('error', reject)
+        })
+      )
+      worker.removeAllListeners()
+      if (process.stderr.isTTY) process.stderr.write(`\r${total.seeds} of ${seeds}`)
+    }
+    await worker.terminate()
+  })
+)
+
+const missed = total.all.filter((name) => !total.reached.includes(name))
+if (missed.length > 0) process.stderr.write(`not reached: ${missed.join(', ')}\n`)
+process.stderr.write(`${Math.round((total.seeds * 1000) / (performance.now() - startedAt))} seeds/s\n`)
+const violations = total.failures.length
+process.stdout.write(
+  `${JSON.stringify({
+    seeds: total.seeds,
+    steps: total.steps,
+    transitions: total.all.length,
+    transitionsReached: total.reached.length,
+    faults: total.faults,
+    adversaries: total.adversaries,
+    violations
+  })}\n`
+)
+process.exitCode = violations > 0 || (seeds >= COMPLETE_FROM && missed.length > 0) ? 1 : 0

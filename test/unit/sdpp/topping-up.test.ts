@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DdmError, type DepositAuthorization, type PayerSession } from '../../../src/interface/index.ts'
+import { CLOSE_REASON } from '../../../src/protocols/sdpp/status.ts'
+import { buyFrom, countingPayee, countingPayer, jsonRecords, makePair } from '../../support/sdpp.ts'
+
+/** A channel that can pay for 10 of 50 records at 100 each, and what its buyer does about it. */
+
+const deposit = (amount: bigint): DepositAuthorization => ({ amount, collector: `0x${'0c'.repeat(20)}`, data: '0x' })
+
+async function buyAll(t: Parameters<typeof makePair>[0], topUp?: PayerSession['topUp']) {
+  let held = 1_000n
+  const relayed: Array<bigint | undefined> = []
+  const payee = countingPayee(held, {
+    available: () => held,
+    topUp: async (more) => {
+      relayed.push(more?.amount)
+      held += more?.amount ?? 0n
+    }
+  })
+  const pair = await makePair(t, { payee, credit: 500n })
+  await pair.log.append(jsonRecords(50))
+  await pair.log.finish()
+  const wish = { from: { offset: 0n }, prepay: 0n, maximum: 100_000n }
+  const { buyer, sellerDone } = await buyFrom(pair, { wish }, countingPayer(topUp === undefined ? {} : { topUp }))
+  let records = 0
+  for await (const batch of buyer.batches()) records += batch.length
+  const { reason, paid, due } = await buyer.done
+  await sellerDone
+  return { records, reason, paid, due, relayed }
+}
+
+test('the buyer deposits more as often as it takes, and the session goes on to its end', async (t) => {
+  const asked: number[] = []
+  const bought = await buyAll(t, async () => {
+    asked.push(1)
+    return deposit(1_500n)
+  })
+  assert.deepEqual(bought, {
+    records: 50,
+    reason: CLOSE_REASON.sourceEnded,
+    paid: 5_000n,
+    due: 5_000n,
+    relayed: [1_500n, 1_500n, 1_500n]
+  })
+  assert.equal(asked.length, 3)
+})
+
+test('a buyer that cannot, or may not, settles what the channel could pay', async (t) => {
+  const expected = { records: 10, reason: CLOSE_REASON.maximum, paid: 1_000n, due: 1_000n, relayed: [] }
+  assert.deepEqual(await buyAll(t), expected)
+  const forbidden = async (): Promise<never> => {
+    throw new DdmError('budget', 'the deposit is above the cap')
+  }
+  assert.deepEqual(await buyAll(t, forbidden), expected)
+})
+
+test('a deposit that came by another way is looked at when the buyer says so', async (t) => {
+  let answers = 0
+  const bought = await buyAll(t, async () => (++answers === 1 ? deposit(10_000n) : undefined))
+  assert.deepEqual([bought.records, bought.relayed], [50, [10_000n]])
+})
