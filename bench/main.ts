@@ -4,7 +4,8 @@ import { DdmError } from '../src/interface/index.ts'
 const BENCHES: Record<string, () => Promise<{ run: (arguments_: string[]) => Promise<void> }>> = {
   stream: () => import('./stream.ts'),
   startup: () => import('./startup.ts'),
-  payments: () => import('./payments.ts')
+  payments: () => import('./payments.ts'),
+  fanout: () => import('./fanout.ts')
 }
 
 const [name, ...rest] = process.argv.slice(2)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createNode, type DdmNode } from '../src/index.ts'
 import type { DataSource } from '../src/interface/index.ts'
 import { answer } from './child.ts'
@@ -11,7 +12,8 @@ const node: DdmNode = await createNode({
   config: {
     listen: ['/ip4/127.0.0.1/tcp/0'],
     logLevel: 'error',
-    inboundPerSecond: 1000,
+    maxConnections: 1000,
+    claimAbove: '1000000',
     budgetPerSession: '1000000',
     budgetPerSeller: '1000000',
     budgetPerHour: '1000000',
@@ -32,6 +34,21 @@ function fixedSource(records: number, recordBytes: number): DataSource {
     }
   }
 }
+
+/** One record per second once the feed may begin; its first eight bytes say when it was made, Unix ms. */
+async function* everySecond(records: number, recordBytes: number): AsyncGenerator<{ bytes: Uint8Array }> {
+  await feeding.promise
+  const start = performance.now()
+  for (let i = 0; i < records; i++) {
+    await sleep(Math.max(0, start + i * 1000 - performance.now()))
+    const bytes = Buffer.alloc(recordBytes, 0x61)
+    bytes.writeDoubleBE(Date.now())
+    yield { bytes }
+  }
+}
+
+const feeding = Promise.withResolvers<void>()
+let cpu = process.cpuUsage()
 
 interface Sell {
   title: string
@@ -66,6 +83,27 @@ answer(
       await sale.fed
       return { listing: sale.listing.id }
     },
+    sellLive: async ({ title, price, records, recordBytes, credit }: Sell) => {
+      const source = { name: 'bench', finite: false, records: () => everySecond(records, recordBytes) }
+      const { listing } = await node.sell({
+        title,
+        price,
+        source,
+        credit,
+        k: { min: 1, default: 10, max: 1000 },
+        document: { schema: { encoding: 'bytes', maxRecordBytes: 1024 } }
+      })
+      return listing
+    },
+    feed: async () => {
+      const v8 = await import('node:v8'); const vm = await import('node:vm')
+      console.error('before gc', JSON.stringify(process.memoryUsage()))
+      v8.setFlagsFromString('--expose-gc'); const gc = vm.runInNewContext('gc'); gc(); gc()
+      console.error('after gc', JSON.stringify(process.memoryUsage()), process.resourceUsage().maxRSS)
+      if (process.env.SNAP) v8.writeHeapSnapshot(process.env.SNAP)
+      cpu = process.cpuUsage()
+      feeding.resolve()
+    },
     buy: async ({ listing, records, k, answering, prepay }: Buy) => {
       await node.listings.synced()
       const found = await node.listings.get(listing)
@@ -94,6 +132,15 @@ answer(
     },
     mark: async () => {
       utilization = performance.eventLoopUtilization()
+    },
+    /** CPU of all threads since `feed`, µs; the most memory that there ever was, bytes. */
+    cost: async () => {
+      const { user, system } = process.cpuUsage(cpu)
+      return {
+        cpu: user + system,
+        rss: process.resourceUsage().maxRSS * 1024,
+        sessions: node.sessions.selling().length
+      }
     },
     usage: async () => ({
       rss: process.memoryUsage().rss,

@@ -154,6 +154,8 @@ export interface SpendingStore {
   add: (row: { seller: string; session: string; at: number; amount: bigint }, options?: AbortOptions) => Promise<void>
   /** Sum since `since` (Unix ms), of one seller or session if named. */
   sum: (filter: { since?: number; seller?: string; session?: string }, options?: AbortOptions) => Promise<bigint>
+  /** Lowers the sum of a session to `amount`, newest rows first; one that is not above it stays. */
+  lower: (session: { session: string; amount: bigint }, options?: AbortOptions) => Promise<void>
 }
 
 export type { PaymentPayload }

@@ -335,4 +335,8 @@ export interface Budget {
     request: { seller: string; session: string; amount: bigint; unitPrice?: bigint },
     options?: AbortOptions
   ) => Promise<void>
+  /** Kill switch, asked right before each signature: throws `budget` while the wallet is frozen. */
+  permit: () => void
+  /** Gives back what was reserved for a session beyond `used`; the same again changes nothing. */
+  settle: (session: { session: string; used: bigint }, options?: AbortOptions) => Promise<void>
 }

@@ -1,59 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  type AbortOptions,
-  DdmError,
-  formatUnits,
-  type Hex,
-  type Listing,
-  type ListingDocument,
-  type Logger,
-  type NetworkToken,
-  type Payer,
-  type RecordValidator,
-  type SessionStore,
-  type TrustLedger
-} from '../interface/index.ts'
-import {
-  BuyerSession,
-  type BuyRequest,
-  CLOSE_REASON,
-  type RecordBatch,
-  type ResumePoint,
-  readSession,
-  SDPP_PROTOCOL,
-  STATUS,
-  type StoredSession,
-  systemClock
-} from '../protocols/sdpp/index.ts'
-import type { StatementSigner } from '../statements/index.ts'
-import { keepDocument, readDocument } from './listing-document.ts'
-import type { Network, ResolvedPeer } from './network.ts'
-import { checkListed, orderWish, priceLimit } from './order-wish.ts'
-import { recordCheck } from './record-check.ts'
+import { DdmError, type Hex } from '../interface/index.ts'
+import { type BuyerSession, CLOSE_REASON, type RecordBatch, type ResumePoint } from '../protocols/sdpp/index.ts'
+import { type PurchaseComponents, type PurchaseTarget, pointOf, SessionOpener } from './session-opener.ts'
 import type { BuyOptions, Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
-import { type NarrowWindow, narrowWindow } from './window-check.ts'
-
-export interface PurchaseComponents {
-  network: Pick<Network, 'resolvePeer' | 'openStream' | 'blocks'>
-  signer: StatementSigner
-  sessions: SessionStore
-  payers: readonly Payer[]
-  trust: TrustLedger
-  token: NetworkToken
-  logger: Logger
-  /** Defaults of the node, atomic units. */
-  prepay: bigint
-  maximum: bigint
-  find: (listing: string, options?: AbortOptions) => Promise<Listing>
-}
-
-/** What is bought: a listing anew, or the rest of a session that was cut. */
-export type PurchaseTarget = { listing: string | Listing } | { session: StoredSession }
-
-/** How long a purchase tries to reach a seller that it has lost. */
-const RESUME_FOR_MS = 300_000
-const FIRST_RETRY_MS = 250
-const LAST_RETRY_MS = 10_000
 
 const decoder = new TextDecoder()
 
@@ -110,7 +58,7 @@ const NOTHING = {
 export class RunningPurchase implements Purchase {
   readonly #components: PurchaseComponents
   readonly #options: BuyOptions
-  readonly #target: PurchaseTarget
+  readonly #opener: SessionOpener
   readonly #startedAt = performance.now()
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
@@ -118,20 +66,14 @@ export class RunningPurchase implements Purchase {
   /** The session under way; a new one takes its place after a cut, a failure ends it. */
   #session = Promise.withResolvers<BuyerSession>()
   #last: BuyerSession | undefined
-  #place: { listing: Hex; seller: string } | undefined
-  #source: ResolvedPeer['source'] | undefined
   #firstRecordAt: number | undefined
-  #resumes = 0
-  #narrow: NarrowWindow | undefined
-  /** Judges the records on every stream of the purchase; its thread starts while the seller is dialled. */
-  #validator: Promise<RecordValidator | undefined> | undefined
 
   constructor(target: PurchaseTarget, options: BuyOptions, components: PurchaseComponents) {
     this.#components = components
     this.#options = options
-    this.#target = target
     const { signal } = options
     this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
+    this.#opener = new SessionOpener(target, { ...options, signal: this.#signal }, components)
     this.#session.promise.catch(() => {})
     this.done = this.#run()
     this.done.catch(() => {})
@@ -140,11 +82,12 @@ export class RunningPurchase implements Purchase {
   get status(): PurchaseStatus {
     const status = this.#last?.status ?? NOTHING
     const seconds = this.#firstRecordAt === undefined ? 0 : (performance.now() - this.#firstRecordAt) / 1000
+    const { source, resumes, narrow } = this.#opener
     return {
       ...status,
-      resolvedThrough: this.#source,
-      resumes: this.#resumes,
-      ...(this.#narrow === undefined ? {} : { narrow: this.#narrow }),
+      resolvedThrough: source,
+      resumes,
+      ...(narrow === undefined ? {} : { narrow }),
       rate: seconds > 0 ? Number(status.received) / seconds : 0
     }
   }
@@ -192,9 +135,8 @@ export class RunningPurchase implements Purchase {
   async #run(): Promise<PurchaseOutcome> {
     let point: ResumePoint | undefined
     try {
-      if ('session' in this.#target) point = await this.#takeUp(this.#target.session)
       for (;;) {
-        const session: BuyerSession = point === undefined ? await this.#order() : await this.#reconnect(point)
+        const session: BuyerSession = await this.#opener.open(point)
         this.#last = session
         this.#session.resolve(session)
         try {
@@ -204,7 +146,7 @@ export class RunningPurchase implements Purchase {
           this.#components.logger.debug('the session was cut and is resumed', { session: session.status.id })
           this.#session = Promise.withResolvers()
           this.#session.promise.catch(() => {})
-          point = await this.#pointOf(session)
+          point = await pointOf(session, this.#components.sessions)
         }
       }
     } catch (error) {
@@ -216,114 +158,13 @@ export class RunningPurchase implements Purchase {
       this.#session.reject(failure)
       throw failure
     } finally {
-      const validator = await this.#validator?.catch(() => undefined)
-      await validator?.close()
+      await this.#opener.close()
     }
-  }
-
-  async #takeUp(stored: StoredSession): Promise<ResumePoint> {
-    const { checkSchema = true } = this.#options
-    if (checkSchema && stored.offer.content.schema !== undefined) {
-      const { blocks } = this.#components.network
-      this.#check(await readDocument(blocks, stored.record.listingCid, { signal: this.#signal }))
-    }
-    return { stored }
-  }
-
-  #check(document: ListingDocument): void {
-    this.#validator ??= recordCheck(document, { signal: this.#signal })
-    this.#validator.catch(() => {})
-  }
-
-  async #order(): Promise<BuyerSession> {
-    const { token } = this.#components
-    const { listing: wanted } = this.#target as { listing: string | Listing }
-    const listing = typeof wanted === 'string' ? await this.#components.find(wanted, this.#options) : wanted
-    const wish = orderWish(listing, this.#options, this.#components)
-    const limit = priceLimit(listing, this.#options.maxPrice, token)
-    checkListed(listing, wish, limit, token)
-    this.#place = { listing: listing.id, seller: listing.peerId }
-    await keepDocument(this.#components.network.blocks, listing.document, { signal: this.#signal })
-    if (this.#options.checkSchema !== false) this.#check(listing.document)
-    const { answering, refund, mark } = this.#options
-    const session = await this.#open(listing.peerId, {
-      listing,
-      wish,
-      ...(limit === undefined ? {} : { maxPrice: limit }),
-      ...(mark === undefined ? {} : { sink: mark }),
-      ...(answering === undefined ? {} : { answering }),
-      ...(refund === undefined ? {} : { refund })
-    })
-    this.#narrow = narrowWindow(listing, session)
-    if (this.#narrow !== undefined) {
-      const { window, need } = this.#narrow
-      const amount = (value: bigint): string => `${formatUnits(value, token.decimals)} ${token.symbol}`
-      this.#components.logger.warn(
-        `the window of ${amount(window)} is too small for the rate of this stream and a round trip of ${Math.round(session.roundTripMs ?? 0)} ms: the seller will wait for payments; ${amount(need)} would do`,
-        { listing: listing.id }
-      )
-    }
-    return session
-  }
-
-  /** Tries again, ever less often, until the seller answers, says no, or the time is over. */
-  async #reconnect(point: ResumePoint): Promise<BuyerSession> {
-    const { record, order } = point.stored
-    this.#place = { listing: record.listingId, seller: record.peer }
-    const { answering, refund, resumeFor = RESUME_FOR_MS } = this.#options
-    const deadline = performance.now() + resumeFor
-    for (let wait = FIRST_RETRY_MS; ; wait = Math.min(2 * wait, LAST_RETRY_MS)) {
-      try {
-        const { prepay, maximum } = order.content
-        const session = await this.#open(record.peer, {
-          wish: { from: {}, prepay, maximum },
-          resume: point,
-          ...(answering === undefined ? {} : { answering }),
-          ...(refund === undefined ? {} : { refund })
-        })
-        this.#resumes++
-        return session
-      } catch (error) {
-        // The ORDER never got there: nothing was sold and nothing paid.
-        const nothing = statusOf(error) === STATUS.unknownSession && point.stored.accept === undefined
-        if (nothing && 'listing' in this.#target) return this.#order()
-        if (!isWorthRetrying(error) || this.#signal.aborted || performance.now() + wait > deadline) throw error
-        // Half of it is chance, so that the buyers of a seller that came back do not all come at once.
-        await sleep(wait / 2 + (Math.random() * wait) / 2, undefined, { signal: this.#signal })
-      }
-    }
-  }
-
-  async #open(seller: string, request: BuyRequest): Promise<BuyerSession> {
-    const { network, signer, sessions, payers, trust, logger } = this.#components
-    const signal = this.#signal
-    const { source } = await network.resolvePeer(seller, { signal, refresh: true })
-    this.#source = source
-    const validator = await this.#validator
-    const stream = await network.openStream(seller, SDPP_PROTOCOL, { signal })
-    const session = new BuyerSession(stream, seller, validator === undefined ? request : { ...request, validator }, {
-      signer,
-      sessions,
-      payers,
-      trust,
-      clock: systemClock,
-      logger
-    })
-    await session.open({ signal })
-    return session
-  }
-
-  async #pointOf(session: BuyerSession): Promise<ResumePoint> {
-    const { id } = session.status
-    const stored = id === undefined ? undefined : await readSession(this.#components.sessions, id, 'buyer')
-    if (stored === undefined) throw new DdmError('internal', `session ${id} is not in the ledger`)
-    const { delivered, committed } = session
-    return { stored, delivered, ...(committed === undefined ? {} : { committed }) }
   }
 
   /** Says how to go on by hand. */
   #hint(error: unknown): unknown {
-    const id = this.#last?.status.id
+    const id = (this.#opener.latest ?? this.#last)?.status.id
     if (!(error instanceof DdmError) || error.code !== 'unreachable' || id === undefined) return error
     return new DdmError(error.code, `${error.message}; go on with: ddm sessions resume ${id}`, {
       cause: error,
@@ -334,7 +175,7 @@ export class RunningPurchase implements Purchase {
   #outcome(ended: Awaited<BuyerSession['done']>): PurchaseOutcome {
     const { id, received, due: owed, paid, credited, reason } = ended
     const at = this.#startedAt
-    const { listing, seller } = this.#place as { listing: Hex; seller: string }
+    const { listing, seller } = this.#opener.place as { listing: Hex; seller: string }
     return {
       session: id,
       listing,
@@ -344,29 +185,9 @@ export class RunningPurchase implements Purchase {
       paid,
       credited,
       reason: reasonName(reason),
-      resumes: this.#resumes,
+      resumes: this.#opener.resumes,
       firstRecordMs: this.#firstRecordAt === undefined ? undefined : this.#firstRecordAt - at,
       totalMs: performance.now() - at
     }
   }
 }
-
-/** Nobody was reached, or the seller has not noticed yet that the older stream is gone, or is busy. */
-function isWorthRetrying(error: unknown): boolean {
-  if (!(error instanceof DdmError)) return false
-  if (error.code === 'unreachable') return true
-  return RETRIED_STATUS.includes(statusOf(error))
-}
-
-function statusOf(error: unknown): number {
-  return error instanceof DdmError ? Number(error.details?.status ?? 0) : 0
-}
-
-/** A seller that has just started may not sell yet what it is about to. */
-const RETRIED_STATUS: readonly number[] = [
-  STATUS.unknownListing,
-  STATUS.busy,
-  STATUS.paymentTimeout,
-  STATUS.internal,
-  STATUS.shuttingDown
-]

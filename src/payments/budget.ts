@@ -15,14 +15,25 @@ export interface BudgetInit {
   limits: BudgetLimits
   /** Peer IDs of the only sellers that may be paid. @default everybody */
   allow?: readonly string[]
-  /** Kill switch: asked before each reservation. @default never */
+  /** Kill switch: asked before each reservation and before each signature. @default never */
   frozen?: () => boolean
+  /** How an amount is written in messages. @default atomic units */
+  format?: (amount: bigint) => string
   /** Unix ms. @default Date.now */
   now?: () => number
 }
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
+
+/** The setting that holds each cap: messages say what to change. */
+const SETTING: Readonly<Record<keyof BudgetLimits, string>> = {
+  perRecord: 'budgetPerRecord',
+  perSession: 'budgetPerSession',
+  perSeller: 'budgetPerSeller',
+  perHour: 'budgetPerHour',
+  perDay: 'budgetPerDay'
+}
 
 /**
  * Stands in front of every payer: what is not within the caps is refused before a signature is made, and what is within
@@ -37,44 +48,64 @@ const DAY = 24 * HOUR
  */
 export function createBudget(init: BudgetInit): Budget {
   const { spending, limits, allow, frozen = () => false, now = Date.now } = init
+  const { format = (amount) => `${amount} atomic units` } = init
   let queue: Promise<unknown> = Promise.resolve()
 
-  async function check(request: Parameters<Budget['reserve']>[0], options?: AbortOptions): Promise<void> {
+  function permit(): void {
+    if (!frozen()) return
+    throw new DdmError('budget', 'the wallet is frozen, nothing is signed; release it with: ddm wallet unfreeze')
+  }
+
+  function exceeded(cap: keyof BudgetLimits, what: string, amount: bigint, limit: bigint): DdmError {
+    const setting = SETTING[cap]
+    return new DdmError(
+      'budget',
+      `${what} would be ${format(amount)}, ${setting} allows ${format(limit)}; to allow more, raise ${setting}`,
+      { details: { setting, need: `${amount}`, limit: `${limit}` } }
+    )
+  }
+
+  async function reserve(request: Parameters<Budget['reserve']>[0], options?: AbortOptions): Promise<void> {
     const { seller, session, amount, unitPrice } = request
-    if (frozen()) throw new DdmError('budget', 'the wallet is frozen; nothing is signed until it is thawed')
+    permit()
     if (allow !== undefined && !allow.includes(seller)) {
-      throw new DdmError('budget', `seller ${seller} is not on the list of allowed sellers`)
+      throw new DdmError(
+        'budget',
+        `seller ${seller} is not among those that may be paid; to allow it, add it to budgetSellers`,
+        {
+          details: { setting: 'budgetSellers', seller }
+        }
+      )
     }
     if (limits.perRecord !== undefined && unitPrice !== undefined && unitPrice > limits.perRecord) {
-      throw exceeded('price of one record', unitPrice, limits.perRecord)
+      throw exceeded('perRecord', 'the price of one record', unitPrice, limits.perRecord)
     }
     const at = now()
-    const caps: Array<[string, bigint | undefined, Parameters<SpendingStore['sum']>[0]]> = [
-      ['spending of this session', limits.perSession, { session }],
-      ['spending with this seller today', limits.perSeller, { seller, since: at - DAY }],
-      ['spending of this hour', limits.perHour, { since: at - HOUR }],
-      ['spending of this day', limits.perDay, { since: at - DAY }]
+    const caps: Array<[keyof BudgetLimits, string, Parameters<SpendingStore['sum']>[0]]> = [
+      ['perSession', 'the spending of this session', { session }],
+      ['perSeller', 'the spending with this seller in a day', { seller, since: at - DAY }],
+      ['perHour', 'the spending of an hour', { since: at - HOUR }],
+      ['perDay', 'the spending of a day', { since: at - DAY }]
     ]
-    for (const [name, limit, filter] of caps) {
+    for (const [cap, what, filter] of caps) {
+      const limit = limits[cap]
       if (limit === undefined) continue
       const spent = await spending.sum(filter, options)
-      if (spent + amount > limit) throw exceeded(name, spent + amount, limit)
+      if (spent + amount > limit) throw exceeded(cap, what, spent + amount, limit)
     }
     if (amount > 0n) await spending.add({ seller, session, at, amount }, options)
   }
 
-  return {
-    // One at a time: two reservations must not both fit into the same room.
-    reserve: (request, options) => {
-      const step = queue.then(() => check(request, options))
-      queue = step.catch(() => {})
-      return step
-    }
+  /** One at a time: two reservations must not both fit into the same room. */
+  function inTurn(work: () => Promise<void>): Promise<void> {
+    const step = queue.then(work)
+    queue = step.catch(() => {})
+    return step
   }
-}
 
-function exceeded(what: string, amount: bigint, limit: bigint): DdmError {
-  return new DdmError('budget', `${what} would be ${amount}, the budget allows ${limit} (atomic units)`, {
-    details: { need: `${amount}`, limit: `${limit}` }
-  })
+  return {
+    permit,
+    reserve: (request, options) => inTurn(() => reserve(request, options)),
+    settle: ({ session, used }, options) => inTurn(() => spending.lower({ session, amount: used }, options))
+  }
 }

@@ -1,11 +1,13 @@
 import type { SpendingStore } from '../interface/index.ts'
 import type { Connection } from './connection.ts'
-import { toBigInt } from './values.ts'
+import { toBigInt, toText } from './values.ts'
 
 const MINUTE = 60_000
 
 const ADD = `INSERT INTO spending (seller, session, minute, amount) VALUES (?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET amount = amount_add(amount, excluded.amount)`
+const OF_SESSION = 'SELECT seller, minute, amount FROM spending WHERE session = ? ORDER BY minute DESC'
+const SET = 'UPDATE spending SET amount = ? WHERE seller = ? AND session = ? AND minute = ?'
 
 /**
  * Money spent, in ledger.db: one row per seller, session and minute. A sum counts the whole minute in which `since`
@@ -27,6 +29,19 @@ export function spendingStore(db: Connection): SpendingStore {
       const params = used.map(([, value]) => value)
       const [row] = await db.read(`SELECT amount_sum(amount) AS total FROM spending${where}`, params, options)
       return toBigInt(row?.total)
+    },
+    lower: async ({ session, amount }, options) => {
+      const rows = await db.read(OF_SESSION, [session], options)
+      let excess = rows.reduce((sum, row) => sum + toBigInt(row.amount), -amount)
+      const writes: Parameters<Connection['write']>[0] = []
+      for (const row of rows) {
+        if (excess <= 0n) break
+        const held = toBigInt(row.amount)
+        const taken = held < excess ? held : excess
+        excess -= taken
+        writes.push([SET, [String(held - taken), toText(row.seller), session, Number(toBigInt(row.minute))]])
+      }
+      if (writes.length > 0) await db.write(writes, options)
     }
   }
 }

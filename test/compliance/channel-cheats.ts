@@ -119,6 +119,21 @@ export function channelCheats(name: string, setup: RailSetup<EvmMarket>): void {
     })
   })
 
+  test(`${name}: a deposit that a reorg has undone is no fault of the payer, and nothing more is credited on it`, async (t) => {
+    const market = await setup.start(t)
+    const { selling, buying } = await startSession(market, 100n)
+    const first = await buying.pay(20n)
+    await selling.credit(20n, first)
+    await market.reorg(1)
+    await (await market.sides()).payee.channels?.watch()
+    const second = await buying.pay(30n)
+    assert.equal(selling.verify(30n, second), undefined)
+    const message = /^the chain shows 0 in channel 0x.*, 30 were paid: it lags, or a deposit was undone$/
+    await assert.rejects(selling.credit(30n, second), { code: 'unreachable', message })
+    assert.equal(selling.credited, 20n)
+    await selling.credit(20n, first)
+  })
+
   describe(`${name}: channels that are refused`, () => {
     const configs: Array<{ name: string; config: Partial<ChannelConfig>; reason: RegExp }> = [
       {
@@ -261,12 +276,7 @@ export function channelCheats(name: string, setup: RailSetup<EvmMarket>): void {
         change: { asset: `eip155:31337/erc20:${OTHER}` },
         reason: /^the offer asks for eip155:31337\/erc20:0x(0e){20}, this wallet pays in/
       },
-      { name: 'another escrow', change: { escrow: OTHER }, reason: /^the offer names escrow 0x(0e){20}, the network/ },
-      {
-        name: 'a long withdraw delay',
-        change: { withdrawDelay: 86_401 },
-        reason: /^the offer locks deposits for 86401 s, the limit here is 86400 s$/
-      }
+      { name: 'another escrow', change: { escrow: OTHER }, reason: /^the offer names escrow 0x(0e){20}, the network/ }
     ]
     for (const { name: cheat, change, reason } of objections) {
       test(cheat, async (t) => {
@@ -277,6 +287,17 @@ export function channelCheats(name: string, setup: RailSetup<EvmMarket>): void {
         assert.match(payer.objection({ ...terms, ...change }, market.listing) ?? 'none', reason)
       })
     }
+
+    test('a long withdraw delay', async (t) => {
+      const market = await setup.start(t)
+      const { payer } = await market.sides()
+      const request = await market.request('order', 100n)
+      const opening = payer.open({ ...request, terms: { ...request.terms, withdrawDelay: 86_401 } })
+      await assert.rejects(opening, {
+        code: 'budget',
+        message: /locks deposits for 86401 s, maxWithdrawDelay allows 86400 s/
+      })
+    })
 
     test("a base above what this buyer ever signed, or another's voucher as proof", async (t) => {
       const market = await setup.start(t)

@@ -26,6 +26,8 @@ export interface FloodCall {
   identities?: string[]
   count: number
   perSecond?: number
+  /** Whether connections stay once they served. @default true */
+  hold?: boolean
 }
 
 const held: Libp2p[] = []
@@ -91,8 +93,8 @@ const methods = {
     for (const socket of sockets) socket.destroy()
     return { opened: connected, open: 0 }
   },
-  /** Dials one after another and is echoed, each with a peer ID of its own; the connections stay. */
-  async dial({ address, from, count, identities, perSecond = 20 }: FloodCall) {
+  /** Dials one after another and is echoed, each with a peer ID of its own. */
+  async dial({ address, from, count, identities, perSecond = 20, hold = true }: FloodCall) {
     let opened = 0
     for (let i = 0; i < count; i++) {
       const client = await peer(from[i % from.length], identities?.[i])
@@ -101,6 +103,7 @@ const methods = {
         () => opened++,
         (error: Error) => process.env.FLOOD_DEBUG !== undefined && process.stderr.write(`${from}: ${error.message}\n`)
       )
+      if (!hold) await client.stop()
       await sleep(1_000 / perSecond)
     }
     return { opened, open: open() }

@@ -1,7 +1,15 @@
 import type { Stream } from '@libp2p/interface'
-import type { Payee, PayeeSession, Payer, PayerSession, PaymentPayload, ProductLog } from '../../src/interface/index.ts'
-import type { ResumePoint } from '../../src/protocols/sdpp/index.ts'
-import { transcriptStart as startOf } from '../../src/statements/index.ts'
+import { CID } from 'multiformats/cid'
+import type {
+  Payee,
+  PayeeSession,
+  Payer,
+  PayerSession,
+  PaymentPayload,
+  ProductLog,
+  SessionStore
+} from '../../src/interface/index.ts'
+import { transcriptStart } from '../../src/statements/index.ts'
 import type { Scenario } from './scenario.ts'
 import type { World } from './world.ts'
 
@@ -55,13 +63,19 @@ export function corruptPayer(payer: Payer, { adversary }: Scenario, world: World
 }
 
 /** Where a lying buyer says that it stands. */
-export function corruptPoint(point: ResumePoint, { adversary }: Scenario, world: World): void {
-  const { record } = point.stored
-  if (adversary === 'wrongRootInResume') record.checkpoint = { ...record.checkpoint, root: world.random.bytes(32) }
-  if (adversary !== 'lieInResume') return
-  const { session } = point.stored
-  record.position = 0n
-  record.checkpoint = { position: 0n, root: startOf(session.bytes), records: 0n, bytes: 0n }
+export function corruptSessions(sessions: SessionStore, { adversary }: Scenario, world: World): SessionStore {
+  if (adversary !== 'wrongRootInResume' && adversary !== 'lieInResume') return sessions
+  return but(sessions, {
+    get: async (id, role) => {
+      const record = await sessions.get(id, role)
+      if (record === undefined) return undefined
+      if (adversary === 'wrongRootInResume') {
+        return { ...record, checkpoint: { ...record.checkpoint, root: world.random.bytes(32) } }
+      }
+      const root = transcriptStart(CID.parse(id).bytes)
+      return { ...record, position: 0n, checkpoint: { position: 0n, root, records: 0n, bytes: 0n } }
+    }
+  })
 }
 
 export function corruptPayee(payee: Payee, { adversary }: Scenario, _world: World): Payee {

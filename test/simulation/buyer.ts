@@ -1,17 +1,12 @@
 import { DdmError, type RecordValidator, type SessionStore } from '../../src/interface/index.ts'
+import { RunningPurchase } from '../../src/node/purchase.ts'
+import type { PurchaseComponents } from '../../src/node/session-opener.ts'
 import { createTrustLedger } from '../../src/node/trust.ts'
 import { createBudget, evmPayer } from '../../src/payments/index.ts'
-import {
-  BuyerSession,
-  type BuyRequest,
-  isResumable,
-  type ResumePoint,
-  readSession,
-  requestMenu,
-  STATUS
-} from '../../src/protocols/sdpp/index.ts'
+import { isResumable, readSession, requestMenu, STATUS, type StoredSession } from '../../src/protocols/sdpp/index.ts'
 import type { StatementSigner } from '../../src/statements/index.ts'
-import { corruptPayer, corruptPoint } from './adversaries.ts'
+import { corruptPayer, corruptSessions } from './adversaries.ts'
+import { TOKEN } from './chain.ts'
 import { Disk, storesOf } from './disk.ts'
 import type { BuyerPlan, Purchase } from './scenario.ts'
 import { type SellerNode, type Surroundings, silent } from './seller.ts'
@@ -28,13 +23,8 @@ export interface Outcome {
   failed?: string
 }
 
-const RETRIED: readonly number[] = [
-  STATUS.unknownListing,
-  STATUS.busy,
-  STATUS.paymentTimeout,
-  STATUS.internal,
-  STATUS.shuttingDown
-]
+const UNKNOWN_CID = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
+const TOKEN_UNITS = { symbol: 'USDC', decimals: 6, address: TOKEN } as never
 
 /** A buyer's node, and the user who wants what the plan says, through all its lives. */
 export class BuyerNode {
@@ -86,7 +76,7 @@ export class BuyerNode {
     oracles.join(process, { role: 'buyer', honest: this.plan.honest, disk: this.disk, peer: this.signer.peerId })
     const wallet = crypto.account(this.plan.account)
     const budget = createBudget({
-      spending: stores.spending as never,
+      spending: stores.spending,
       limits: { perDay: 10n ** 12n },
       now: process.clock.wallTime
     })
@@ -105,20 +95,31 @@ export class BuyerNode {
       logger: silent
     })
     const trust = createTrustLedger({ store: stores.trust, strangerCredit: 0n, now: process.clock.wallTime })
-    const shared = {
+    const sessions = this.plan.honest ? stores.sessions : corruptSessions(stores.sessions, scenario, world)
+    const components: PurchaseComponents = {
+      network: {
+        resolvePeer: async () => ({ source: 'dht' }) as never,
+        openStream: (peerId) => this.#around.network.dial(process, this.signer.peerId, String(peerId)) as never,
+        blocks: { put: async () => {} } as never
+      },
       signer: this.signer,
-      sessions: stores.sessions,
+      sessions,
       payers: [this.plan.honest ? payer : corruptPayer(payer, scenario, world)],
-      clock: process.clock,
-      logger: silent,
       trust,
+      token: TOKEN_UNITS,
+      logger: silent,
+      prepay: 0n,
+      maximum: 0n,
+      find: async () => this.#seller.listing,
+      clock: process.clock,
+      chance: () => world.random.next(),
       verifier: crypto.verifier,
       random: process.bytes
     }
     for (const [index, purchase] of this.plan.purchases.entries()) {
       if (this.outcomes.has(index)) continue
       await process.sleep(purchase.delay)
-      this.outcomes.set(index, await this.#buy(process, index, purchase, shared))
+      this.outcomes.set(index, await this.#buy(process, index, purchase, components))
       world.note(`${process.name} ended purchase ${index}`)
       if (!this.plan.honest && scenario.adversary === 'withdrawAndRun') {
         for (const { channelId } of (await payer.channels?.list()) ?? []) {
@@ -131,73 +132,60 @@ export class BuyerNode {
     }
   }
 
-  async #buy(
-    process: Process,
-    index: number,
-    purchase: Purchase,
-    shared: ConstructorParameters<typeof BuyerSession>[3]
-  ): Promise<Outcome> {
-    const { world, scenario } = this.#around
-    let point = await this.#pointOnDisk(shared.sessions, index)
-    if (point !== undefined && point.stored.receipt !== undefined) return this.#outcomeOf(point)
+  async #buy(process: Process, index: number, purchase: Purchase, components: PurchaseComponents): Promise<Outcome> {
+    const { world } = this.#around
     if (purchase.asksMenu) await this.#askMenu(process)
-    for (let wait = 250, tries = 0; ; wait = Math.min(wait * 2, 10_000), tries++) {
-      let session: BuyerSession | undefined
+    for (let tries = 0; ; tries++) {
+      const stored = await this.#onDisk(components.sessions, index)
+      if (stored?.receipt !== undefined) return outcomeOf(stored)
       try {
-        const request = this.#request(index, purchase, point)
-        if (request.resume !== undefined && !this.plan.honest) corruptPoint(request.resume, scenario, world)
-        const { network } = this.#around
-        const stream = await network.dial(process, this.signer.peerId, this.#seller.signer.peerId)
-        session = new BuyerSession(stream, this.#seller.signer.peerId, request, shared)
-        await session.open()
-        wait = 250
-        await this.#consume(process, session, index, purchase)
-        const { id, received } = await session.done
-        return { session: id, n: received, start: session.terms?.start ?? 0n }
+        return await this.#try(process, index, purchase, stored, components)
       } catch (error) {
         if (!process.alive) return new Promise(() => {})
-        const code = error instanceof DdmError ? error.code : 'bug'
-        const status = error instanceof DdmError ? Number(error.details?.status ?? 0) : 0
-        world.note(`${process.name} ${code} ${status} ${(error as Error).message}`)
-        if (code === 'bug') throw error
-        if (session?.resumable === true) {
-          const stored = await readSession(shared.sessions, session.status.id as string, 'buyer')
-          const { delivered, committed } = session
-          if (stored === undefined) throw new Error('a resumable session is not on the disk')
-          point = { stored, delivered, ...(committed === undefined ? {} : { committed }) }
-        } else if (status === STATUS.unknownSession && point?.stored.accept === undefined) point = undefined
-        else if (status >= 200 && status < 300 && !(RETRIED.includes(status) && tries < 40)) return { refused: status }
-        else if (!['unreachable', 'chain', 'timeout'].includes(code) && !RETRIED.includes(status)) {
-          return { failed: `${code}: ${(error as Error).message}` }
-        }
-        if (tries > 200) return { failed: `gave up: ${(error as Error).message}` }
-        if (scenario.adversary !== undefined && !this.#seller.honest && tries > 12) return { failed: 'gave up' }
-        if (!this.plan.honest && tries > 6) return { failed: 'gave up' }
-        await process.sleep(wait / 2 + world.random.int(0, wait / 2))
+        if (!(error instanceof DdmError)) throw error
+        const status = Number(error.details?.status ?? 0)
+        world.note(`${process.name} ${error.code} ${status} ${error.message}`)
+        // The user tries again, as long as nobody says no.
+        const again = error.code === 'unreachable' || status === STATUS.unknownSession
+        if (!again || (!this.plan.honest && tries > 3))
+          return status >= 200 && status < 300 ? { refused: status } : { failed: `${error.code}: ${error.message}` }
+        if (!this.#seller.honest && tries > 1) return { failed: 'gave up' }
+        await process.sleep(2_000)
       }
     }
   }
 
-  #request(index: number, purchase: Purchase, resume: ResumePoint | undefined): BuyRequest {
-    const { quantity, from, k, prepay, prepayForAll, maximum, badAt, refund, unknown, answering } = purchase
+  async #try(
+    process: Process,
+    index: number,
+    { from, quantity, k, maximum, prepay, prepayForAll, badAt, refund, unknown, answering, stopAfter }: Purchase,
+    stored: StoredSession | undefined,
+    components: PurchaseComponents
+  ): Promise<Outcome> {
     const { listing } = this.#seller
-    const wish = {
-      from: from === undefined ? { earliest: true } : { offset: from },
-      ...(quantity === undefined ? {} : { quantity }),
-      ...(k === undefined ? {} : { k }),
-      prepay,
-      prepayForAll,
-      maximum
-    }
-    return {
-      listing: unknown ? { ...listing, cid: 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy' } : listing,
-      wish,
-      answering,
-      refund,
-      sink: markOf(index, 0),
-      ...(resume === undefined ? {} : { resume }),
-      ...(badAt === undefined ? {} : { validator: this.#validator(badAt) })
-    }
+    const wanted = unknown ? { ...listing, cid: UNKNOWN_CID } : listing
+    const running = new RunningPurchase(
+      stored === undefined ? { listing: wanted } : { session: stored },
+      {
+        from: from ?? 0n,
+        max: maximum,
+        answering,
+        refund,
+        mark: markOf(index, 0),
+        ...(quantity === undefined ? {} : { records: quantity }),
+        ...(k === undefined ? {} : { k: Number(k) }),
+        ...(prepayForAll ? { prepay } : {})
+      },
+      {
+        ...components,
+        prepay,
+        judge: async () => (badAt === undefined ? undefined : this.#validator(badAt))
+      }
+    )
+    await this.#consume(process, running, index, stopAfter)
+    const { session, records } = await running.done
+    const start = this.disk.sessionRows.get(`buyer ${session}`)?.start ?? 0n
+    return { session, n: records, start }
   }
 
   #validator(badAt: number): RecordValidator {
@@ -215,8 +203,8 @@ export class BuyerNode {
     }
   }
 
-  /** What the node and its sink agree on after a start. */
-  async #pointOnDisk(sessions: SessionStore, index: number): Promise<ResumePoint | undefined> {
+  /** What the node and its sink agree on: the file as of the mark that the session has. */
+  async #onDisk(sessions: SessionStore, index: number): Promise<StoredSession | undefined> {
     const all = await sessions.list('buyer')
     const mine = all.filter(({ sink }) => sink !== undefined && (JSON.parse(sink) as { file: number }).file === index)
     const record = mine.findLast((one) => isResumable(one))
@@ -224,34 +212,30 @@ export class BuyerNode {
     this.disk.files.set(`file${index}`, file)
     file.written = []
     const count = record?.sink === undefined ? 0 : (JSON.parse(record.sink) as { count: number }).count
-    if (file.synced.length < count)
+    if (file.synced.length < count) {
       this.#around.world.violated(`the file has ${file.synced.length} records, marked are ${count}`)
-    file.synced.length = count
-    if (record === undefined) return undefined
-    const stored = await readSession(sessions, record.id, 'buyer')
-    return stored === undefined ? undefined : { stored }
-  }
-
-  #outcomeOf({ stored }: ResumePoint): Outcome {
-    return {
-      session: stored.record.id,
-      n: stored.receipt?.content.n ?? 0n,
-      start: stored.accept?.content.start ?? 0n
     }
+    file.synced.length = count
+    return record === undefined ? undefined : readSession(sessions, record.id, 'buyer')
   }
 
   /** As `pour` does: what the file has made durable and the position are stored together. */
-  async #consume(process: Process, session: BuyerSession, index: number, { stopAfter }: Purchase): Promise<void> {
+  async #consume(
+    process: Process,
+    running: RunningPurchase,
+    index: number,
+    stopAfter: number | undefined
+  ): Promise<void> {
     const { world } = this.#around
     const file = this.disk.files.get(`file${index}`) as { synced: Uint8Array[]; written: Uint8Array[] }
     const commit = async (): Promise<void> => {
       await this.disk.write(process, () => file.synced.push(...file.written.splice(0)))
-      await session.commit(markOf(index, file.synced.length))
+      await running.commit(markOf(index, file.synced.length))
     }
-    for await (const batch of session.batches()) {
-      for (let i = 0; i < batch.length; i++) file.written.push(batch.bytesOf(i).slice())
+    for await (const batch of running.batches()) {
+      for (const record of batch) file.written.push(record.bytes.slice())
       if (world.random.chance(0.3)) await process.sleep(world.random.int(0, 300))
-      if (session.idle || world.random.chance(0.3)) await commit()
+      if (running.idle || world.random.chance(0.3)) await commit()
       if (stopAfter !== undefined && file.synced.length + file.written.length >= stopAfter) break
     }
     await commit()
@@ -271,6 +255,10 @@ export class BuyerNode {
       if (!(error instanceof DdmError)) throw error
     }
   }
+}
+
+function outcomeOf({ record, receipt, accept }: StoredSession): Outcome {
+  return { session: record.id, n: receipt?.content.n ?? 0n, start: accept?.content.start ?? 0n }
 }
 
 function markOf(file: number, count: number): string {

@@ -41,6 +41,11 @@ interface Block {
   transactions: Transaction[]
 }
 
+/** What a process has seen of the chain: the height of the newest block. */
+interface View {
+  seen: number
+}
+
 export const ESCROW: Address = `0x${'e5'.repeat(20)}`
 export const TOKEN: Address = `0x${'cc'.repeat(20)}`
 const COLLECTOR: Address = `0x${'c0'.repeat(20)}`
@@ -90,6 +95,13 @@ export class Chain {
 
   #at(depth: number): State {
     return (this.#blocks[Math.max(0, this.#blocks.length - 1 - depth)] as Block).state
+  }
+
+  /** How far behind a process sees the chain: never behind what it has seen before. */
+  #lagOf(view: View): number {
+    const height = Math.max(this.#blocks.length - 1 - this.lag, Math.min(view.seen, this.#blocks.length - 1))
+    view.seen = height
+    return this.#blocks.length - 1 - height
   }
 
   /** Money is neither made nor lost. */
@@ -151,7 +163,7 @@ export class Chain {
     }
   }
 
-  #send(process: Process, name: string, apply: Transaction['apply']): Promise<Hex> {
+  #send(process: Process, view: View, name: string, apply: Transaction['apply']): Promise<Hex> {
     return new Promise((resolve, reject) => {
       const answer = <T>(act: (value: T) => void, value: T): void => {
         if (process.alive) act(value)
@@ -159,7 +171,10 @@ export class Chain {
       this.#pool.push({
         name,
         apply,
-        resolve: () => answer(resolve, `0x${'11'.repeat(32)}` as Hex),
+        resolve: () => {
+          view.seen = Math.max(view.seen, this.#blocks.length - 1)
+          answer(resolve, `0x${'11'.repeat(32)}` as Hex)
+        },
         reject: (error) => answer(reject, error)
       })
       this.#keepMining()
@@ -181,11 +196,12 @@ export class Chain {
     return state.channels.get(id) ?? { balance: 0n, claimed: 0n, pending: 0n, finalizeAfter: 0n, refunds: 0n }
   }
 
-  #stateOf(id: Hex): ChannelState {
-    const depth = CONFIRMATIONS + this.lag
+  #stateOf(id: Hex, view: View): ChannelState {
+    const lag = this.#lagOf(view)
+    const depth = CONFIRMATIONS + lag
     const { balance, claimed, pending, finalizeAfter } = this.#channelOf(this.#at(depth), id)
     // A withdrawal counts as soon as anybody sees it.
-    const newest = this.#channelOf(this.#at(this.lag), id)
+    const newest = this.#channelOf(this.#at(lag), id)
     return {
       balance,
       totalClaimed: claimed,
@@ -201,7 +217,8 @@ export class Chain {
 
   /** The chain as a process sees it. */
   viewOf(process: Process, account: Address): ChannelChain {
-    const send = (name: string, apply: Transaction['apply']): Promise<Hex> => this.#send(process, name, apply)
+    const view: View = { seen: 0 }
+    const send = (name: string, apply: Transaction['apply']): Promise<Hex> => this.#send(process, view, name, apply)
     const ask = <T>(get: () => T): Promise<T> => this.#ask(process, get)
     return {
       chainId: 1,
@@ -209,9 +226,9 @@ export class Chain {
       token: { address: TOKEN, name: 'USD Coin', version: '2', decimals: 6 },
       eip3009Collector: COLLECTOR,
       account,
-      channel: (id) => ask(() => this.#stateOf(id)),
-      channelStates: (channels) => ask(() => channels.map(({ channelId }) => this.#stateOf(channelId))),
-      tokenBalance: (owner) => ask(() => this.#at(this.lag).tokens.get(owner) ?? 0n),
+      channel: (id) => ask(() => this.#stateOf(id, view)),
+      channelStates: (channels) => ask(() => channels.map(({ channelId }) => this.#stateOf(channelId, view))),
+      tokenBalance: (owner) => ask(() => this.#at(this.#lagOf(view)).tokens.get(owner) ?? 0n),
       deposit: (config, { amount, data }) =>
         send('deposit', (state, time) => {
           const id = this.idOf(config)
@@ -227,7 +244,7 @@ export class Chain {
           state.channels.set(id, { ...channel, balance: channel.balance + amount })
           state.deposited += amount
         }),
-      isAuthorizationUsed: (_owner, nonce) => ask(() => this.#at(CONFIRMATIONS + this.lag).used.has(nonce)),
+      isAuthorizationUsed: (_owner, nonce) => ask(() => this.#at(CONFIRMATIONS + this.#lagOf(view)).used.has(nonce)),
       simulateClaim: (claims) => ask(() => claims.map((claim) => this.#claimProblem(this.head, claim)).find(Boolean)),
       claim: (claims) =>
         send('claim', (state) => {
@@ -242,7 +259,7 @@ export class Chain {
           }
         }),
       settle: async () => undefined,
-      refundNonce: (id) => ask(() => this.#channelOf(this.#at(this.lag), id).refunds),
+      refundNonce: (id) => ask(() => this.#channelOf(this.#at(this.#lagOf(view)), id).refunds),
       refund: (config, { amount, nonce, signature }) =>
         send('refund', (state) => {
           const id = this.idOf(config)

@@ -207,7 +207,7 @@ export function storesOf(disk: Disk, process: Process, invariant: (holds: boolea
       )
   }
 
-  const spending: Pick<SpendingStore, 'add' | 'sum'> = {
+  const spending: SpendingStore = {
     add: (row) => write(() => void disk.spendingRows.push({ ...row })),
     sum: ({ since = 0, seller, session }) =>
       read(() =>
@@ -215,7 +215,18 @@ export function storesOf(disk: Disk, process: Process, invariant: (holds: boolea
           .filter((row) => row.at >= since)
           .filter((row) => (seller ?? row.seller) === row.seller && (session ?? row.session) === row.session)
           .reduce((total, { amount }) => total + amount, 0n)
-      )
+      ),
+    lower: ({ session, amount }) =>
+      write(() => {
+        const rows = disk.spendingRows.filter((row) => row.session === session)
+        let excess = rows.reduce((sum, row) => sum + row.amount, -amount)
+        for (const row of rows.reverse()) {
+          const taken = row.amount < excess ? row.amount : excess
+          if (taken <= 0n) return
+          row.amount -= taken
+          excess -= taken
+        }
+      })
   }
 
   const logOf = (id: string) => {

@@ -1,4 +1,4 @@
-import { FAULT_POINTS, onFaultPoint } from '../../src/interface/index.ts'
+import { onFaultPoint } from '../../src/interface/index.ts'
 import { STATUS } from '../../src/protocols/sdpp/index.ts'
 import { BUYER_TRANSITIONS, SELLER_TRANSITIONS } from '../../src/protocols/sdpp/transitions.ts'
 import { BuyerNode, type Outcome } from './buyer.ts'
@@ -162,7 +162,8 @@ function checkOutcomes(buyer: BuyerNode, { world, scenario, oracles }: Surroundi
       const expected =
         !seller.honest ||
         (refused !== undefined && mayBeRefused(purchase, scenario, refused)) ||
-        (failed?.startsWith('badRecord') === true && purchase.badAt !== undefined)
+        (refused === STATUS.channelUnfunded && world.faults.orphanedDeposit !== undefined) ||
+        (failed?.startsWith('schema') === true && purchase.badAt !== undefined)
       if (!expected) world.violated(`${name} ended with ${refused ?? failed}`)
       continue
     }
@@ -195,23 +196,18 @@ function checkFile(
 }
 
 /** Everything is claimed, and then the books are compared. */
-async function settle({ world, chain, oracles }: Surroundings, seller: SellerNode): Promise<void> {
-  const done = { claimed: false }
-  if (seller.process?.alive === true) {
-    for (let tries = 0; tries < 3 && !done.claimed; tries++) {
-      seller.payee?.claim().then(
-        () => {
-          done.claimed = true
-        },
-        () => {}
-      )
-      await turn()
-      await world.run(world.now + 60_000, () => done.claimed)
+async function settle({ world, scenario, chain, oracles }: Surroundings, seller: SellerNode): Promise<void> {
+  scenario.faultsUntil = world.now
+  for (let tries = 0; tries < 5; tries++) {
+    const answered = { yet: false }
+    const answer = (): void => {
+      answered.yet = true
     }
-    if (seller.honest && !done.claimed) world.violated('vouchers cannot be claimed')
+    seller.payee?.claim().then(answer, answer)
+    await turn()
+    await world.run(world.now + 60_000, () => answered.yet)
+    await world.run(world.now + 10_000, () => false)
   }
   if (!chain.balanced) world.violated('money was made or lost')
   oracles.checkChannels((channelId) => chain.head.channels.get(channelId)?.claimed ?? 0n)
 }
-
-export { FAULT_POINTS }

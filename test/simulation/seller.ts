@@ -14,7 +14,11 @@ import type { Oracles } from './oracles.ts'
 import { ASSET_ID, isSellers, makeListing, NETWORK_ID, type Scenario } from './scenario.ts'
 import { Process, type World } from './world.ts'
 
-export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const quiet = (): void => {}
+const said = (...parts: unknown[]): void => {
+  if (globalThis.process.env.SIM_NOTES !== undefined) globalThis.process.stderr.write(`${JSON.stringify(parts)}\n`)
+}
+export const silent: Logger = { debug: quiet, info: quiet, warn: said, error: said }
 
 const WATCH_EVERY_MS = 20_000
 

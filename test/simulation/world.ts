@@ -38,7 +38,7 @@ export class World {
 
   /** Calls back after so many virtual ms; returns the function that cancels it. */
   after(milliseconds: number, run: () => void): () => void {
-    const event = { at: this.now + Math.max(0, milliseconds), sequence: this.#sequence++, run }
+    const event = { at: this.now + Math.max(0, Math.ceil(milliseconds)), sequence: this.#sequence++, run }
     let low = 0
     let high = this.#events.length
     while (low < high) {
@@ -61,6 +61,7 @@ export class World {
 
   /** Becomes part of the run's hash: two runs of a seed that differ anywhere differ here. */
   note(text: string): void {
+    if (process.env.SIM_NOTES !== undefined) process.stderr.write(`${this.now} ${text}\n`)
     this.#trace.update(`${this.now} ${text}\n`)
   }
 
@@ -76,9 +77,9 @@ export class World {
   /** Runs until nothing is left to happen, the time is over, or `done` says so. */
   async run(until: number, done: () => boolean): Promise<void> {
     while (this.violation === undefined && !done()) {
-      const event = this.#events.pop()
-      if (event === undefined) return
-      if (event.at > until) return
+      const event = this.#events.at(-1)
+      if (event === undefined || event.at > until) return
+      this.#events.pop()
       this.now = event.at
       this.steps++
       event.run()

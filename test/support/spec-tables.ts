@@ -65,6 +65,10 @@ const LIMIT_TEXT: Record<LimitName, [unit: string, text: string]> = {
   MAX_DATA_BYTES: ['bytes', 'body of a DATA frame'],
   MAX_IN_FLIGHT_BYTES: ['bytes', 'records sent and not yet acknowledged by POSITION'],
   IDLE_POSITION_MS: ['ms', 'a buyer that has handled everything acknowledges after this long'],
+  MAX_PART_BYTES: [
+    'bytes',
+    'a buyer that judges records refuses (`tooLarge`) more of one block: it keeps it as evidence'
+  ],
   POSITION_EVERY_BYTES: ['bytes', 'the buyer acknowledges at the latest after handling this much'],
   KEEP_POSITION_MS: ['ms', 'this implementation stores the position of a consumer that keeps no count this often'],
   INVOICE_DELAY_MS: ['ms', 'longest time from the first uninvoiced record to its INVOICE'],

@@ -72,6 +72,7 @@ export class Admission implements Startable {
   #isFunded: (peer: string) => boolean = () => false
   #components: AdmissionComponents | undefined
   #sampling: NodeJS.Timeout | undefined
+  #stopped = false
 
   constructor(init: AdmissionInit, logger: Logger) {
     this.#init = init
@@ -105,12 +106,18 @@ export class Admission implements Startable {
     this.#components?.events.removeEventListener('connection:open', this.#onOpen)
     this.#components?.events.removeEventListener('peer:update', this.#onPeerUpdate)
     clearInterval(this.#sampling)
+    // A listener waits for its sockets to close, and does not know those that have said nothing.
+    this.#stopped = true
+    for (const socket of this.#sockets.values()) socket.destroy()
   }
 
   /** A socket that is to become a WebSocket; it is met again as a connection. */
   readonly onSocket = (socket: Socket): void => {
     const { remoteAddress, remotePort } = socket
-    if (remoteAddress === undefined || remotePort === undefined) return
+    if (remoteAddress === undefined || remotePort === undefined || this.#stopped) {
+      socket.destroy()
+      return
+    }
     const remote = ipPortToMultiaddr(remoteAddress, remotePort)
     const end = hostAndPort(remote)
     this.#makeRoom(this.#sourceOf(remote))

@@ -34,8 +34,8 @@ export async function authorizeDeposit(
   if (locked > maxDeposit) {
     throw new DdmError(
       'budget',
-      `the purchase needs ${locked} deposited with this seller, the budget allows ${maxDeposit} (atomic units)`,
-      { details: { need: `${locked}`, limit: `${maxDeposit}` } }
+      `the purchase needs ${locked} deposited with this seller, budgetDeposit allows ${maxDeposit} (atomic units); order less at a time (--max), or raise budgetDeposit`,
+      { details: { setting: 'budgetDeposit', need: `${locked}`, limit: `${maxDeposit}` } }
     )
   }
   const held = await chain.tokenBalance(wallet.address, options)
@@ -63,6 +63,7 @@ export async function authorizeDeposit(
     validBefore,
     nonce: eip712.depositNonce(channelId, salt)
   })
+  lane.init.budget.permit()
   const highest = open !== undefined && open.amount > amount ? open.amount : amount
   lane.authorization = { salt, amount: highest, balance, validBefore }
   lane.channel = { ...lane.channel, deposited: balance + amount }

@@ -240,8 +240,8 @@ export class PayeeLane {
     if (payload.channelId !== channelId) {
       return `the voucher is for channel ${payload.channelId}, the session's is ${channelId}`
     }
-    // What is paid beyond the deposit, or beyond what a withdrawal leaves of it, could never be claimed.
-    if (more > 0n && total > this.covered) {
+    // Beyond what a withdrawal leaves of the deposit nothing could ever be claimed.
+    if (more > 0n && total > this.covered && total <= this.balance) {
       return `all sessions of the channel have paid ${total}, it holds ${this.covered} that nobody takes back`
     }
     // Covered by what is held already: a lower or repeated voucher is no fault, and need not be verified again.
@@ -256,6 +256,21 @@ export class PayeeLane {
     const problem = voucherProblem(this.init.eip712, this.#domain, payload, expected)
     if (problem === undefined) this.#recovered = payload
     return problem
+  }
+
+  /**
+   * The channel held enough when the order was accepted. Now it does not, and nobody takes anything back: that is no fault
+   * of the payer.
+   *
+   * @throws DdmError `unreachable`
+   */
+  checkBalance(more: bigint): void {
+    const total = this.total + more
+    if (total <= this.balance) return
+    throw new DdmError(
+      'unreachable',
+      `the chain shows ${this.balance} in channel ${this.channel.channelId}, ${total} were paid: it lags, or a deposit was undone`
+    )
   }
 
   take(payload: PaymentPayload): void {
@@ -358,6 +373,7 @@ class LaneSession implements PayeeSession {
     this.#lane.init.health.check()
     const problem = this.verify(sessionPaid, payload)
     if (problem !== undefined) throw new DdmError('paymentInvalid', problem)
+    if (sessionPaid > this.paid) this.#lane.checkBalance(sessionPaid - this.paid)
     // Up to the store nothing waits, so no other session's payment comes between the check and the sum.
     if (payload !== undefined) this.#lane.take(payload)
     if (sessionPaid > this.paid) this.paid = sessionPaid

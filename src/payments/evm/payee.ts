@@ -112,6 +112,7 @@ class EvmPayee implements Payee {
     const lane = await this.#lanes.of(channelId, stored.config)
     return lane.orders.run(async () => {
       await lane.refresh(options)
+      lane.checkBalance(0n)
       return lane.resume(request, options)
     }, options)
   }

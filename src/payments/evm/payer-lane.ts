@@ -91,7 +91,7 @@ export class PayerLane {
       this.channel = { ...this.channel, base: this.channel.base - stored.consumed }
       this.#open.add(session)
     }
-    session.resume({ seller: peer, terms, maximum })
+    await session.resume({ seller: peer, terms, maximum }, options)
     await this.store(options, session)
     return session
   }
@@ -162,6 +162,11 @@ export class PayerLane {
     return { channelId, maxClaimableAmount: total, signature: made }
   }
 
+  /** Whether the last voucher covers that payment, too: then nothing is signed for it. */
+  covers(session: LaneSession, sessionPaid: bigint): boolean {
+    return this.#paid(session) + sessionPaid <= this.channel.signed
+  }
+
   /** Base and what the open sessions paid. */
   #paid(except?: LaneSession): bigint {
     let sum = this.channel.base
@@ -190,6 +195,8 @@ class LaneSession implements PayerSession {
   #spending: Spending | undefined
   readonly #answer = Promise.withResolvers<void>()
   #reserved = 0n
+  /** Of it what an earlier voucher of the channel covered. */
+  #covered = 0n
   #reserving: Promise<void> = Promise.resolve()
 
   constructor(lane: PayerLane, spending: Spending | undefined, order: RailOrder) {
@@ -207,12 +214,12 @@ class LaneSession implements PayerSession {
     return this.#lane.voucher
   }
 
-  resume(spending: Spending): void {
+  /** What an earlier run had reserved is counted once: what it signed stays spent, the rest is given back. */
+  async resume(spending: Spending, options?: AbortOptions): Promise<void> {
     this.#spending = spending
     this.isOpen = true
     this.consumed = 0n
-    // What an earlier run had reserved beyond what it signed stays spent: the careful side.
-    if (this.paid > this.#reserved) this.#reserved = this.paid
+    await this.#settle(options)
   }
 
   async topUp(options: AbortOptions = {}): Promise<DepositAuthorization | undefined> {
@@ -225,6 +232,7 @@ class LaneSession implements PayerSession {
     this.#spending = undefined
     this.#answered()
     await this.#lane.store(options, this)
+    await this.#settle(options)
   }
 
   get answered(): Promise<void> {
@@ -252,12 +260,15 @@ class LaneSession implements PayerSession {
 
   async pay(sessionPaid: bigint, options?: AbortOptions): Promise<PaymentPayload> {
     const spending = this.#check(sessionPaid)
-    await this.#reserve(spending, sessionPaid, options)
+    // What an earlier session paid ahead and did not use is signed for, and spent, already.
+    if (this.#lane.covers(this, sessionPaid)) this.#cover(sessionPaid)
+    else await this.#reserve(spending, sessionPaid, options)
     // Meanwhile nobody may want the signature any more, or the session may have ended.
     if (options?.signal?.aborted === true) {
       throw new DdmError('aborted', 'the payment was aborted before it was signed', { cause: options.signal.reason })
     }
     this.#check(sessionPaid)
+    this.#lane.init.budget.permit()
     if (sessionPaid > this.paid) this.paid = sessionPaid
     const payload = this.#lane.sign()
     faultPoint('voucher.signed')
@@ -274,6 +285,7 @@ class LaneSession implements PayerSession {
     this.consumed = due < this.paid ? due : this.paid
     this.#lane.channel = { ...this.#lane.channel, base: this.#lane.channel.base + this.consumed }
     await this.#lane.store(options, this)
+    await this.#settle(options)
   }
 
   #answered(): void {
@@ -292,6 +304,27 @@ class LaneSession implements PayerSession {
       })
     }
     return this.#spending
+  }
+
+  /** What was reserved and not signed for is there for other sessions again; when it cannot be stored, it stays spent. */
+  async #settle(options?: AbortOptions): Promise<void> {
+    const { id } = this
+    if (id === undefined) return
+    const { budget, logger } = this.#lane.init
+    this.#reserving = this.#reserving.then(async () => {
+      const { paid } = this
+      this.#reserved = paid
+      await budget.settle({ session: id, used: paid - this.#covered }, options).catch((error: unknown) => {
+        logger.warn('what was reserved of the budget and not used stays spent', { session: id, error: String(error) })
+      })
+    })
+    await this.#reserving
+  }
+
+  #cover(sessionPaid: bigint): void {
+    if (sessionPaid <= this.#reserved) return
+    this.#covered += sessionPaid - this.#reserved
+    this.#reserved = sessionPaid
   }
 
   /** Reserved durably before the signature, a part of the maximum at a time and in order. */

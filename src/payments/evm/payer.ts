@@ -88,16 +88,14 @@ class EvmPayer implements Payer {
   }
 
   objection(terms: PaymentTerms, listing: ListingPayment): string | undefined {
-    const { networkId, assetId, chain, maxWithdrawDelay } = this.#init
+    const { networkId, assetId, chain } = this.#init
     const { network, asset, payTo, escrow, receiverAuthorizer, withdrawDelay } = terms
     if (network !== networkId) return `the offer is for network ${network}, this wallet is on ${networkId}`
     if (asset !== assetId) return `the offer asks for ${asset}, this wallet pays in ${assetId}`
     if (escrow !== chain.escrow) return `the offer names escrow ${escrow}, the network profile ${chain.escrow}`
     if (payTo === undefined || payTo !== listing.payTo) return `the offer pays ${payTo}, the listing ${listing.payTo}`
     if (receiverAuthorizer === undefined) return 'the offer names no receiverAuthorizer'
-    if (withdrawDelay === undefined || withdrawDelay > maxWithdrawDelay) {
-      return `the offer locks deposits for ${withdrawDelay} s, the limit here is ${maxWithdrawDelay} s`
-    }
+    if (withdrawDelay === undefined) return 'the offer names no withdrawDelay'
     return undefined
   }
 
@@ -136,6 +134,7 @@ class EvmPayer implements Payer {
     // Nothing is spent yet, but also a deposit is a signature: not for a seller or a price that the budget forbids.
     const permission = { seller, session: '', amount: 0n, ...(unitPrice === undefined ? {} : { unitPrice }) }
     await budget.reserve(permission, options)
+    this.#checkDelay(terms)
     const { lane, state } = await this.#lane(request, options)
     const deposit = await this.#deposit(lane, state, request, options)
     const { config, channelId } = lane.channel
@@ -155,6 +154,16 @@ class EvmPayer implements Payer {
       throw error
     }
     return session
+  }
+
+  #checkDelay({ withdrawDelay = 0 }: PaymentTerms): void {
+    const { maxWithdrawDelay } = this.#init
+    if (withdrawDelay <= maxWithdrawDelay) return
+    throw new DdmError(
+      'budget',
+      `the seller locks deposits for ${withdrawDelay} s, maxWithdrawDelay allows ${maxWithdrawDelay} s; to accept that, raise maxWithdrawDelay`,
+      { details: { setting: 'maxWithdrawDelay', need: `${withdrawDelay}`, limit: `${maxWithdrawDelay}` } }
+    )
   }
 
   /** In the middle of a session: also what a withdrawal takes away is missing. */

@@ -10,6 +10,8 @@ export const MAX_DATA_BYTES = 1024 * 1024
 
 /** Data that the buyer has not acknowledged is at most this, on every rail (Flow). */
 export const MAX_IN_FLIGHT_BYTES = 1024 * 1024
+/** A buyer that judges records keeps the open part of a block as evidence, up to this; honest blocks are far smaller. */
+export const MAX_PART_BYTES = 4 * 1024 * 1024
 /** The buyer acknowledges at the latest after this much; a quarter of the budget keeps the pipe full. */
 export const POSITION_EVERY_BYTES = 128 * 1024
 

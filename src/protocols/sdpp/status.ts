@@ -94,9 +94,9 @@ export class SdppError extends Error {
     this.details = options.details ?? {}
   }
 
-  /** 2xx and 501: said politely, then the stream is closed. */
+  /** 2xx and 501: said politely, then the stream is closed. A stream that was lost refuses nothing. */
   get isRefusal(): boolean {
-    return (this.code >= 200 && this.code < 300) || this.code === STATUS.shuttingDown
+    return !this.lost && ((this.code >= 200 && this.code < 300) || this.code === STATUS.shuttingDown)
   }
 }
 

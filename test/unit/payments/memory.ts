@@ -113,7 +113,10 @@ export function memoryChain() {
 
 const network = { networkId: 'eip155:1', assetId: `eip155:1/erc20:${at('cc')}`, logger: silent, eip712 }
 
-export function memoryPayer(chain: ChannelChain, channels: ChannelStore, budget: Budget = { reserve: async () => {} }) {
+/** A budget without caps. */
+export const unlimited: Budget = { reserve: async () => {}, permit: () => {}, settle: async () => {} }
+
+export function memoryPayer(chain: ChannelChain, channels: ChannelStore, budget: Budget = unlimited) {
   const voucherSigner = { ...key(0x51), address: eip712Address(0x51) }
   const limits = { maxWithdrawDelay: 86_400, maxDeposit: 10n ** 30n }
   return evmPayer({ ...network, ...limits, chain, channels, budget, wallet: key(0x11), voucherSigner })

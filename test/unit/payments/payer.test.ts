@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Budget, type ChannelStore, DdmError } from '../../../src/interface/index.ts'
-import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
+import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore, unlimited } from './memory.ts'
 
 const DIGEST = `0x${'01'.repeat(32)}` as const
 const binding = { offerDigest: DIGEST, buyerPeerDigest: DIGEST, orderNonce: DIGEST }
@@ -27,6 +27,7 @@ function slowBudget() {
   const asked: bigint[] = []
   let gate = Promise.resolve()
   const budget: Budget = {
+    ...unlimited,
     reserve: async ({ amount }) => {
       asked.push(amount)
       await gate
@@ -78,6 +79,7 @@ test('the budget grants a part in advance, but refuses nothing that is owed for 
   const asked: bigint[] = []
   let left = 50n
   const budget: Budget = {
+    ...unlimited,
     reserve: async ({ amount }) => {
       asked.push(amount)
       if (amount > left) throw new DdmError('budget', `${amount} is more than ${left}`)

@@ -18,7 +18,8 @@ import {
   openStreams,
   type PairOptions,
   type Request,
-  until
+  until,
+  voucher
 } from '../../support/sdpp.ts'
 import { RawSeller } from '../../support/sdpp-raw.ts'
 
@@ -196,7 +197,9 @@ const BAD_OFFERS: Array<[string, OfferFields, number, ErrorCode]> = [
   ['with no price at all', { prices: [] }, STATUS.noCommonRail, 'refused'],
   ['with k in no order', { k: { min: 5n, default: 1n, max: 10n } }, STATUS.malformed, 'protocol'],
   ['with k from 0', { k: { min: 0n, default: 1n, max: 10n } }, STATUS.malformed, 'protocol'],
-  ['with another free range', { free: { from: 0n, to: 10n } }, STATUS.termsOutsideOffer, 'refused']
+  ['with another free range', { free: { from: 0n, to: 10n } }, STATUS.termsOutsideOffer, 'refused'],
+  ['of larger records than the listing allows', { maxRecordBytes: 1_025n }, STATUS.termsOutsideOffer, 'refused'],
+  ['with a schema that the listing does not have', { schema: randomBytes(32) }, STATUS.termsOutsideOffer, 'refused']
 ]
 
 for (const [what, fields, status, code] of BAD_OFFERS) {
@@ -217,6 +220,16 @@ test('an offer without the free range that the listing promises is refused', asy
   await table.seller.hello()
   table.seller.offer()
   await told(table, STATUS.termsOutsideOffer, 'refused')
+})
+
+test('an offer without the schema that the listing promises, or with another, is refused', async (t) => {
+  for (const fields of [{}, { schema: randomBytes(32) }]) {
+    const schema = { encoding: 'json', maxRecordBytes: 1024, jsonSchema: { type: 'object' } } as const
+    const table = await sitDown(t, { document: { schema } })
+    await table.seller.hello()
+    table.seller.offer(fields)
+    await told(table, STATUS.termsOutsideOffer, 'refused')
+  }
 })
 
 test('an offer of another signer, or with a false signature', async (t) => {
@@ -330,6 +343,29 @@ for (const [what, lie, status] of LIES) {
     assert.equal((await table.pair.buyerLedger.sessions.get(id, 'buyer'))?.paid, 1_000n)
   })
 }
+
+test('a receipt that says something else is unused than is, or shows no voucher, is not acknowledged', async (t) => {
+  const cases = [
+    [{ unused: 5n }, STATUS.accountMismatch, 'protocol'],
+    [{}, STATUS.paymentInvalid, 'paymentInvalid'],
+    [{ proof: voucher(1_999n) }, STATUS.paymentInvalid, 'paymentInvalid']
+  ] as const
+  for (const [lie, status, code] of cases) {
+    const table = await sitDown(t)
+    await table.seller.begin({ base: 1_000n })
+    table.seller.data(jsonRecords(10))
+    await table.opened
+    table.seller.close()
+    table.seller.invoice()
+    await until('it pays', () => table.payer.paid.length === 1)
+    table.seller.receipt({ credited: 1_000n, ...lie })
+    await told(table, status, code)
+    assert.equal(
+      table.seller.seen.some(({ name }) => name === 'RECEIPT_ACK'),
+      false
+    )
+  }
+})
 
 test('transcript: a record changed after it was hashed is noticed at the invoice', async (t) => {
   const table = await sitDown(t)

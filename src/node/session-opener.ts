@@ -1,0 +1,272 @@
+import {
+  type AbortOptions,
+  DdmError,
+  formatUnits,
+  type Hex,
+  type Listing,
+  type ListingDocument,
+  type Logger,
+  type NetworkToken,
+  type Payer,
+  type RandomBytes,
+  type RecordValidator,
+  type SessionStore,
+  type TrustLedger
+} from '../interface/index.ts'
+import {
+  BuyerSession,
+  type BuyRequest,
+  type Clock,
+  type ResumePoint,
+  readSession,
+  SDPP_PROTOCOL,
+  STATUS,
+  type StoredSession,
+  systemClock
+} from '../protocols/sdpp/index.ts'
+import type { StatementSigner, StatementVerifier } from '../statements/index.ts'
+import { keepDocument, readDocument } from './listing-document.ts'
+import type { Network, ResolvedPeer } from './network.ts'
+import { checkListed, orderWish, priceLimit } from './order-wish.ts'
+import { recordCheck } from './record-check.ts'
+import type { BuyOptions } from './types.ts'
+import { type NarrowWindow, narrowWindow } from './window-check.ts'
+
+export interface PurchaseComponents {
+  network: Pick<Network, 'resolvePeer' | 'openStream' | 'blocks'>
+  signer: StatementSigner
+  sessions: SessionStore
+  payers: readonly Payer[]
+  trust: TrustLedger
+  token: NetworkToken
+  logger: Logger
+  /** Defaults of the node, atomic units. */
+  prepay: bigint
+  maximum: bigint
+  find: (listing: string, options?: AbortOptions) => Promise<Listing>
+  /** What judges the records of a listing. @default recordCheck */
+  judge?: (document: ListingDocument, options: AbortOptions) => Promise<RecordValidator | undefined>
+  /** @default systemClock */
+  clock?: Clock
+  /** 0 ≤ x < 1. @default Math.random */
+  chance?: () => number
+  /** @default real Ed25519 */
+  verifier?: StatementVerifier
+  /** @default node:crypto's */
+  random?: RandomBytes
+}
+
+/** What is bought: a listing anew, or the rest of a session that was cut. */
+export type PurchaseTarget = { listing: string | Listing } | { session: StoredSession }
+
+/** How long a purchase tries to reach a seller that it has lost. */
+const RESUME_FOR_MS = 300_000
+/** How long it waits for a seller that is there and does not take the order now. */
+const ORDER_FOR_MS = 15_000
+const FIRST_RETRY_MS = 250
+const LAST_RETRY_MS = 10_000
+
+/** Opens the sessions of one purchase: orders, resumes, and tries again as long as that may mend what happened. */
+export class SessionOpener {
+  readonly #target: PurchaseTarget
+  readonly #options: BuyOptions & { signal: AbortSignal }
+  readonly #components: PurchaseComponents
+  readonly #clock: Clock
+  /** The last session that was tried, whether it opened or not. */
+  latest: BuyerSession | undefined
+  place: { listing: Hex; seller: string } | undefined
+  source: ResolvedPeer['source'] | undefined
+  narrow: NarrowWindow | undefined
+  /** Streams that were lost and replaced. */
+  resumes = 0
+  /** Judges the records on every stream of the purchase; its thread starts while the seller is dialled. */
+  #validator: Promise<RecordValidator | undefined> | undefined
+
+  constructor(target: PurchaseTarget, options: BuyOptions & { signal: AbortSignal }, components: PurchaseComponents) {
+    this.#target = target
+    this.#options = options
+    this.#components = components
+    this.#clock = components.clock ?? systemClock
+  }
+
+  /**
+   * Tries, ever less often, until the seller takes the session, says no, or the time is over. An order whose answer was
+   * lost is resumed; one that never got there is ordered anew. Somebody who was never reached is not waited for.
+   *
+   * @param from - where the session was cut; undefined to order
+   */
+  async open(from?: ResumePoint): Promise<BuyerSession> {
+    const { signal, resumeFor = RESUME_FOR_MS } = this.#options
+    let point = from ?? (await this.#given())
+    let known = point !== undefined
+    let deadline = this.#clock.now() + (known ? resumeFor : Math.min(resumeFor, ORDER_FOR_MS))
+    for (let wait = FIRST_RETRY_MS; ; wait = Math.min(2 * wait, LAST_RETRY_MS)) {
+      this.latest = undefined
+      try {
+        return await (point === undefined ? this.#order() : this.#resume(point))
+      } catch (error) {
+        const tried = this.latest as BuyerSession | undefined
+        if (signal.aborted || resumeFor === 0) throw error
+        const statusCode = statusOf(error)
+        if (tried?.resumable === true && point === undefined) {
+          point = await pointOf(tried, this.#components.sessions)
+          deadline = this.#clock.now() + resumeFor
+          known = true
+        } else if (
+          statusCode === STATUS.unknownSession &&
+          point?.stored.accept === undefined &&
+          'listing' in this.#target
+        ) {
+          point = undefined
+        } else if (!isWorthRetrying(error, known || tried !== undefined, known)) throw error
+        if (this.#clock.now() + wait > deadline) throw error
+        // Half of it is chance, so that the buyers of a seller that came back do not all come at once.
+        await this.#sleep(wait / 2 + ((this.#components.chance ?? Math.random)() * wait) / 2)
+      }
+    }
+  }
+
+  /** Frees what judges records. */
+  async close(): Promise<void> {
+    const validator = await this.#validator?.catch(() => undefined)
+    await validator?.close()
+  }
+
+  #sleep(milliseconds: number): Promise<void> {
+    const { signal } = this.#options
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        cancel()
+        reject(signal.reason as Error)
+      }
+      const cancel = this.#clock.after(milliseconds, () => {
+        signal.removeEventListener('abort', onAbort)
+        resolve()
+      })
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  async #given(): Promise<ResumePoint | undefined> {
+    if (!('session' in this.#target)) return undefined
+    const { session: stored } = this.#target
+    const { checkSchema = true, signal } = this.#options
+    if (checkSchema && stored.offer.content.schema !== undefined) {
+      const { blocks } = this.#components.network
+      this.#check(await readDocument(blocks, stored.record.listingCid, { signal }))
+    }
+    return { stored }
+  }
+
+  #check(document: ListingDocument): void {
+    const { judge = recordCheck } = this.#components
+    this.#validator ??= judge(document, { signal: this.#options.signal })
+    this.#validator.catch(() => {})
+  }
+
+  async #order(): Promise<BuyerSession> {
+    const { token, network, find } = this.#components
+    const { answering, refund, mark, maxPrice, checkSchema, signal } = this.#options
+    const { listing: wanted } = this.#target as { listing: string | Listing }
+    const listing = typeof wanted === 'string' ? await find(wanted, this.#options) : wanted
+    const wish = orderWish(listing, this.#options, this.#components)
+    const limit = priceLimit(listing, maxPrice, token)
+    checkListed(listing, wish, limit, token)
+    this.place = { listing: listing.id, seller: listing.peerId }
+    await keepDocument(network.blocks, listing.document, { signal })
+    if (checkSchema !== false) this.#check(listing.document)
+    const session = await this.#connect(listing.peerId, {
+      listing,
+      wish,
+      ...(limit === undefined ? {} : { maxPrice: limit }),
+      ...(mark === undefined ? {} : { sink: mark }),
+      ...(answering === undefined ? {} : { answering }),
+      ...(refund === undefined ? {} : { refund })
+    })
+    this.narrow = narrowWindow(listing, session)
+    if (this.narrow !== undefined) this.#warn(this.narrow, listing, session.roundTripMs ?? 0)
+    return session
+  }
+
+  #warn({ window, need }: NarrowWindow, { id }: Listing, roundTripMs: number): void {
+    const { token, logger } = this.#components
+    const amount = (value: bigint): string => `${formatUnits(value, token.decimals)} ${token.symbol}`
+    logger.warn(
+      `the window of ${amount(window)} is too small for the rate of this stream and a round trip of ${Math.round(roundTripMs)} ms: the seller will wait for payments; ${amount(need)} would do`,
+      { listing: id }
+    )
+  }
+
+  async #resume(point: ResumePoint): Promise<BuyerSession> {
+    const { record, order } = point.stored
+    const { answering, refund } = this.#options
+    const { prepay, maximum } = order.content
+    this.place = { listing: record.listingId, seller: record.peer }
+    const session = await this.#connect(record.peer, {
+      wish: { from: {}, prepay, maximum },
+      resume: point,
+      ...(answering === undefined ? {} : { answering }),
+      ...(refund === undefined ? {} : { refund })
+    })
+    this.resumes++
+    return session
+  }
+
+  async #connect(seller: string, request: BuyRequest): Promise<BuyerSession> {
+    const { network, signer, sessions, payers, trust, logger, verifier, random } = this.#components
+    const { signal } = this.#options
+    const { source } = await network.resolvePeer(seller, { signal, refresh: true })
+    this.source = source
+    const validator = await this.#validator
+    const stream = await network.openStream(seller, SDPP_PROTOCOL, { signal })
+    const session = new BuyerSession(stream, seller, validator === undefined ? request : { ...request, validator }, {
+      signer,
+      sessions,
+      payers,
+      trust,
+      clock: this.#clock,
+      logger,
+      ...(verifier === undefined ? {} : { verifier }),
+      ...(random === undefined ? {} : { random })
+    })
+    this.latest = session
+    await session.open({ signal })
+    return session
+  }
+}
+
+/** Where a session that was cut goes on, and what its consumer has already. */
+export async function pointOf(session: BuyerSession, sessions: SessionStore): Promise<ResumePoint> {
+  const { id } = session.status
+  const stored = id === undefined ? undefined : await readSession(sessions, id, 'buyer')
+  if (stored === undefined) throw new DdmError('internal', `session ${id} is not in the ledger`)
+  const { delivered, committed } = session
+  return { stored, delivered, ...(committed === undefined ? {} : { committed }) }
+}
+
+/**
+ * Nobody was reached, or the seller has not noticed yet that the older stream is gone, or is busy.
+ *
+ * @param met - whether there was ever a stream to this seller
+ * @param ordered - whether it may know of an order, whose deposit may be on its way
+ */
+function isWorthRetrying(error: unknown, met: boolean, ordered: boolean): boolean {
+  if (!(error instanceof DdmError)) return false
+  if (error.code === 'unreachable') return met
+  const code = statusOf(error)
+  return RETRIED_STATUS.includes(code) || (ordered && RETRIED_AFTER_ORDER.includes(code))
+}
+
+function statusOf(error: unknown): number {
+  return error instanceof DdmError ? Number(error.details?.status ?? 0) : 0
+}
+
+const RETRIED_STATUS: readonly number[] = [STATUS.busy, STATUS.internal, STATUS.shuttingDown]
+
+/** A seller that has just started may not sell yet what it is about to; a deposit may not be final. */
+const RETRIED_AFTER_ORDER: readonly number[] = [
+  STATUS.unknownListing,
+  STATUS.paymentTimeout,
+  STATUS.channelUnfunded,
+  STATUS.limitsIncompatible
+]
