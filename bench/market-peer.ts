@@ -96,11 +96,6 @@ answer(
       return listing
     },
     feed: async () => {
-      const v8 = await import('node:v8'); const vm = await import('node:vm')
-      console.error('before gc', JSON.stringify(process.memoryUsage()))
-      v8.setFlagsFromString('--expose-gc'); const gc = vm.runInNewContext('gc'); gc(); gc()
-      console.error('after gc', JSON.stringify(process.memoryUsage()), process.resourceUsage().maxRSS)
-      if (process.env.SNAP) v8.writeHeapSnapshot(process.env.SNAP)
       cpu = process.cpuUsage()
       feeding.resolve()
     },

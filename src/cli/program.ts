@@ -14,6 +14,7 @@ import { search } from './commands/search.ts'
 import { sell } from './commands/sell.ts'
 import { sessions } from './commands/sessions.ts'
 import { show } from './commands/show.ts'
+import { wallet } from './commands/wallet.ts'
 import type { Act } from './context.ts'
 import { version } from './version.ts'
 
@@ -27,6 +28,7 @@ const COMMANDS = [
   sell,
   claim,
   channels,
+  wallet,
   network,
   bootstrap,
   chain,

@@ -25,6 +25,8 @@ export interface HomePaths {
   lock: string
   /** Who that process is, for the message to the second one. */
   owner: string
+  /** Is there while the wallet is frozen. */
+  frozen: string
 }
 
 export function homePaths(root: string): HomePaths {
@@ -41,7 +43,8 @@ export function homePaths(root: string): HomePaths {
     blocks: join(root, 'blocks'),
     peers: join(root, 'peers'),
     lock: join(root, 'home.lock'),
-    owner: join(root, 'owner.json')
+    owner: join(root, 'owner.json'),
+    frozen: join(root, 'wallet.frozen')
   }
 }
 

@@ -54,6 +54,7 @@ import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
 import { connectionLimits, loadProfile, withOverrides } from './settings.ts'
 import { createTrustLedger } from './trust.ts'
 import type { BuyOptions, DdmNode, NodeInit, Purchase, Sale, SellOptions } from './types.ts'
+import { setFrozen, walletStatus } from './wallet.ts'
 
 /** Funds that a node on a dev chain gives itself when it has less than a tenth of them. */
 const DEV_NATIVE = 10n ** 18n
@@ -132,7 +133,7 @@ async function startNode(init: NodeInit, closers: Closers, options: AbortOptions
   ])
   if (profile.chain.dev === true) await fundOnDevChain(chain, account, profile, options)
   const signer = createSigner(network.peerId.toString(), keys.identity.raw.subarray(0, 32))
-  const { payers, payees } = await createRails({ chain, ledger, keys, config, profile, logger })
+  const { payers, payees } = await createRails({ chain, ledger, paths, keys, config, profile, logger })
   const registry = createRegistry(
     {
       chain: chain.registry,
@@ -396,7 +397,10 @@ class RunningNode implements DdmNode {
         chain.tokenBalance(this.account, options)
       ])
       return { native, token, symbol: this.#token.symbol, decimals: this.#token.decimals }
-    }
+    },
+    status: (options) => walletStatus({ ...this.#parts, account: this.account }, options),
+    freeze: () => setFrozen(this.#parts.paths, true),
+    unfreeze: () => setFrozen(this.#parts.paths, false)
   }
 
   stop(): Promise<void> {

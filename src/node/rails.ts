@@ -1,13 +1,23 @@
 import { assetId, type Chain, defaultToken, networkId } from '../chain/index.ts'
-import { type Logger, type NetworkProfile, type Payee, type Payer, parseUnits } from '../interface/index.ts'
+import {
+  formatUnits,
+  type Logger,
+  type NetworkProfile,
+  type Payee,
+  type Payer,
+  parseUnits
+} from '../interface/index.ts'
 import { createBudget, createEip712, evmPayee, evmPayer, freePayee, freePayer } from '../payments/index.ts'
 import type { Ledger } from '../storage/index.ts'
 import type { NodeConfig } from './config.ts'
+import type { HomePaths } from './home.ts'
 import type { Keys } from './keys.ts'
+import { budgetOf, isFrozen } from './wallet.ts'
 
 export interface RailsInit {
   chain: Chain
   ledger: Ledger
+  paths: Pick<HomePaths, 'frozen'>
   keys: Keys
   config: NodeConfig
   profile: NetworkProfile
@@ -16,20 +26,19 @@ export interface RailsInit {
 
 /** Both roles on every rail of this node; the budget stands in front of the payer. */
 export async function createRails(init: RailsInit): Promise<{ payers: readonly Payer[]; payees: readonly Payee[] }> {
-  const { chain, ledger, keys, config, profile, logger } = init
+  const { chain, ledger, paths, keys, config, profile, logger } = init
   const { channels } = chain
   if (channels === undefined) return { payers: [freePayer()], payees: [freePayee()] }
-  const { decimals } = defaultToken(profile)
+  const token = defaultToken(profile)
+  const { decimals, symbol } = token
+  const { deposit, sellers, ...limits } = budgetOf(config, token)
   const units = (name: keyof NodeConfig): bigint => parseUnits(String(config[name]), decimals, name)
   const budget = createBudget({
     spending: ledger.spending,
-    limits: {
-      perRecord: units('budgetPerRecord'),
-      perSession: units('budgetPerSession'),
-      perSeller: units('budgetPerSeller'),
-      perHour: units('budgetPerHour'),
-      perDay: units('budgetPerDay')
-    }
+    limits,
+    frozen: () => isFrozen(paths),
+    format: (amount) => `${formatUnits(amount, decimals)} ${symbol}`,
+    ...(sellers.length === 0 ? {} : { allow: sellers })
   })
   const common = {
     chain: channels,
@@ -45,7 +54,7 @@ export async function createRails(init: RailsInit): Promise<{ payers: readonly P
     wallet: keys.wallet,
     voucherSigner: keys.voucherSigner,
     maxWithdrawDelay: config.maxWithdrawDelay / 1000,
-    maxDeposit: units('budgetDeposit'),
+    maxDeposit: deposit,
     directDeposits: config.directDeposits
   })
   const payee = evmPayee({

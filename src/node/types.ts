@@ -21,6 +21,7 @@ import type {
 import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } from '../protocols/sdpp/index.ts'
 import type { NodeConfig } from './config.ts'
 import type { SessionExposure } from './exposure.ts'
+import type { WalletStatus } from './wallet.ts'
 import type { NarrowWindow } from './window-check.ts'
 
 /** What a node is made from. Everything but `home` has a default; `config` wins over `DDM_*` and `config.json`. */
@@ -257,6 +258,11 @@ export interface DdmNode {
   }
   readonly wallet: {
     balance: (options?: AbortOptions) => Promise<{ native: bigint; token: bigint; symbol: string; decimals: number }>
+    /** Balances, what was spent, the caps. */
+    status: (options?: AbortOptions) => Promise<WalletStatus>
+    /** Kill switch: nothing is signed any more, by this run and later ones, until `unfreeze`. */
+    freeze: () => Promise<void>
+    unfreeze: () => Promise<void>
   }
   /** Orderly: closes sessions, finishes invoices, frees the home. */
   stop: () => Promise<void>

@@ -291,8 +291,8 @@ export function channelCheats(name: string, setup: RailSetup<EvmMarket>): void {
     test('a long withdraw delay', async (t) => {
       const market = await setup.start(t)
       const { payer } = await market.sides()
-      const request = await market.request('order', 100n)
-      const opening = payer.open({ ...request, terms: { ...request.terms, withdrawDelay: 86_401 } })
+      const terms = { ...(await market.terms()), withdrawDelay: 86_401 }
+      const opening = payer.open({ terms, binding: bindingOf(randomBytes(96)), seller: 'seller', maximum: 100n })
       await assert.rejects(opening, {
         code: 'budget',
         message: /locks deposits for 86401 s, maxWithdrawDelay allows 86400 s/

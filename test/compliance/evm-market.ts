@@ -29,7 +29,14 @@ import type {
   RailOrder,
   SessionBinding
 } from '../../src/interface/index.ts'
-import { type BudgetLimits, createBudget, createEip712, evmPayee, evmPayer } from '../../src/payments/index.ts'
+import {
+  type BudgetLimits,
+  createBudget,
+  createEip712,
+  type EvmPayeeInit,
+  evmPayee,
+  evmPayer
+} from '../../src/payments/index.ts'
 import { type Ledger, openLedger } from '../../src/storage/index.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import type { Market, RailSetup } from './payment-rail.ts'
@@ -129,6 +136,7 @@ export class EvmMarket implements Market {
   readonly limits: BudgetLimits
   readonly world: World
   maxDeposit = TOKENS
+  claimPolicy: EvmPayeeInit['claimPolicy']
   readonly #t: TestContext
   #buyer: Promise<{ payer: Payer; ledger: Ledger }> | undefined
   #seller: Promise<{ payee: Payee; ledger: Ledger }> | undefined
@@ -197,6 +205,7 @@ export class EvmMarket implements Market {
       payTo: this.listing.payTo as Address,
       receiverAuthorizer: this.receiverAuthorizer.address,
       authorizerKey: this.receiverAuthorizer.privateKey,
+      ...(this.claimPolicy === undefined ? {} : { claimPolicy: this.claimPolicy }),
       withdrawDelay: WITHDRAW_DELAY
     })
     return { payee, ledger }

@@ -150,7 +150,14 @@ test('a record that breaks the schema ends the purchase with its own code; the b
 })
 
 test('who wants the records as they are gets them unchecked; a schema that nobody can check is said before paying', async () => {
-  const unchecked = await ddm(['buy', String(listed['Bad air']), '--no-check', '--prepay', '0.001', ...network.as('dora')])
+  const unchecked = await ddm([
+    'buy',
+    String(listed['Bad air']),
+    '--no-check',
+    '--prepay',
+    '0.001',
+    ...network.as('dora')
+  ])
   assert.equal(unchecked.code, 0, unchecked.stderr)
   assert.equal(unchecked.stdout, rows(GOOD, BAD_AT))
   const odd = await ddm(['buy', String(listed['Odd air']), '--json', ...network.as('bob')])

@@ -9,6 +9,7 @@ import {
   integer,
   list,
   oneOf,
+  peer,
   type Read,
   text,
   url
@@ -85,7 +86,19 @@ export const SETTINGS = {
   budgetPerSeller: setting(amount, '50', 'buyer: most that one seller may get in a day'),
   budgetPerHour: setting(amount, '20', 'buyer: most that may be spent in an hour'),
   budgetPerDay: setting(amount, '50', 'buyer: most that may be spent in a day'),
-  budgetDeposit: setting(amount, '10', 'buyer: most that is deposited in one channel'),
+  budgetDeposit: setting(amount, '10', 'buyer: most that is deposited with one seller'),
+  budgetSellers: setting(list(peer), [], 'buyer: peer IDs of the only sellers that are paid; none: everybody'),
+
+  maxSessionsPerBuyer: setting(
+    integer(1, 10_000),
+    16,
+    'seller: sessions of one buyer at a time, counted by peer ID and by paying account'
+  ),
+  orderRatePerBuyer: setting(
+    integer(1, 100_000),
+    120,
+    'seller: orders of one buyer in a minute, counted in the same way'
+  ),
 
   directDeposits: setting(
     flag,

@@ -72,6 +72,11 @@ export const bootstrapAddress: Read<string> = (value) =>
     ? value
     : expected('multiaddrs that end in a peer ID, like /dns4/boot.example.org/tcp/4001/p2p/12D3KooW…')
 
+export const peer: Read<string> = (value) =>
+  typeof value === 'string' && /^[1-9A-HJ-NP-Za-km-z]{46,62}$/.test(value)
+    ? value
+    : expected('peer IDs like 12D3KooW…, separated by commas')
+
 export const url: Read<string> = (value) => {
   const parsed = typeof value === 'string' ? URL.parse(value) : null
   if (parsed !== null && /^(https?|wss?):$/.test(parsed.protocol)) return value as string

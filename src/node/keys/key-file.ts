@@ -93,6 +93,12 @@ export async function readKeyFile(path: string, kind: KeyKind, passphrase: Passp
   return { public: file.public, secret, encrypted: true }
 }
 
+/** Whose key a file holds, without opening it; undefined when there is none. */
+export async function readPublicPart(path: string): Promise<string | undefined> {
+  const text = await readPrivate(path)
+  return text === undefined ? undefined : parse(path, text).public
+}
+
 /**
  * The text of a file that nobody but its owner can read; checked on the open file, so that it cannot be swapped
  * between.

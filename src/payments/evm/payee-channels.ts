@@ -63,7 +63,11 @@ export class EvmPayeeChannels implements PayeeChannels {
       const all = this.#lookedAt === undefined || now - this.#lookedAt >= LOOK_AT_ALL_MS
       const lanes = all ? await this.#lanes.stored(options) : await this.#moving(now)
       await this.#observe(lanes, options)
-      if (all) this.#lookedAt = now
+      if (all) {
+        this.#lookedAt = now
+        // Also a payment out may have been undone.
+        this.#unsettled = true
+      }
       await this.#finishRefunds(lanes, now, options)
       const candidates = lanes.filter(({ retryAt }) => retryAt <= now).map((lane) => candidateOf(lane, now, first))
       const pressing = candidates.some(({ claimable }) => claimable > 0n)

@@ -20,11 +20,20 @@ async function setup(t: TestContext, init: Omit<BudgetInit, 'spending' | 'now'>)
   return { ...(await open()), clock, reopen: open }
 }
 
-function exceeded(what: string, need: number, limit: number) {
+const CAPS = {
+  budgetPerRecord: 'the price of one record',
+  budgetPerSession: 'the spending of this session',
+  budgetPerSeller: 'the spending with this seller in a day',
+  budgetPerHour: 'the spending of an hour',
+  budgetPerDay: 'the spending of a day'
+}
+
+/** Names the cap, both numbers, and what to change. */
+function exceeded(setting: keyof typeof CAPS, need: number, limit: number) {
   return {
     code: 'budget',
-    message: `${what} would be ${need}, the budget allows ${limit} (atomic units)`,
-    details: { need: `${need}`, limit: `${limit}` }
+    message: `${CAPS[setting]} would be ${need} atomic units, ${setting} allows ${limit} atomic units; to allow more, raise ${setting}`,
+    details: { setting, need: `${need}`, limit: `${limit}` }
   }
 }
 
@@ -33,23 +42,23 @@ test('per record: the price, not the amount', async (t) => {
   await budget.reserve({ seller: 'a', session: '1', amount: 1000n, unitPrice: 10n })
   await budget.reserve({ seller: 'a', session: '1', amount: 1000n })
   const over = budget.reserve({ seller: 'a', session: '1', amount: 1n, unitPrice: 11n })
-  await assert.rejects(over, exceeded('price of one record', 11, 10))
+  await assert.rejects(over, exceeded('budgetPerRecord', 11, 10))
 })
 
 test('per session, per seller, per hour and per day, each with both numbers', async (t) => {
   const { budget, clock } = await setup(t, { limits: { perSession: 50n, perSeller: 80n, perHour: 100n, perDay: 150n } })
   const reserve = (seller: string, session: string, amount: bigint) => budget.reserve({ seller, session, amount })
   await reserve('a', '1', 50n)
-  await assert.rejects(reserve('a', '1', 1n), exceeded('spending of this session', 51, 50))
-  await assert.rejects(reserve('a', '2', 31n), exceeded('spending with this seller today', 81, 80))
+  await assert.rejects(reserve('a', '1', 1n), exceeded('budgetPerSession', 51, 50))
+  await assert.rejects(reserve('a', '2', 31n), exceeded('budgetPerSeller', 81, 80))
   await reserve('a', '2', 30n)
-  await assert.rejects(reserve('b', '3', 21n), exceeded('spending of this hour', 101, 100))
+  await assert.rejects(reserve('b', '3', 21n), exceeded('budgetPerHour', 101, 100))
   await reserve('b', '3', 20n)
   clock.now += 2 * HOUR
-  await assert.rejects(reserve('b', '4', 51n), exceeded('spending of this session', 51, 50))
+  await assert.rejects(reserve('b', '4', 51n), exceeded('budgetPerSession', 51, 50))
   await reserve('b', '4', 50n)
   clock.now += 2 * HOUR
-  await assert.rejects(reserve('c', '5', 1n), exceeded('spending of this day', 151, 150))
+  await assert.rejects(reserve('c', '5', 1n), exceeded('budgetPerDay', 151, 150))
   clock.now += 24 * HOUR
   await reserve('a', '6', 50n)
 })
@@ -60,11 +69,17 @@ test('only sellers on the list, nobody while frozen', async (t) => {
   await budget.reserve({ seller: 'a', session: '1', amount: 1n })
   await assert.rejects(budget.reserve({ seller: 'b', session: '2', amount: 0n }), {
     code: 'budget',
-    message: 'seller b is not on the list of allowed sellers'
+    message: 'seller b is not among those that may be paid; to allow it, add it to budgetSellers'
   })
   frozen = true
-  const stopped = { code: 'budget', message: 'the wallet is frozen; nothing is signed until it is thawed' }
+  const stopped = {
+    code: 'budget',
+    message: 'the wallet is frozen, nothing is signed; release it with: ddm wallet unfreeze'
+  }
   await assert.rejects(budget.reserve({ seller: 'a', session: '1', amount: 0n }), stopped)
+  assert.throws(() => budget.permit(), stopped)
+  frozen = false
+  budget.permit()
 })
 
 test('is durable: a restart gives no new budget', async (t) => {
@@ -73,7 +88,7 @@ test('is durable: a restart gives no new budget', async (t) => {
   await ledger.close()
   const { budget: again } = await reopen()
   const refused = again.reserve({ seller: 'b', session: '2', amount: 31n })
-  await assert.rejects(refused, exceeded('spending of this day', 101, 100))
+  await assert.rejects(refused, exceeded('budgetPerDay', 101, 100))
   await again.reserve({ seller: 'b', session: '2', amount: 30n })
 })
 
@@ -102,4 +117,20 @@ test('an aborted reservation is not waited for, and those behind it go on', asyn
   const signal = AbortSignal.abort()
   await assert.rejects(budget.reserve({ seller: 'a', session: '1', amount: 60n }, { signal }), { code: 'aborted' })
   await budget.reserve({ seller: 'a', session: '1', amount: 60n })
+})
+
+test('what was reserved and not used is there again, once, and no other session gains by it', async (t) => {
+  const { budget, ledger, clock } = await setup(t, { limits: { perHour: 100n, perDay: 100n } })
+  await budget.reserve({ seller: 'a', session: '1', amount: 20n })
+  clock.now += 10 * 60_000
+  await budget.reserve({ seller: 'a', session: '1', amount: 40n })
+  await budget.reserve({ seller: 'b', session: '2', amount: 30n })
+  // The newest reservations go first: what was signed early stays in its hour.
+  await budget.settle({ session: '1', used: 10n })
+  await budget.settle({ session: '1', used: 10n })
+  await budget.settle({ session: '1', used: 90n })
+  assert.equal(await ledger.spending.sum({ session: '1' }), 10n)
+  assert.equal(await ledger.spending.sum({ since: START + 5 * 60_000 }), 30n)
+  await assert.rejects(budget.reserve({ seller: 'c', session: '3', amount: 61n }), exceeded('budgetPerHour', 101, 100))
+  await budget.reserve({ seller: 'c', session: '3', amount: 60n })
 })

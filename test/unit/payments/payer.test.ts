@@ -121,3 +121,61 @@ test('a store that fails leaves no promise behind, on either side', async () => 
   const { deposit: _, ...rest } = session.order
   assert.equal((await payee.accept({ ...asked, order: rest })).available(), 100n)
 })
+
+test('a session that ends, is cut or is resumed keeps of the budget what it signed for, counted once', async () => {
+  const spent = new Map<string, bigint>()
+  const budget: Budget = {
+    permit: () => {},
+    reserve: async ({ session, amount }) => void spent.set(session, (spent.get(session) ?? 0n) + amount),
+    settle: async ({ session, used }) => {
+      if ((spent.get(session) ?? 0n) > used) spent.set(session, used)
+    }
+  }
+  const store = memoryStore()
+  const { open, chain, request } = await setup({ budget, store })
+  const session = await open()
+  await session.pay(40n)
+  assert.equal(spent.get('session'), 45n, 'a part in advance')
+  // Killed here: a later run knows what was signed, not what was reserved.
+  const again = memoryPayer(chain, store, budget)
+  const { channelId } = session
+  assert.ok(channelId)
+  const { terms } = request
+  const resume = { sessionId: 'session', channelId, terms, peer: 'seller', maximum: 100n }
+  const resumed = await again.resume(resume)
+  assert.equal(spent.get('session'), 40n)
+  await resumed.pay(40n)
+  assert.equal(spent.get('session'), 40n)
+  await resumed.pay(60n)
+  await resumed.suspend()
+  assert.equal(spent.get('session'), 60n)
+  const last = await again.resume(resume)
+  await last.pay(61n)
+  await last.end(50n)
+  assert.equal(spent.get('session'), 61n, 'signed for, though not all was used')
+  // What the ended session paid ahead and did not use pays for the next one: nothing new is signed, nor counted.
+  const next = await again.open(request)
+  await next.begin('next')
+  await next.pay(11n)
+  assert.equal(spent.get('next') ?? 0n, 0n)
+  await next.pay(12n)
+  await next.end(12n)
+  assert.equal(spent.get('next'), 1n)
+})
+
+test('while the wallet is frozen neither a voucher nor a deposit is signed, also in the middle of a session', async () => {
+  let frozen = false
+  const stop = (): void => {
+    if (frozen) throw new DdmError('budget', 'frozen')
+  }
+  const { open, store } = await setup({ budget: { ...unlimited, permit: stop } })
+  const session = await open()
+  await session.pay(10n)
+  frozen = true
+  // Within what was reserved before, too.
+  await assert.rejects(session.pay(11n), { code: 'budget', message: 'frozen' })
+  assert.equal((await store.payers())[0]?.signed, 10n)
+  await assert.rejects(open(), { code: 'budget', message: 'frozen' })
+  frozen = false
+  await session.pay(11n)
+})

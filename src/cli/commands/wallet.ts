@@ -1,0 +1,53 @@
+import { formatUnits } from '../../interface/index.ts'
+import { type Context, loadNode, nodeInit, type Register } from '../context.ts'
+
+export const wallet: Register = (program, act) => {
+  const group = program.command('wallet').description('what this home may spend, and the switch that stops all of it')
+  group.command('show').description('account, balances, what was spent, caps').action(act(show))
+  group
+    .command('freeze')
+    .description('sign nothing any more: no voucher, no deposit; a node that runs stops before its next signature')
+    .action(act((context) => freeze(context, true)))
+  group
+    .command('unfreeze')
+    .description('sign again, within the caps')
+    .action(act((context) => freeze(context, false)))
+}
+
+async function show(context: Context): Promise<undefined> {
+  const { output, signal } = context
+  const { readWallet } = await loadNode()
+  const status = await readWallet(await nodeInit(context, { logLevel: 'error' }), { signal })
+  const { account, frozen, native, token, symbol, decimals, spent, budget, maxWithdrawDelay } = status
+  const amount = (value: bigint): string => formatUnits(value, decimals)
+  const { sellers, ...caps } = budget
+  const shown = Object.fromEntries(Object.entries(caps).map(([name, cap]) => [name, amount(cap)]))
+  const line = (name: string, text: string): string => `${name.padEnd(18)}${text}`
+  const value = {
+    account,
+    frozen,
+    native: formatUnits(native, 18),
+    balance: amount(token),
+    symbol,
+    spentHour: amount(spent.hour),
+    spentDay: amount(spent.day),
+    budget: { ...shown, sellers, maxWithdrawDelay: `${maxWithdrawDelay / 1000}s` }
+  }
+  output.result(
+    value,
+    line('account', `${account}${frozen ? ' (frozen: nothing is signed; ddm wallet unfreeze)' : ''}`),
+    line('balance', `${amount(token)} ${symbol}, ${value.native} coins for gas`),
+    line('spent', `${value.spentHour} ${symbol} in the last hour, ${value.spentDay} in the last 24 hours`),
+    ...Object.entries(shown).map(([name, cap]) => line(name, `at most ${cap} ${symbol}`)),
+    line('withdraw delay', `at most ${value.budget.maxWithdrawDelay}`),
+    line('sellers', sellers.length === 0 ? 'everybody' : sellers.join(', '))
+  )
+  return undefined
+}
+
+async function freeze({ flags, output }: Context, on: boolean): Promise<undefined> {
+  const { freezeWallet, resolveHome } = await loadNode()
+  const account = await freezeWallet(resolveHome(flags.home), on)
+  output.result({ account, frozen: on }, on ? `Frozen: ${account} signs nothing.` : `${account} signs again.`)
+  return undefined
+}

@@ -1,0 +1,146 @@
+import { statSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { type Chain, connectChain, defaultToken } from '../chain/index.ts'
+import {
+  type AbortOptions,
+  type Address,
+  DdmError,
+  type NetworkProfile,
+  type NetworkToken,
+  parseUnits
+} from '../interface/index.ts'
+import type { BudgetLimits } from '../payments/index.ts'
+import { type Ledger, openLedger } from '../storage/index.ts'
+import { loadConfig, type NodeConfig } from './config.ts'
+import { writeFileAtomic } from './files.ts'
+import { type HomePaths, homePaths } from './home.ts'
+import { generateEvmSecret } from './keys/evm-key.ts'
+import { readPublicPart } from './keys/key-file.ts'
+import { createLogger } from './logger.ts'
+import { loadProfile, withOverrides } from './settings.ts'
+import type { NodeInit } from './types.ts'
+
+/** Caps of a wallet in atomic units. */
+export interface WalletBudget extends Required<BudgetLimits> {
+  /** Most that is locked with one seller. */
+  deposit: bigint
+  /** Peer IDs of the only sellers that are paid; none: everybody. */
+  sellers: readonly string[]
+}
+
+/** What a wallet has, spent and may spend. Amounts in atomic units, coins in wei. */
+export interface WalletStatus {
+  account: Address
+  frozen: boolean
+  native: bigint
+  token: bigint
+  symbol: string
+  decimals: number
+  /** Signed for, or reserved by sessions under way, in the last hour and the last 24 hours. */
+  spent: { hour: bigint; day: bigint }
+  budget: WalletBudget
+  /** Longest withdraw delay accepted from a seller, ms. */
+  maxWithdrawDelay: number
+}
+
+const HOUR = 3_600_000
+
+export function budgetOf(config: NodeConfig, { decimals }: NetworkToken): WalletBudget {
+  const units = (name: keyof NodeConfig): bigint => parseUnits(String(config[name]), decimals, name)
+  return {
+    perRecord: units('budgetPerRecord'),
+    perSession: units('budgetPerSession'),
+    perSeller: units('budgetPerSeller'),
+    perHour: units('budgetPerHour'),
+    perDay: units('budgetPerDay'),
+    deposit: units('budgetDeposit'),
+    sellers: config.budgetSellers
+  }
+}
+
+/**
+ * Looked at before every signature, so that a node that runs notices what another process wrote. Whatever keeps it from
+ * looking counts as frozen.
+ */
+export function isFrozen({ frozen }: Pick<HomePaths, 'frozen'>): boolean {
+  try {
+    return statSync(frozen, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return true
+  }
+}
+
+/** Durable when it resolves; a thaw that is lost with the power leaves the wallet frozen. */
+export async function setFrozen({ frozen }: Pick<HomePaths, 'frozen'>, on: boolean): Promise<void> {
+  if (on) await writeFileAtomic(frozen, `frozen since ${new Date().toISOString()}\n`)
+  else await rm(frozen, { force: true })
+}
+
+/** Freezes or thaws the wallet of a home, whether or not a node runs on it; resolves with its account. */
+export async function freezeWallet(home: string, on: boolean): Promise<Address> {
+  const paths = homePaths(home)
+  const account = await accountOf(paths)
+  await setFrozen(paths, on)
+  return account
+}
+
+export interface WalletComponents {
+  paths: Pick<HomePaths, 'frozen'>
+  config: NodeConfig
+  profile: NetworkProfile
+  ledger: Pick<Ledger, 'spending'>
+  chain: Pick<Chain, 'nativeBalance' | 'tokenBalance'>
+  account: Address
+}
+
+export async function walletStatus(components: WalletComponents, options?: AbortOptions): Promise<WalletStatus> {
+  const { paths, config, profile, ledger, chain, account } = components
+  const { symbol, decimals, ...token } = defaultToken(profile)
+  const now = Date.now()
+  const [native, held, hour, day] = await Promise.all([
+    chain.nativeBalance(account, options),
+    chain.tokenBalance(account, options),
+    ledger.spending.sum({ since: now - HOUR }, options),
+    ledger.spending.sum({ since: now - 24 * HOUR }, options)
+  ])
+  return {
+    account,
+    frozen: isFrozen(paths),
+    native,
+    token: held,
+    symbol,
+    decimals,
+    spent: { hour, day },
+    budget: budgetOf(config, { symbol, decimals, ...token }),
+    maxWithdrawDelay: config.maxWithdrawDelay
+  }
+}
+
+/** The same of a home from outside, whether or not a node runs on it; needs no passphrase. */
+export async function readWallet(init: NodeInit, options: AbortOptions = {}): Promise<WalletStatus> {
+  const paths = homePaths(init.home)
+  const account = await accountOf(paths)
+  const { config } = await loadConfig({ file: paths.config, overrides: init.config ?? {} })
+  const profile = withOverrides(await loadProfile(init.network, paths), config)
+  const logger = createLogger({ level: config.logLevel })
+  const ledger = await openLedger({ path: paths.ledger, readOnly: true })
+  try {
+    // Nobody's key: nothing is sent with it.
+    const privateKey = `0x${Buffer.from(generateEvmSecret()).toString('hex')}` as const
+    const chain = await connectChain({ profile, wallet: { account, privateKey }, logger }, options)
+    try {
+      return await walletStatus({ paths, config, profile, ledger, chain, account }, options)
+    } finally {
+      await chain.close()
+    }
+  } finally {
+    await ledger.close()
+    await logger.close()
+  }
+}
+
+async function accountOf({ root, wallet }: HomePaths): Promise<Address> {
+  const account = await readPublicPart(wallet)
+  if (account !== undefined) return account as Address
+  throw new DdmError('notFound', `the home ${root} has no wallet yet; the first command that starts a node makes one`)
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ClaimResult, Payee } from '../../../src/interface/index.ts'
+import { Claims } from '../../../src/node/claims.ts'
+
+const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const NOTHING: ClaimResult = { claimed: 0n, transactions: [], rejected: [] }
+
+/** A rail that says when it is looked at, and answers when it is told to. */
+function makeClaims() {
+  const looks: Array<{ answer: (error?: Error) => void; signal: AbortSignal | undefined }> = []
+  const refunded: string[] = []
+  let head = (): void => {}
+  let listening = false
+  const payee = {
+    rail: 'evm',
+    claim: async () => ({ claimed: 5n, transactions: [], rejected: [] }),
+    channels: {
+      list: async () => [],
+      watch: ({ signal } = {}) =>
+        new Promise<ClaimResult>((resolve, reject) => {
+          looks.push({ signal, answer: (error) => (error === undefined ? resolve(NOTHING) : reject(error)) })
+          signal?.addEventListener('abort', () => reject(new Error('stopped')))
+        }),
+      refund: async (channelId) => {
+        refunded.push(channelId)
+        return { amount: 7n }
+      }
+    }
+  } satisfies Partial<Payee>
+  const claims = new Claims({
+    payees: [payee as unknown as Payee],
+    onHead: (listener) => {
+      head = listener
+      listening = true
+      return () => {
+        listening = false
+      }
+    },
+    logger: silent
+  })
+  return { claims, looks, refunded, head: () => head(), isListening: () => listening }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+test('it looks at start and at each head; heads that come meanwhile make one more look', async () => {
+  const { claims, looks, head } = makeClaims()
+  claims.start()
+  assert.equal(looks.length, 1)
+  for (let i = 0; i < 3; i++) head()
+  assert.equal(looks.length, 1)
+  looks[0]?.answer()
+  await turn()
+  assert.equal(looks.length, 2)
+  looks[1]?.answer()
+  await turn()
+  assert.equal(looks.length, 2)
+  head()
+  assert.equal(looks.length, 3)
+  await claims.stop()
+})
+
+test('after a failure heads are passed over for a while, the end of a session is not', async () => {
+  const { claims, looks, head } = makeClaims()
+  claims.start()
+  looks[0]?.answer(new Error('the RPC is gone'))
+  await turn()
+  head()
+  assert.equal(looks.length, 1)
+  claims.look()
+  assert.equal(looks.length, 2)
+  await claims.stop()
+})
+
+test('a stop ends the look under way and listens no more', async () => {
+  const { claims, looks, isListening } = makeClaims()
+  claims.start()
+  assert.ok(isListening())
+  await claims.stop()
+  assert.equal(looks[0]?.signal?.aborted, true)
+  assert.ok(!isListening())
+  claims.look()
+  assert.equal(looks.length, 1)
+})
+
+test('refunds and claims go to the rails that have channels', async () => {
+  const { claims, refunded } = makeClaims()
+  claims.refundLater('0x01')
+  assert.deepEqual(await claims.refund('0x02', {}), { amount: 7n })
+  assert.deepEqual(await claims.claim(), { claimed: 5n, transactions: [], rejected: [] })
+  await claims.stop()
+  assert.deepEqual(refunded, ['0x01', '0x02'])
+})
