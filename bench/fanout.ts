@@ -105,7 +105,7 @@ async function startBuyers(
   const halves = []
   for (const name of ['first', 'second']) {
     await mkdir(join(directory, name))
-    const half = startPeer('./fanout-buyers.ts', [join(directory, name), file])
+    const half = startPeer('./fanout-buyer-peer.ts', [join(directory, name), file])
     closers.push(() => half.stop())
     halves.push(half)
   }
@@ -122,7 +122,7 @@ async function measureRaw(
   seconds: number,
   closers: Array<() => Promise<unknown>>
 ): Promise<{ cpu: number; rss: number }> {
-  const sender = startPeer('./fanout-raw.ts')
+  const sender = startPeer('./fanout-raw-peer.ts')
   closers.push(() => sender.stop())
   const [address] = await sender.ask<string[]>({ type: 'addresses' })
   const bytes = seconds * (4 + RECORD_BYTES)

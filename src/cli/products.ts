@@ -16,6 +16,11 @@ export interface ProductFlags {
   onError?: string
   period?: number
   key?: string
+  /** How many records are given away. */
+  free?: number
+  /** Peer IDs and accounts that may buy, or may not. */
+  allow?: string[]
+  deny?: string[]
 }
 
 /** One product as a file gives it. */
@@ -36,6 +41,9 @@ const KEYS = [
   'onError',
   'period',
   'key',
+  'free',
+  'allow',
+  'deny',
   'credit',
   'k',
   'document'
@@ -85,7 +93,20 @@ function locate(source: string, folder: string): string {
 }
 
 async function product(
-  { title, description, keywords, price, source, onError = 'stop', period, key, credit, k, document }: FileProduct,
+  {
+    title,
+    description,
+    keywords,
+    price,
+    source,
+    onError = 'stop',
+    period,
+    key,
+    credit,
+    k,
+    document,
+    ...rest
+  }: FileProduct,
   output: Output,
   missing: (key: string) => string
 ): Promise<SellOptions> {
@@ -109,6 +130,9 @@ async function product(
     ...(description === undefined ? {} : { description }),
     ...(keywords === undefined ? {} : { keywords }),
     ...(key === undefined ? {} : { key }),
+    ...(rest.free === undefined ? {} : { free: rest.free }),
+    ...(rest.allow === undefined ? {} : { allow: rest.allow }),
+    ...(rest.deny === undefined ? {} : { deny: rest.deny }),
     ...(credit === undefined ? {} : { credit }),
     ...(k === undefined ? {} : { k }),
     ...(document === undefined ? {} : { document })

@@ -10,6 +10,7 @@ import { deploy } from './commands/deploy.ts'
 import { menu } from './commands/menu.ts'
 import { network } from './commands/network.ts'
 import { receipts } from './commands/receipts.ts'
+import { sample } from './commands/sample.ts'
 import { search } from './commands/search.ts'
 import { sell } from './commands/sell.ts'
 import { sessions } from './commands/sessions.ts'
@@ -22,6 +23,7 @@ const COMMANDS = [
   search,
   show,
   menu,
+  sample,
   buy,
   sessions,
   receipts,

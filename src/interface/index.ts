@@ -1,3 +1,4 @@
+export * from './access.ts'
 export * from './amount.ts'
 export * from './block.ts'
 export * from './common.ts'

@@ -228,6 +228,8 @@ export interface PayeeRequest {
   /** Buyer's peer ID. */
   buyer: string
   maximum: bigint
+  /** Asked for the account that the order names, once it is bound to the buyer and before anything is done for it. */
+  authorize?: (account: string) => Promise<void>
 }
 
 export interface ClaimResult {

@@ -22,6 +22,7 @@ import {
   type TrustLedger
 } from '../interface/index.ts'
 import {
+  isComplete,
   isResumable,
   type MenuEntry,
   readSession,
@@ -34,6 +35,7 @@ import {
 import { announcementTopic, createRegistry, type RegistryService } from '../registry/index.ts'
 import { createSigner, type StatementSigner } from '../statements/index.ts'
 import { type IndexDatabase, type Ledger, openIndex, openLedger } from '../storage/index.ts'
+import { Access } from './access.ts'
 import { Channels } from './channels.ts'
 import { Claims } from './claims.ts'
 import { Closers } from './closers.ts'
@@ -237,7 +239,13 @@ class RunningNode implements DdmNode {
     this.#closers = closers
     this.#token = defaultToken(profile)
     const { decimals } = this.#token
+    const access = new Access({
+      maxSessions: config.maxSessionsPerBuyer,
+      ordersPerMinute: config.orderRatePerBuyer,
+      logger
+    })
     this.#sales = new Sales({
+      access,
       registry,
       blocks: ledger.blocks,
       payees,
@@ -268,6 +276,7 @@ class RunningNode implements DdmNode {
       catalog: this.#sales,
       sessions: this.#funded.sessions,
       trust: this.#trust,
+      gate: access,
       logger: logger.child('seller')
     })
     this.receipts = new Receipts({ ledger, blocks: network.blocks })
@@ -366,8 +375,8 @@ class RunningNode implements DdmNode {
     const { sessions } = this.#parts.ledger
     const record = await findSession(sessions, id, options, 'buyer')
     const session = await readSession(sessions, record.id, 'buyer', options)
-    if (session === undefined || !isResumable(record) || session.receipt !== undefined) {
-      const state = session?.receipt === undefined ? record.state : 'complete'
+    if (session === undefined || !isResumable(record) || isComplete(session)) {
+      const state = session !== undefined && isComplete(session) ? 'complete' : record.state
       throw new DdmError('usage', `session ${record.id} is ${state}: there is nothing to resume`)
     }
     return this.#purchase({ session }, options)

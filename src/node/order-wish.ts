@@ -61,7 +61,7 @@ export function checkListed(
     return { amount: BigInt(amount), count: BigInt(count), unit }
   })
   const least = prices.map((price) => due(price, { n: 1n, records: 1n, bytes: 1n })).sort((a, b) => (a < b ? -1 : 1))[0]
-  if (least !== undefined && least > wish.maximum) {
+  if (least !== undefined && least > wish.maximum && !isGivenAway(listing, wish)) {
     const [have, need] = [tokenText(wish.maximum, token), tokenText(least, token)]
     throw new DdmError(
       'priceAboveLimit',
@@ -80,8 +80,21 @@ export function checkListed(
   })
 }
 
+/** All that is ordered lies in the free range. */
+function isGivenAway({ document: { freeRange } }: Listing, { from: { offset }, quantity }: OrderWish): boolean {
+  if (freeRange === undefined || offset === undefined || quantity === undefined) return false
+  return offset >= BigInt(freeRange.from) && offset + quantity <= BigInt(freeRange.to)
+}
+
 function startOf(from: BuyOptions['from'], finite: boolean): OrderWish['from'] {
   if (from === 'live') return { live: true }
+  if (from instanceof Date) return { time: timeOf(from) }
   if (from !== undefined) return { offset: BigInt(from) }
   return finite ? { earliest: true } : { live: true }
+}
+
+function timeOf(date: Date): bigint {
+  const time = date.getTime()
+  if (Number.isSafeInteger(time) && time >= 0) return BigInt(time)
+  throw new DdmError('usage', 'the time to start from is no time since 1970')
 }

@@ -18,6 +18,7 @@ import {
   type Registry
 } from '../interface/index.ts'
 import type { Catalog, Product } from '../protocols/sdpp/index.ts'
+import type { Access } from './access.ts'
 import { atomicAmount, priceFromText } from './money.ts'
 import type { Sale, SellOptions } from './types.ts'
 
@@ -31,6 +32,7 @@ export interface SalesComponents {
   networkId: NetworkId
   assetId: AssetId
   token: NetworkToken
+  access: Access
   /** Default credit per session, atomic units. */
   credit: bigint
   logger: Logger
@@ -66,6 +68,7 @@ export class Sales implements Catalog {
     if (this.#offered.has(id)) {
       throw new DdmError('usage', `"${options.title}" is already on sale; give each product a key of its own`)
     }
+    this.#components.access.setRules(id, options)
     const listing = await this.#publish(id, draft, options)
     const log = await openProductLog({ id: await logId(listing, options), store: blocks }, options)
     const product: Product = {
@@ -103,6 +106,7 @@ export class Sales implements Catalog {
     offered.stop.abort(new DdmError('aborted', 'the sale was stopped'))
     await offered.fed.catch(() => {})
     await offered.log.close()
+    this.#components.access.dropRules(id)
     if (options.retire === true) await this.#components.registry.setStatus(id, 'retired', options)
   }
 
@@ -133,6 +137,7 @@ export class Sales implements Catalog {
         schema: { encoding: 'json' },
         cadence: { mode: finite ? 'finite' : 'event' },
         ...options.document,
+        ...(options.free === undefined ? {} : freeRange(options.free)),
         title: options.title,
         description: options.description ?? options.title,
         ...(options.keywords === undefined ? {} : { keywords: options.keywords }),
@@ -149,6 +154,12 @@ export class Sales implements Catalog {
     if (amount === 0n) return { rail: 'free', price: stated }
     return { rail: 'evm', network: networkId, asset: assetId, payTo: account, price: stated }
   }
+}
+
+function freeRange(count: number): Pick<ListingDraft['document'], 'freeRange'> {
+  if (!Number.isSafeInteger(count) || count < 0)
+    throw new DdmError('usage', `free is ${count}: give a number of records`)
+  return count === 0 ? {} : { freeRange: { from: 0, to: count } }
 }
 
 /** Buyers order with the listing's limit in mind: a larger record could never be paid for. */

@@ -19,6 +19,7 @@ import type {
   SessionRole
 } from '../interface/index.ts'
 import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } from '../protocols/sdpp/index.ts'
+import type { AccessRules } from './access.ts'
 import type { NodeConfig } from './config.ts'
 import type { SessionExposure } from './exposure.ts'
 import type { WalletStatus } from './wallet.ts'
@@ -49,8 +50,12 @@ export interface PurchasedRecord {
 export interface BuyOptions extends AbortOptions {
   /** Stops after this many; without it a finite product is bought whole and a stream until stopped. */
   records?: number | bigint
-  /** First offset. @default the first kept offset of a finite product, the newest record of a stream */
-  from?: number | bigint | 'live'
+  /**
+   * First offset, or a time: then the first block appended at it or later.
+   *
+   * @default the first kept offset of a finite product, the newest record of a stream
+   */
+  from?: number | bigint | Date | 'live'
   /** Most that the purchase may cost, in whole tokens (`'0.05'`) or atomic units (bigint). */
   max?: string | bigint
   /** Highest price per record (or KiB) accepted, in whole tokens (`'0.001'`). @default the listing's price */
@@ -143,7 +148,7 @@ export interface Purchase extends AsyncIterable<PurchasedRecord> {
   stop: () => void
 }
 
-export interface SellOptions extends AbortOptions {
+export interface SellOptions extends AbortOptions, AccessRules {
   title: string
   description?: string
   keywords?: string[]
@@ -151,6 +156,8 @@ export interface SellOptions extends AbortOptions {
   price: string
   /** @default { unit: 'record', count: 1 } */
   per?: { unit: PriceUnit; count: number }
+  /** How many records, from the first on, cost nothing: the same ones for everybody. @default 0 */
+  free?: number
   source: DataSource
   /** Distinguishes listings of one account; the same key publishes a new version. @default the title */
   key?: string

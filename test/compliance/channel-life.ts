@@ -95,7 +95,7 @@ export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
       const { payer } = await market.sides()
       const { request, buying } = await open(market)
       await buying.end(0n)
-      const refused = (need: string) => ({ code: 'budget', details: { need, limit: '150' } })
+      const refused = (need: string) => ({ code: 'budget', details: { setting: 'budgetDeposit', need, limit: '150' } })
       await assert.rejects(payer.open({ ...request, maximum: 151n }), refused('151'))
       const rotated = { ...request.terms, receiverAuthorizer: `0x${'0a'.repeat(20)}` as const }
       await assert.rejects(payer.open({ ...request, terms: rotated, maximum: 60n }), refused('160'))
@@ -118,7 +118,7 @@ export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
       const { payer } = await market.sides()
       const terms = await market.terms()
       const request = { terms, binding: bindingOf(randomBytes(96)), seller: 'seller', maximum: 100n }
-      await assert.rejects(payer.open(request), { code: 'budget', details: { need: '10', limit: '9' } })
+      await assert.rejects(payer.open(request), { code: 'budget', details: { setting: 'budgetPerRecord', need: '10', limit: '9' } })
       const cheap = { ...terms, price: { ...terms.price, amount: 9n } }
       market.maxDeposit = 10_000_000n
       await market.restart('buyer')

@@ -3,7 +3,14 @@ import { RunningPurchase } from '../../src/node/purchase.ts'
 import type { PurchaseComponents } from '../../src/node/session-opener.ts'
 import { createTrustLedger } from '../../src/node/trust.ts'
 import { createBudget, evmPayer } from '../../src/payments/index.ts'
-import { isResumable, readSession, requestMenu, STATUS, type StoredSession } from '../../src/protocols/sdpp/index.ts'
+import {
+  isComplete,
+  isResumable,
+  readSession,
+  requestMenu,
+  STATUS,
+  type StoredSession
+} from '../../src/protocols/sdpp/index.ts'
 import type { StatementSigner } from '../../src/statements/index.ts'
 import { corruptPayer, corruptSessions } from './adversaries.ts'
 import { TOKEN } from './chain.ts'
@@ -137,7 +144,7 @@ export class BuyerNode {
     if (purchase.asksMenu) await this.#askMenu(process)
     for (let tries = 0; ; tries++) {
       const stored = await this.#onDisk(components.sessions, index)
-      if (stored?.receipt !== undefined) return outcomeOf(stored)
+      if (stored !== undefined && isComplete(stored)) return outcomeOf(stored)
       try {
         return await this.#try(process, index, purchase, stored, components)
       } catch (error) {

@@ -51,6 +51,7 @@ export const TOKEN: Address = `0x${'cc'.repeat(20)}`
 const COLLECTOR: Address = `0x${'c0'.repeat(20)}`
 const BLOCK_MS = 1_000
 const CONFIRMATIONS = 2
+export const MAX_LAG = 2
 
 /** The escrow and its chain: blocks that come, are undone and come again; answers that lag or fail. */
 export class Chain {
@@ -124,6 +125,8 @@ export class Chain {
         transaction.reject(new DdmError('chain', `${transaction.name} was orphaned`))
       }
     }
+    // The chain that wins is no shorter.
+    for (let i = 0; i < depth; i++) this.#blocks.push({ time: this.#time(), state: this.head, transactions: [] })
     this.#keepMining()
   }
 
@@ -154,13 +157,9 @@ export class Chain {
     this.#blocks.push(block)
     const final = this.#blocks.at(-1 - CONFIRMATIONS)
     for (const transaction of final?.transactions ?? []) transaction.resolve()
-    // Until everything that was mined is final.
-    if (
-      this.#pool.length > 0 ||
-      this.#blocks.slice(-CONFIRMATIONS).some(({ transactions }) => transactions.length > 0)
-    ) {
-      this.#keepMining()
-    }
+    // Until everybody can see what was mined.
+    const recent = this.#blocks.slice(-CONFIRMATIONS - MAX_LAG)
+    if (this.#pool.length > 0 || recent.some(({ transactions }) => transactions.length > 0)) this.#keepMining()
   }
 
   #send(process: Process, view: View, name: string, apply: Transaction['apply']): Promise<Hex> {

@@ -2,7 +2,7 @@ import { onFaultPoint } from '../../src/interface/index.ts'
 import { STATUS } from '../../src/protocols/sdpp/index.ts'
 import { BUYER_TRANSITIONS, SELLER_TRANSITIONS } from '../../src/protocols/sdpp/transitions.ts'
 import { BuyerNode, type Outcome } from './buyer.ts'
-import { Chain } from './chain.ts'
+import { Chain, MAX_LAG } from './chain.ts'
 import type { Crypto } from './crypto.ts'
 import { type LinkFaults, Network } from './network.ts'
 import { Oracles } from './oracles.ts'
@@ -129,7 +129,7 @@ function scheduleFaults({ world, scenario, chain, network }: Surroundings, nodes
   })
   again(20_000, () => {
     world.fault('lag')
-    chain.lag = random.int(0, 2)
+    chain.lag = random.int(0, MAX_LAG)
   })
   world.after(faultsUntil, () => {
     chain.lag = 0
@@ -162,7 +162,7 @@ function checkOutcomes(buyer: BuyerNode, { world, scenario, oracles }: Surroundi
       const expected =
         !seller.honest ||
         (refused !== undefined && mayBeRefused(purchase, scenario, refused)) ||
-        (refused === STATUS.channelUnfunded && world.faults.orphanedDeposit !== undefined) ||
+        (refused === STATUS.channelUnfunded && (world.faults.orphanedDeposit ?? world.faults.lag) !== undefined) ||
         (failed?.startsWith('schema') === true && purchase.badAt !== undefined)
       if (!expected) world.violated(`${name} ended with ${refused ?? failed}`)
       continue
@@ -198,6 +198,8 @@ function checkFile(
 /** Everything is claimed, and then the books are compared. */
 async function settle({ world, scenario, chain, oracles }: Surroundings, seller: SellerNode): Promise<void> {
   scenario.faultsUntil = world.now
+  chain.lag = 0
+  chain.silentUntil = 0
   for (let tries = 0; tries < 5; tries++) {
     const answered = { yet: false }
     const answer = (): void => {

@@ -14,7 +14,14 @@ import type { BuyOptions, DdmNode, Purchase, PurchaseOutcome } from '../../node/
 import { timeSpan, timeSpanOrNone, wholeNumber } from '../arguments.ts'
 import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
 
-interface Options {
+/** Where the records go. */
+export interface DownloadFlags {
+  output?: string
+  append?: boolean
+  force?: boolean
+}
+
+interface Options extends DownloadFlags {
   records?: number
   from?: string
   max?: string
@@ -22,9 +29,6 @@ interface Options {
   k?: number
   prepay?: string
   duration?: number
-  output?: string
-  append?: boolean
-  force?: boolean
   resumeFor?: number
   refund?: boolean
   check: boolean
@@ -43,7 +47,10 @@ export const buy: Register = (program, act) => {
       'stop after so many (default: all of a finite product, a stream until stopped)',
       wholeNumber(1)
     )
-    .option('--from <offset>', 'first offset, or "live" (default: the first one, the newest of a stream)')
+    .option(
+      '--from <start>',
+      'first offset, a time like 2026-01-31 or 2026-01-31T12:00Z, or "live" (default: the first one, the newest of a stream)'
+    )
     .option('--max <amount>', 'most that this purchase may cost, in whole tokens like 0.05')
     .option('--max-price <amount>', 'highest price per record (or KiB), in whole tokens')
     .option('--k <number>', 'records per invoice', wholeNumber(1))
@@ -63,12 +70,23 @@ export const buy: Register = (program, act) => {
 }
 
 async function run(context: Context, id: string, options: Options): Promise<number> {
-  const { signal } = context
   const wish = wishOf(options)
+  return download(context, id, options, () => wish)
+}
+
+/** Buys into a file or to stdout, and reports. */
+export async function download(
+  context: Context,
+  id: string,
+  options: DownloadFlags,
+  wishFor: (listing: Listing) => BuyOptions
+): Promise<number> {
+  const { signal } = context
   const { pour } = await loadNode()
   return withNode(context, { logLevel: 'error' }, async (node) => {
     await node.listings.synced({ signal })
     const listing = await node.listings.get(id, { signal })
+    const wish = wishFor(listing)
     // Opened before anything is paid: a file that cannot be written is known by then.
     const sink = await openSink(options)
     const mark = await sink.mark?.()
@@ -82,7 +100,7 @@ async function run(context: Context, id: string, options: Options): Promise<numb
       const outcome = await purchase.done
       shown.end()
       report(context, node, outcome, options, purchase, listing)
-      return exitCode(outcome, options, listing, signal)
+      return exitCode(outcome, wish, listing, signal)
     } finally {
       shown.end()
       signal.removeEventListener('abort', stop)
@@ -92,24 +110,21 @@ async function run(context: Context, id: string, options: Options): Promise<numb
   })
 }
 
-async function openSink({ output, append = false, force = false }: Options): Promise<DataSink> {
+async function openSink({ output, append = false, force = false }: DownloadFlags): Promise<DataSink> {
   const { fileSink, jsonLinesSink } = await loadNode()
   return output === undefined ? jsonLinesSink(recordStream()) : fileSink(resolve(output), { append, force })
 }
 
 /** A purchase that failed before its first record leaves no file that the next try would stumble over. */
-async function removeEmpty({ output, append, force }: Options): Promise<void> {
+async function removeEmpty({ output, append, force }: DownloadFlags): Promise<void> {
   if (output !== undefined && append !== true && force !== true) await rm(resolve(output), { force: true })
 }
 
 function wishOf(options: Options): BuyOptions {
   const { records, from, max, maxPrice, k, prepay, duration, resumeFor, refund, check } = options
-  if (from !== undefined && from !== 'live' && !/^[0-9]{1,20}$/.test(from)) {
-    throw new DdmError('usage', `--from "${from}" is neither an offset nor "live"`)
-  }
   return {
     ...(records === undefined ? {} : { records }),
-    ...(from === undefined ? {} : { from: from === 'live' ? 'live' : BigInt(from) }),
+    ...(from === undefined ? {} : { from: startFrom(from) }),
     ...(max === undefined ? {} : { max }),
     ...(maxPrice === undefined ? {} : { maxPrice }),
     ...(k === undefined ? {} : { k }),
@@ -119,6 +134,14 @@ function wishOf(options: Options): BuyOptions {
     ...(refund === undefined ? {} : { refund }),
     checkSchema: check
   }
+}
+
+function startFrom(text: string): Exclude<BuyOptions['from'], undefined> {
+  if (text === 'live') return text
+  if (/^[0-9]{1,20}$/.test(text)) return BigInt(text)
+  const time = /^[0-9]{4}-[0-9]{2}-[0-9]{2}/.test(text) ? new Date(text) : undefined
+  if (time !== undefined && !Number.isNaN(time.getTime())) return time
+  throw new DdmError('usage', `--from "${text}" is neither an offset, nor a time like 2026-01-31T12:00Z, nor "live"`)
 }
 
 /** Records are strangers' text: a program gets their bytes, a terminal what is safe to show. */
@@ -152,7 +175,7 @@ function report(
   { output }: Context,
   node: DdmNode,
   outcome: PurchaseOutcome,
-  { output: file }: Options,
+  { output: file }: DownloadFlags,
   { status }: Purchase,
   { document: { title } }: Listing
 ): void {
@@ -195,7 +218,7 @@ function report(
 /** 0 when the buyer got what was asked for; a stream without an end ends when somebody, or the maximum, says so. */
 function exitCode(
   { records, reason }: PurchaseOutcome,
-  wanted: Options,
+  wanted: BuyOptions,
   listing: Listing,
   signal: AbortSignal
 ): number {

@@ -1,6 +1,6 @@
 import { formatUnits } from '../../interface/index.ts'
 import type { DdmNode, Sale, SellOptions } from '../../node/index.ts'
-import { timeSpan, words } from '../arguments.ts'
+import { timeSpan, wholeNumber, words } from '../arguments.ts'
 import { type Context, type Register, tokenOf, withNode } from '../context.ts'
 import { firstPrice } from '../listing.ts'
 import { onRequest } from '../parent.ts'
@@ -29,6 +29,9 @@ export const sell: Register = (program, act) => {
       '--key <key>',
       'names the product among yours; the same key again publishes a new version (default: the title)'
     )
+    .option('--free <number>', 'give the first so many records away: the same ones to everybody', wholeNumber(1))
+    .option('--allow <buyers>', 'sell to these only: peer IDs and paying accounts, separated by commas', words)
+    .option('--deny <buyers>', 'never sell to these: peer IDs and paying accounts, separated by commas', words)
     .option('--config <file>', 'several products, as a JSON file: {"products":[{"title":…,"price":…,"source":…}]}')
     .option('--claim-on-close', 'present vouchers to the chain whenever a session ends, not only by time and amount')
     .action(act(run))

@@ -106,10 +106,10 @@ export class EvmPayeeChannels implements PayeeChannels {
     if (lane === undefined) throw new DdmError('notFound', `there is no channel ${channelId} here that pays this node`)
     const unfinished = await carryOutRefund(lane, components, options)
     if (unfinished.amount > 0n) return unfinished
+    if (!(await this.#isWorthRefund(lane, options))) return { amount: 0n }
     const { rejected } = await this.claim([channelId], options)
     const reason = rejected.at(0)?.reason
     if (reason !== undefined) throw new DdmError('chain', `nothing is refunded while a claim fails: ${reason}`)
-    if (!(await this.#isWorthRefund(lane, options))) return { amount: 0n }
     if (!(await planRefund(lane, components.chain, options))) return { amount: 0n }
     lane.refundedAt = lane.owed
     return carryOutRefund(lane, components, options)

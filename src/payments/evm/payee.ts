@@ -91,6 +91,7 @@ class EvmPayee implements Payee {
     checkCollector(chain, deposit)
     const channelId = eip712.channelId(eip712.escrowDomain(chain.chainId, chain.escrow), config)
     this.#checkAuthorization(channelId, config, channelAuth, request)
+    await request.authorize?.(config.payer)
     const loading = this.#lanes.of(channelId, config)
     const lane = await loading
     // Dropped while it was loading.

@@ -42,6 +42,8 @@ export type DepositForLane = (
 export class PayerLane {
   channel: PayerChannel
   authorization: OpenAuthorization | undefined
+  /** As it is in the ledger. */
+  #stored: PayerChannel
   readonly init: EvmPayerInit
   readonly deposit: DepositForLane
   readonly #domain: Uint8Array
@@ -51,6 +53,7 @@ export class PayerLane {
     const { eip712, chain } = init
     this.deposit = deposit
     this.channel = channel
+    this.#stored = channel
     this.init = init
     this.#domain = eip712.escrowDomain(chain.chainId, chain.escrow)
   }
@@ -120,7 +123,9 @@ export class PayerLane {
             open: session.isOpen,
             consumed: session.consumed
           }
-    await this.init.channels.putPayer(this.channel, record, options)
+    const { channel } = this
+    await this.init.channels.putPayer(channel, record, options)
+    if (channel.signed >= this.#stored.signed) this.#stored = channel
   }
 
   /**
@@ -147,8 +152,12 @@ export class PayerLane {
 
   /** The last one signed: it covers all that was paid. */
   get voucher(): PaymentPayload | undefined {
-    const { channelId, signed, signature } = this.channel
-    return signature === undefined ? undefined : { channelId, maxClaimableAmount: signed, signature }
+    return voucherOf(this.channel)
+  }
+
+  /** The last one that is durable: another must not leave. */
+  get storedVoucher(): PaymentPayload | undefined {
+    return voucherOf(this.#stored)
   }
 
   /** Signs for the total unless an earlier voucher covers it; never a lower amount than before. */
@@ -211,7 +220,7 @@ class LaneSession implements PayerSession {
   }
 
   get voucher(): PaymentPayload | undefined {
-    return this.#lane.voucher
+    return this.#lane.storedVoucher
   }
 
   /** What an earlier run had reserved is counted once: what it signed stays spent, the rest is given back. */
@@ -365,6 +374,10 @@ class LaneSession implements PayerSession {
 /** Price of one record, rounded up; undefined for a price per KiB. */
 export function unitPriceOf({ price: { amount, count, unit } }: PayerRequest['terms']): bigint | undefined {
   return unit === 'record' ? (amount + count - 1n) / count : undefined
+}
+
+function voucherOf({ channelId, signed, signature }: PayerChannel): PaymentPayload | undefined {
+  return signature === undefined ? undefined : { channelId, maxClaimableAmount: signed, signature }
 }
 
 function invalid(text: string): DdmError {

@@ -118,7 +118,7 @@ class EvmPayer implements Payer {
     const { channelId, terms, peer } = request
     const unitPrice = unitPriceOf(terms)
     const permission = { seller: peer, session: '', amount: 0n, ...(unitPrice === undefined ? {} : { unitPrice }) }
-    await this.#init.budget.reserve(permission, options)
+    if (request.maximum > 0n) await this.#init.budget.reserve(permission, options)
     const channel = channelId === undefined ? undefined : await this.#init.channels.payer(channelId, options)
     if (channel === undefined) {
       throw new DdmError('notFound', `this wallet has no channel ${channelId ?? ''} of session ${request.sessionId}`)
@@ -133,8 +133,11 @@ class EvmPayer implements Payer {
     const unitPrice = unitPriceOf(terms)
     // Nothing is spent yet, but also a deposit is a signature: not for a seller or a price that the budget forbids.
     const permission = { seller, session: '', amount: 0n, ...(unitPrice === undefined ? {} : { unitPrice }) }
-    await budget.reserve(permission, options)
-    this.#checkDelay(terms)
+    // An order at a maximum of 0 spends nothing: samples need no budget.
+    if (request.maximum > 0n) {
+      await budget.reserve(permission, options)
+      this.#checkDelay(terms)
+    }
     const { lane, state } = await this.#lane(request, options)
     const deposit = await this.#deposit(lane, state, request, options)
     const { config, channelId } = lane.channel

@@ -402,7 +402,9 @@ export class BuyerSession {
     Promise.all([payer.topUp({ signal: this.#abort.signal }), this.#rail])
       .then(([deposit]) => {
         if (this.#wire.ended || this.#state.phase !== 'streaming') return
-        const { paid, voucher } = payer
+        // What was sent before, or stored when the session was taken up: a payment under way is not durable yet.
+        const { paid } = this.#state
+        const { voucher } = payer
         const payload = paid === 0n || voucher === undefined ? {} : { payload: voucher }
         const more = deposit === undefined ? {} : { deposit }
         this.#wire.send(encodePlain('PAYMENT', { n: this.#state.received.n, sessionPaid: paid, ...payload, ...more }))
@@ -457,7 +459,9 @@ export class BuyerSession {
     const { resume } = this.#request
     checkAccept(content, order.statement.content, order.offer.content, order.session.toString())
     checkResumed(content, resume?.stored.accept?.content)
-    const terms = sessionTerms(order.entry, order.offer.content, order.statement.content, content)
+    const agreed = sessionTerms(order.entry, order.offer.content, order.statement.content, content)
+    // Nothing is paid ahead in a session that has its receipt.
+    const terms = resume?.stored.receipt === undefined ? agreed : { ...agreed, ahead: 0n }
     const record: SessionRecord = { ...order.record, state: 'streaming', start: content.start }
     this.#active = { terms, base: content.base, ledger: new SessionLedger(order.session, record, this.#components) }
     const payer: PayerSession = order.payer

@@ -18,6 +18,6 @@ export { type Seller, type SellerComponents, type SellerInit, type StreamRegistr
 export type { Invoicing } from './seller-machine.ts'
 export type { SellerSessionStatus } from './seller-session.ts'
 export { CLOSE_REASON, SdppError, STATUS } from './status.ts'
-export { isResumable, readSession, type StoredSession } from './stored-session.ts'
+export { isComplete, isResumable, readSession, type StoredSession } from './stored-session.ts'
 export { afterSession, type CreditDecision, creditFor, halvingsOf, NO_RECORD } from './trust.ts'
 export { type WindowUse, windowAdvice } from './window-advice.ts'

@@ -193,6 +193,8 @@ export function agreeOnWindow(
   const price = priceOf(entry)
   const one = priceOfOneRecord(price, maxRecordBytes)
   const { credit } = entry
+  // Nothing can ever be due: only records of the free range move.
+  if (order.maximum === 0n) return { k: order.k, credit, ahead: 0n }
   if (credit + order.prepay < one) {
     throw new SdppError(
       STATUS.limitsIncompatible,

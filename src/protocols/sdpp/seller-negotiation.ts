@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { CID } from 'multiformats/cid'
 import {
+  type BuyerGate,
   due,
   faultPoint,
   type Logger,
@@ -28,6 +29,7 @@ import { sessionBinding } from './binding.ts'
 import type { Product } from './catalog.ts'
 import type { Clock } from './clock.ts'
 import { MAX_MENU_PAGES, MENU_PAGE, OFFER_TTL_SECONDS, RESUME_TTL_SECONDS, SDPP_VERSION } from './constants.ts'
+import { admit, enter } from './gate.ts'
 import type { Plain } from './messages.ts'
 import {
   agreeOnWindow,
@@ -50,6 +52,8 @@ export interface SellerNegotiationComponents {
   logger: Logger
   /** Without it every buyer gets all of the product's `credit`. */
   trust?: TrustLedger
+  /** Without it everybody may buy. */
+  gate?: BuyerGate
   /** @default node:crypto's */
   random?: RandomBytes
 }
@@ -103,7 +107,10 @@ export class SellerNegotiation {
 
   #menu(hello: Plain<'HELLO'>): Answer {
     if (++this.#menuPages > MAX_MENU_PAGES) throw new SdppError(STATUS.busy, 'too many menu pages on one stream')
-    const products = this.#components.products()
+    const { gate, buyer } = this.#components
+    const products = this.#components
+      .products()
+      .filter(({ listing }) => gate === undefined || gate.greets(buyer, listing.id))
     const after = Number(hello.after ?? 0n)
     const listings = products.slice(after, after + MENU_PAGE).flatMap(({ listing, log }) => {
       const payment = listing.document.payment[0]
@@ -137,6 +144,10 @@ export class SellerNegotiation {
       )
     }
     const { listing, log } = product
+    const { gate, buyer } = this.#components
+    if (gate !== undefined && !gate.greets(buyer, listing.id)) {
+      throw new SdppError(STATUS.forbidden, 'this buyer is not served')
+    }
     const ways = this.#ways(product, hello.pay)
     if (ways.length === 0) {
       throw new SdppError(STATUS.noCommonRail, 'no way to pay of this listing is among those of the buyer')
@@ -188,7 +199,7 @@ export class SellerNegotiation {
   }
 
   async order(statement: CheckedStatement<'order'>, signal: AbortSignal): Promise<AcceptedOrder> {
-    const { buyer, clock } = this.#components
+    const { buyer, clock, gate } = this.#components
     const made = this.#offer
     if (made === undefined) throw new SdppError(STATUS.unexpected, 'ORDER before OFFER')
     const { product, statement: offer, payees } = made
@@ -198,6 +209,8 @@ export class SellerNegotiation {
     agreeOnWindow(entry, order, offer.content.maxRecordBytes)
     const start = await this.#startOf(product, order.from)
     const end = endOf(order, start)
+    const asking = { peerId: buyer, listing: product.listing.id, isOrder: true }
+    if (order.config === undefined) await admit(gate, asking, signal)
     const rail = await (payees[Number(order.price)] as Payee).accept(
       {
         terms: paymentTermsOf(entry),
@@ -211,11 +224,14 @@ export class SellerNegotiation {
           ...(order.deposit === undefined ? {} : { deposit: order.deposit })
         },
         buyer,
-        maximum: order.maximum
+        maximum: order.maximum,
+        authorize: (account) => admit(gate, { ...asking, account }, signal)
       },
       { signal }
     )
     try {
+      const { account } = rail
+      enter(gate, { ...asking, ...(account === undefined ? {} : { account }) }, rail.covered > 0n, signal)
       return await this.#accept(made, statement, entry, { start, end }, rail, signal)
     } catch (error) {
       await rail.end(0n, 0n)

@@ -9,6 +9,7 @@ import {
 import { type CheckedStatement, equalBytes, type StatementFields, signStatement } from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
 import type { Product } from './catalog.ts'
+import { admit, enter } from './gate.ts'
 import type { Plain } from './messages.ts'
 import { checkResume, paymentTermsOf, sessionTerms } from './negotiation.ts'
 import { replay } from './replay.ts'
@@ -34,6 +35,14 @@ export async function resumeSession(
   const known = checkKnown(stored, resume, components)
   const product = productOf(known, components)
   const { record, order, offer, accept, receipt } = known
+  const account = order.content.config?.payer
+  const asking = {
+    peerId: components.buyer,
+    listing: record.listingId,
+    isOrder: false,
+    ...(account === undefined ? {} : { account })
+  }
+  await admit(components.gate, asking, signal)
   const entry = offer.content.prices[Number(order.content.price)]
   if (entry === undefined) throw new SdppError(STATUS.internal, 'internal error')
   const agreed = sessionTerms(entry, offer.content, order.content, accept.content)
@@ -47,6 +56,7 @@ export async function resumeSession(
   if (payee === undefined) throw new SdppError(STATUS.noCommonRail, `rail ${order.content.rail} is not served any more`)
   const rail = settled ? settledRail(receipt) : await openRail(payee, known, signal)
   try {
+    enter(components.gate, asking, record.paid > 0n || rail.covered > 0n, signal)
     await present(rail, resume, settled)
     checkResume(agreed, progress, rail.credited)
     const credit = settled ? agreed.credit : await reopen(known, product, rail, agreed, components)

@@ -1,5 +1,6 @@
 import {
   type Block,
+  type BuyerGate,
   type DepositAuthorization,
   faultPoint,
   type Hex,
@@ -51,6 +52,8 @@ export interface SellerSessionComponents {
   takeOver: (sessionId: string) => Promise<void>
   /** Without it every buyer gets all of the product's `credit`. */
   trust?: TrustLedger
+  /** Without it everybody may buy. */
+  gate?: BuyerGate
   /** @default real Ed25519 */
   verifier?: StatementVerifier
   /** @default node:crypto's */

@@ -1,14 +1,20 @@
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
-import type { Logger, RandomBytes, SessionStore, TrustLedger } from '../../interface/index.ts'
+import type { BuyerGate, Logger, RandomBytes, SessionStore, TrustLedger } from '../../interface/index.ts'
 import type { StatementSigner, StatementVerifier } from '../../statements/index.ts'
 import type { Catalog } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { SDPP_PROTOCOL } from './constants.ts'
 import { SellerSession, type SellerSessionStatus } from './seller-session.ts'
-import { CLOSE_REASON } from './status.ts'
+import { CLOSE_REASON, SdppError, STATUS } from './status.ts'
+import { Wire } from './wire.ts'
 
 export interface SellerInit {
-  /** Streams of one peer at a time; more are refused. @default 16 */
+  /**
+   * Streams of one peer at a time, over all of its connections; more are refused. Above the sessions that a buyer may
+   * have: after a cut it comes back before the old streams are given up.
+   *
+   * @default 32
+   */
   maxStreamsPerPeer?: number
   clock?: Clock
   /** Called when a session is over, whatever the way. */
@@ -33,6 +39,8 @@ export interface SellerComponents {
   logger: Logger
   /** Without it every buyer gets all of a product's `credit`. */
   trust?: TrustLedger
+  /** Without it everybody may buy. */
+  gate?: BuyerGate
   /** @default real Ed25519 */
   verifier?: StatementVerifier
   /** @default node:crypto's */
@@ -69,7 +77,7 @@ class SellerService implements Seller {
   #onEmpty: (() => void) | undefined
 
   constructor(init: SellerInit, components: SellerComponents) {
-    this.#maxStreamsPerPeer = init.maxStreamsPerPeer ?? 16
+    this.#maxStreamsPerPeer = init.maxStreamsPerPeer ?? 32
     this.#clock = init.clock ?? systemClock
     this.#onSessionEnd = init.onSessionEnd
     this.#components = components
@@ -108,6 +116,8 @@ class SellerService implements Seller {
   #onStream(stream: Stream, remotePeer: PeerId): void {
     const { catalog, ...components } = this.#components
     const buyer = remotePeer.toString()
+    const streams = [...this.#sessions.values()].filter((peer) => peer === buyer).length
+    if (streams >= this.#maxStreamsPerPeer) return this.#refuse(stream, streams)
     const session: SellerSession = new SellerSession(
       stream,
       buyer,
@@ -124,5 +134,12 @@ class SellerService implements Seller {
       }
     )
     this.#sessions.set(session, buyer)
+  }
+
+  /** libp2p counts the streams of one connection only. */
+  #refuse(stream: Stream, streams: number): void {
+    const deaf = { onMessage: () => {}, onDrain: () => {}, onEnd: () => {} }
+    const text = `${streams} streams of this peer are open here, no more are taken; end one of your sessions first`
+    new Wire(stream, deaf, this.#clock, this.#components.logger).fail(new SdppError(STATUS.busy, text))
   }
 }

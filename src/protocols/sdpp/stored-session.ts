@@ -21,6 +21,11 @@ export function isResumable({ state }: Pick<SessionRecord, 'state'>): boolean {
   return !FINAL_STATES.includes(state)
 }
 
+/** Buyer: whether nothing is left to be fetched, neither a receipt nor records that the consumer had not made durable. */
+export function isComplete({ record, receipt }: Pick<StoredSession, 'record' | 'receipt'>): boolean {
+  return receipt !== undefined && record.position >= receipt.content.n
+}
+
 /** Reads what this side keeps of a session; undefined when it keeps nothing. */
 export async function readSession(
   sessions: SessionStore,

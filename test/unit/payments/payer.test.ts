@@ -168,7 +168,7 @@ test('while the wallet is frozen neither a voucher nor a deposit is signed, also
   const stop = (): void => {
     if (frozen) throw new DdmError('budget', 'frozen')
   }
-  const { open, store } = await setup({ budget: { ...unlimited, permit: stop } })
+  const { open, store } = await setup({ budget: { ...unlimited, reserve: async () => stop(), permit: stop } })
   const session = await open()
   await session.pay(10n)
   frozen = true

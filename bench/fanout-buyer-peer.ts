@@ -14,9 +14,9 @@ import { createSigner } from '../src/statements/index.ts'
 import { openLedger } from '../src/storage/index.ts'
 import { answer } from './child.ts'
 
-/** Half of the buyers of the fan-out bench: `fanout-buyers.ts HOME PROFILE`. Each has a libp2p instance and a wallet. */
+/** Half of the buyers of the fan-out bench: `fanout-buyer-peer.ts HOME PROFILE`. Each has a libp2p instance and a wallet. */
 const [home = '', network = ''] = process.argv.slice(2)
-/** As in `fanout-raw.ts`. */
+/** As in `fanout-raw-peer.ts`. */
 const RAW_FANOUT = '/ddm/bench/fanout/1'
 /** Sessions opened at a time. */
 const OPENING = 16

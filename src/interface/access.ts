@@ -1,0 +1,27 @@
+import type { AbortOptions, Hex } from './common.ts'
+
+/** A buyer at the door of a seller. */
+export interface BuyerRequest {
+  peerId: string
+  /** Account that pays; undefined where nothing shows whose it is. */
+  account?: string
+  listing: Hex
+  /** A new order, not one that is taken up again. */
+  isOrder: boolean
+}
+
+/** `forbidden` for good, `busy` for now; the text goes to the buyer. */
+export interface BuyerRefusal {
+  status: 'forbidden' | 'busy'
+  text: string
+}
+
+/** Who may buy, and how much of a seller's attention one buyer gets. A session counts until its signal aborts. */
+export interface BuyerGate {
+  /** At HELLO nothing but the peer ID is known. */
+  greets: (peerId: string, listing: Hex) => boolean
+  /** Before anything is done for an order or a resume; the account is the one that the order names. */
+  admits: (request: BuyerRequest, options: Required<AbortOptions>) => Promise<BuyerRefusal | undefined>
+  /** Once a deposit has shown whose account it is; without one the order stands on the peer ID alone. */
+  enters: (request: BuyerRequest, options: Required<AbortOptions>) => BuyerRefusal | undefined
+}
