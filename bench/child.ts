@@ -10,11 +10,13 @@ export interface Peer {
 type Answer = { result: unknown } | { error: string }
 
 /** Starts a bench process; it ends with this one. */
-export function startPeer(file: string, arguments_: string[] = []): Peer {
+export function startPeer(file: string, arguments_: string[] = [], flags: string[] = []): Peer {
   const child: ChildProcess = fork(new URL(file, import.meta.url), arguments_, {
     serialization: 'advanced',
-    execArgv:
-      process.env.SELLER_ARGS !== undefined && file.includes('market') ? process.env.SELLER_ARGS.split(' ') : process.env.BENCH_PROFILE === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`],
+    execArgv: [
+      ...flags,
+      ...(process.env.BENCH_PROFILE === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`])
+    ],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc']
   })
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))

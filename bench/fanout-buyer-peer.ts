@@ -71,7 +71,8 @@ async function startBuyer(): Promise<Buyer> {
     connectionEncrypters: [tls()],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 2 * 1024 * 1024 } })],
     connectionGater: { denyDialMultiaddr: () => false },
-    connectionMonitor: { pingInterval: 15_000 }
+    // As nodes have it: a busy second is no lost connection.
+    connectionMonitor: { pingInterval: 15_000, pingTimeout: { minTimeout: 30_000 } }
   })
   return { libp2p, identity }
 }

@@ -15,7 +15,7 @@ const node = await createLibp2p({
   connectionEncrypters: [tls()],
   streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 2 * 1024 * 1024 } })],
   connectionManager: { maxConnections: 1000, inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 1000 },
-  connectionMonitor: { pingInterval: 15_000 }
+  connectionMonitor: { pingInterval: 15_000, pingTimeout: { minTimeout: 30_000 } }
 })
 const streams: Stream[] = []
 await node.handle(PROTOCOL, (stream) => {

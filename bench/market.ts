@@ -13,7 +13,11 @@ export interface Market {
 }
 
 /** Chain, bootstrap node, and a seller and a buyer in processes of their own. */
-export async function startMarket(directory: string, closers: Array<() => Promise<unknown>>): Promise<Market> {
+export async function startMarket(
+  directory: string,
+  closers: Array<() => Promise<unknown>>,
+  flags: string[] = []
+): Promise<Market> {
   const chain = await startLocalChain()
   closers.push(() => chain.close())
   const [deployer] = await devAccounts(1)
@@ -31,7 +35,7 @@ export async function startMarket(directory: string, closers: Array<() => Promis
   const file = join(directory, 'network.json')
   const joined = { ...profile, bootstrap: bootstrap.addresses() }
   await writeProfile(file, joined)
-  const peers = ['seller', 'buyer'].map((role) => startPeer('./market-peer.ts', [join(directory, role), file]))
+  const peers = ['seller', 'buyer'].map((role) => startPeer('./market-peer.ts', [join(directory, role), file], flags))
   const [seller, buyer] = peers as [Peer, Peer]
   closers.push(
     () => buyer.stop(),

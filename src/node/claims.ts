@@ -7,6 +7,8 @@ export interface ClaimsComponents {
   logger: Logger
 }
 
+/** Between two looks at the chain: each reads the state of every channel in use. */
+const PAUSE_MS = 500
 /** Besides heads: a chain that is silent is asked, and what is old is claimed. */
 const LOOK_EVERY_MS = 30_000
 /** After a failure heads are passed over for so long. */
@@ -23,6 +25,7 @@ export class Claims {
   #timer: NodeJS.Timeout | undefined
   #unlisten: (() => void) | undefined
   #looking: Promise<void> | undefined
+  #pause: NodeJS.Timeout | undefined
   #again = false
   #failedAt = Number.NEGATIVE_INFINITY
 
@@ -39,10 +42,10 @@ export class Claims {
     this.look()
   }
 
-  /** Looks now, or once more when the look under way has ended. */
+  /** Looks now, or once more a moment after the look under way or just over: with many buyers there is always a reason. */
   look(): void {
     if (this.#abort.signal.aborted) return
-    if (this.#looking !== undefined) {
+    if (this.#looking !== undefined || this.#pause !== undefined) {
       this.#again = true
       return
     }
@@ -53,10 +56,13 @@ export class Claims {
       })
       .finally(() => {
         this.#looking = undefined
-        if (this.#again) {
+        this.#pause = setTimeout(() => {
+          this.#pause = undefined
+          if (!this.#again) return
           this.#again = false
           this.look()
-        }
+        }, PAUSE_MS)
+        this.#pause.unref()
       })
   }
 
@@ -87,6 +93,7 @@ export class Claims {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer)
+    clearTimeout(this.#pause)
     this.#unlisten?.()
     this.#abort.abort()
     await Promise.all([this.#looking, ...this.#refunds])

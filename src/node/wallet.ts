@@ -5,6 +5,7 @@ import {
   type AbortOptions,
   type Address,
   DdmError,
+  type Hex,
   type NetworkProfile,
   type NetworkToken,
   parseUnits
@@ -14,7 +15,7 @@ import { type Ledger, openLedger } from '../storage/index.ts'
 import { loadConfig, type NodeConfig } from './config.ts'
 import { writeFileAtomic } from './files.ts'
 import { type HomePaths, homePaths } from './home.ts'
-import { generateEvmSecret } from './keys/evm-key.ts'
+import { evmKey, generateEvmSecret } from './keys/evm-key.ts'
 import { readPublicPart } from './keys/key-file.ts'
 import { createLogger } from './logger.ts'
 import { loadProfile, withOverrides } from './settings.ts'
@@ -125,9 +126,8 @@ export async function readWallet(init: NodeInit, options: AbortOptions = {}): Pr
   const logger = createLogger({ level: config.logLevel })
   const ledger = await openLedger({ path: paths.ledger, readOnly: true })
   try {
-    // Nobody's key: nothing is sent with it.
-    const privateKey = `0x${Buffer.from(generateEvmSecret()).toString('hex')}` as const
-    const chain = await connectChain({ profile, wallet: { account, privateKey }, logger }, options)
+    const nobody = await nobodysKey()
+    const chain = await connectChain({ profile, wallet: nobody, logger }, options)
     try {
       return await walletStatus({ paths, config, profile, ledger, chain, account }, options)
     } finally {
@@ -143,4 +143,12 @@ async function accountOf({ root, wallet }: HomePaths): Promise<Address> {
   const account = await readPublicPart(wallet)
   if (account !== undefined) return account as Address
   throw new DdmError('notFound', `the home ${root} has no wallet yet; the first command that starts a node makes one`)
+}
+
+/** To look at the chain takes no key of one's own: with this one nothing is sent. */
+async function nobodysKey(): Promise<{ account: Address; privateKey: Hex }> {
+  const secret = generateEvmSecret()
+  const key = await evmKey(secret)
+  if (key === undefined) throw new DdmError('internal', 'a key that was just made is none')
+  return { account: key.address, privateKey: `0x${Buffer.from(secret).toString('hex')}` }
 }

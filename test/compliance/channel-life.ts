@@ -118,7 +118,10 @@ export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
       const { payer } = await market.sides()
       const terms = await market.terms()
       const request = { terms, binding: bindingOf(randomBytes(96)), seller: 'seller', maximum: 100n }
-      await assert.rejects(payer.open(request), { code: 'budget', details: { setting: 'budgetPerRecord', need: '10', limit: '9' } })
+      await assert.rejects(payer.open(request), {
+        code: 'budget',
+        details: { setting: 'budgetPerRecord', need: '10', limit: '9' }
+      })
       const cheap = { ...terms, price: { ...terms.price, amount: 9n } }
       market.maxDeposit = 10_000_000n
       await market.restart('buyer')

@@ -4,7 +4,7 @@ import { encodeFunctionData } from 'viem'
 import { channelEscrowAbi } from '../../src/chain/abi.ts'
 import type { Hex, Payee, PayeeChannels } from '../../src/interface/index.ts'
 import type { EvmMarket } from './evm-market.ts'
-import { endSession, payAndCredit, type RailSetup, startSession } from './payment-rail.ts'
+import { endSession, payAndCredit, type RailSetup, resumeSession, startSession } from './payment-rail.ts'
 import { signRefund } from './typed-data.ts'
 
 /** What a seller pays back: never twice, never what others were promised, and only with its own signature. */
@@ -41,18 +41,24 @@ export function channelRefunds(name: string, setup: RailSetup<EvmMarket>): void 
       }
     })
 
-    test('what open sessions may still cost stays, also of one that was cut', async (t) => {
+    test('what open sessions may still cost stays; while one is cut nothing is paid back', async (t) => {
       const market = await setup.start(t)
       await endSession(await startSession(market, 500n), 0n, 0n)
       const [open, cut] = [await startSession(market, 100n), await startSession(market, 100n)]
       await payAndCredit(cut, 40n)
-      await cut.selling.suspend()
+      // Signed, and lost with the stream: it comes again when the session goes on, and must be covered then.
+      await cut.buying.pay(90n)
+      await Promise.all([cut.buying.suspend(), cut.selling.suspend()])
       const refunds = refundsOf((await market.sides()).payee)
       const channelId = open.selling.channelId as Hex
-      assert.equal((await refunds.refund(channelId)).amount, 360n)
       assert.equal((await refunds.refund(channelId)).amount, 0n)
+      const resumed = await resumeSession(market, cut)
+      assert.equal((await refunds.refund(channelId)).amount, 300n)
+      assert.equal((await refunds.refund(channelId)).amount, 0n)
+      await resumed.selling.credit(90n, resumed.buying.voucher)
       await payAndCredit(open, 100n)
-      assert.equal((await (await market.sides()).payee.claim()).claimed, 100n)
+      await (await market.sides()).payee.claim()
+      assert.equal((await market.channels.channel(channelId)).totalClaimed, 190n)
     })
 
     test('a buyer that counts more as consumed than the seller, after a cut, can still pay all that it ordered', async (t) => {

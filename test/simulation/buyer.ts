@@ -30,6 +30,9 @@ export interface Outcome {
   failed?: string
 }
 
+/** The user waits a little, or deposits again: nothing was sold. */
+const TRIED_AGAIN: readonly number[] = [STATUS.unknownSession, STATUS.busy, STATUS.channelUnfunded]
+
 const UNKNOWN_CID = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 const TOKEN_UNITS = { symbol: 'USDC', decimals: 6, address: TOKEN } as never
 
@@ -153,8 +156,8 @@ export class BuyerNode {
         const status = Number(error.details?.status ?? 0)
         world.note(`${process.name} ${error.code} ${status} ${error.message}`)
         // The user tries again, as long as nobody says no.
-        const again = error.code === 'unreachable' || status === STATUS.unknownSession
-        if (!again || (!this.plan.honest && tries > 3))
+        const again = error.code === 'unreachable' || TRIED_AGAIN.includes(status)
+        if (!again || tries > (this.plan.honest ? 100 : 3))
           return status >= 200 && status < 300 ? { refused: status } : { failed: `${error.code}: ${error.message}` }
         if (!this.#seller.honest && tries > 1) return { failed: 'gave up' }
         await process.sleep(2_000)

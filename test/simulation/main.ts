@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
@@ -63,13 +64,8 @@ await Promise.all(
       const input: WorkerInput = { first: next, count: Math.min(batch, end - next), realCrypto, trace: values.trace }
       next += input.count
       worker.postMessage(input)
-      take(
-        await new Promise<Report>((resolve, reject) => {
-          worker.once('message', resolve)
-          worker.once('error', reject)
-        })
-      )
-      worker.removeAllListeners()
+      const [report] = (await once(worker, 'message')) as [Report]
+      take(report)
       if (process.stderr.isTTY) process.stderr.write(`\r${total.seeds} of ${seeds}`)
     }
     await worker.terminate()

@@ -167,8 +167,9 @@ function checkOutcomes(buyer: BuyerNode, { world, scenario, oracles }: Surroundi
       if (!expected) world.violated(`${name} ended with ${refused ?? failed}`)
       continue
     }
-    checkFile(buyer, index, { start, n }, purchase, world, scenario)
+    // What a lying seller sends is what the file has; its lies show in the roots.
     if (!seller.honest || session === undefined) continue
+    checkFile(buyer, index, { start, n }, purchase, world, scenario)
     const receipt = oracles.sessions.get(session)?.receipt
     if (receipt === undefined || receipt.n !== n) world.violated(`${name} has no receipt of ${n}`)
     const kinds = (seller.disk.statementRows.get(`seller ${session}`) ?? []).map(({ kind }) => kind)

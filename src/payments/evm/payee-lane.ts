@@ -66,6 +66,11 @@ export class PayeeLane {
     return this.#open.size > 0
   }
 
+  /** A session was cut: its payer may have signed for more than what arrived here. */
+  get isCut(): boolean {
+    return [...this.#open].some((session) => session.isCut)
+  }
+
   /** Reads the channel as state: an event could have been missed. */
   async refresh(options?: AbortOptions): Promise<ChannelState> {
     const observe = this.observe()
@@ -297,6 +302,10 @@ class LaneSession implements PayeeSession {
 
   get promised(): bigint {
     return this.#maximum === undefined || this.#maximum < this.paid ? this.paid : this.#maximum
+  }
+
+  get isCut(): boolean {
+    return this.#maximum === undefined
   }
 
   promise(maximum: bigint, ordered = maximum): void {

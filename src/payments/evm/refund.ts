@@ -28,6 +28,8 @@ export async function planRefund(lane: PayeeLane, chain: ChannelChain, options: 
     await lane.refresh(options)
     const { refundable, channel } = lane
     if (refundable === 0n || channel.refund !== undefined || lane.isForgotten) return false
+    // What is paid back could not cover a voucher that was lost with a stream and comes again when the session goes on.
+    if (lane.isCut) return false
     const nonce = await chain.refundNonce(channel.channelId, options)
     lane.channel = { ...lane.channel, refund: { amount: refundable, nonce } }
     await lane.store(options)

@@ -398,6 +398,9 @@ export class SellerSession {
     const { n, bytes, due, credited } = effect
     const before = resumed?.receipt
     if (before !== undefined && before.content.n === n && before.content.credited === credited) {
+      // Nothing more was paid: what was promised and given anew when it was taken up is free again.
+      await rail.end(due, credited)
+      await this.#closeTrust()
       this.#receiptLink = before.cid
       return before
     }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import type { ClaimResult, Payee } from '../../../src/interface/index.ts'
 import { Claims } from '../../../src/node/claims.ts'
 
@@ -42,30 +42,36 @@ function makeClaims() {
   return { claims, looks, refunded, head: () => head(), isListening: () => listening }
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+/** Lets promises settle, and then some time pass. */
+async function pass(t: TestContext, ms: number): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+  t.mock.timers.tick(ms)
+}
 
-test('it looks at start and at each head; heads that come meanwhile make one more look', async () => {
+test('it looks at start and at each head; heads that come meanwhile make one more look', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
   const { claims, looks, head } = makeClaims()
   claims.start()
   assert.equal(looks.length, 1)
   for (let i = 0; i < 3; i++) head()
   assert.equal(looks.length, 1)
   looks[0]?.answer()
-  await turn()
+  await pass(t, 500)
   assert.equal(looks.length, 2)
   looks[1]?.answer()
-  await turn()
+  await pass(t, 500)
   assert.equal(looks.length, 2)
   head()
   assert.equal(looks.length, 3)
   await claims.stop()
 })
 
-test('after a failure heads are passed over for a while, the end of a session is not', async () => {
+test('after a failure heads are passed over for a while, the end of a session is not', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
   const { claims, looks, head } = makeClaims()
   claims.start()
   looks[0]?.answer(new Error('the RPC is gone'))
-  await turn()
+  await pass(t, 500)
   head()
   assert.equal(looks.length, 1)
   claims.look()
