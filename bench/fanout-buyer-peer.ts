@@ -190,7 +190,7 @@ async function finish(): Promise<Totals> {
 }
 
 async function stopBuyers(): Promise<void> {
-  await Promise.all(buyers.map(({ libp2p }) => libp2p.stop()))
+  await Promise.all(buyers.map(async ({ libp2p }) => await libp2p.stop()))
 }
 
 answer(

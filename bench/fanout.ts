@@ -178,6 +178,6 @@ async function measurePaid(seller: Peer, halves: readonly Peer[], wallets: reado
 
 function text(row: Record<string, unknown>): string {
   return `${Object.entries(row)
-    .map(([name, value]) => `${name.padEnd(22)}${typeof value === 'object' ? JSON.stringify(value) : value}`)
+    .map(([name, value]) => `${name.padEnd(22)}${JSON.stringify(value)}`)
     .join('\n')}\n`
 }

@@ -10,6 +10,7 @@ import {
   type Address,
   type ClaimResult,
   DdmError,
+  faultPoint,
   type Hex,
   type Listing,
   type NetworkProfile,
@@ -133,6 +134,7 @@ async function startNode(init: NodeInit, closers: Closers, options: AbortOptions
     ],
     [connectChain({ profile, wallet, logger }, options), (connected) => connected.close()]
   ])
+  faultPoint('recovery.opened')
   if (profile.chain.dev === true) await fundOnDevChain(chain, account, profile, options)
   const signer = createSigner(network.peerId.toString(), keys.identity.raw.subarray(0, 32))
   const { payers, payees } = await createRails({ chain, ledger, paths, keys, config, profile, logger })

@@ -135,7 +135,7 @@ export async function readWallet(init: NodeInit, options: AbortOptions = {}): Pr
     }
   } finally {
     await ledger.close()
-    await logger.close()
+    logger.close()
   }
 }
 

@@ -1,0 +1,81 @@
+import { appendFileSync } from 'node:fs'
+import { type FaultPoint, onFaultPoint } from '../../src/interface/index.ts'
+
+/** What a peer process is started with, as JSON in its first argument. */
+export interface PeerInit {
+  home: string
+  /** File of the network profile. */
+  network: string
+  /** File to which the process writes the point that it dies at, right before it does. */
+  deaths: string
+  arm?: Arm
+  listen: string[]
+  announce: string[]
+  bootstrap: string[]
+}
+
+export interface Arm {
+  point: FaultPoint
+  passing: number
+}
+
+export interface Asked {
+  id: number
+  type: string
+  content: unknown
+}
+
+export interface Answered {
+  id: number
+  result?: unknown
+  error?: string
+}
+
+/** Kills this process the `passing`-th time from now that it passes the point; undefined: it lives. */
+function arm(to: Arm | undefined, deaths: string): void {
+  if (to === undefined) {
+    onFaultPoint(undefined)
+    return
+  }
+  let left = to.passing
+  onFaultPoint((point) => {
+    if (point !== to.point || --left > 0) return
+    appendFileSync(deaths, `${point}\n`)
+    process.kill(process.pid, 'SIGKILL')
+  })
+}
+
+/** Reads what this process was started with, and is armed from here on. */
+export function begin(): PeerInit {
+  const init = JSON.parse(process.argv[2] ?? '{}') as PeerInit
+  arm(init.arm, init.deaths)
+  return init
+}
+
+/** Answers the parent's questions, several at a time; ends when the parent goes. */
+export function answer(
+  init: PeerInit,
+  handlers: Record<string, (content: never) => Promise<unknown>>,
+  onEnd: () => Promise<void>
+): void {
+  process.on('message', ({ id, type, content }: Asked) => {
+    const reply = (answered: Omit<Answered, 'id'>): void => void process.send?.({ id, ...answered })
+    if (type === 'arm') {
+      arm(content as Arm | undefined, init.deaths)
+      reply({})
+      return
+    }
+    const handler = handlers[type]
+    const work = handler === undefined ? Promise.reject(new Error(`no ${type}`)) : handler(content as never)
+    work.then(
+      (result) => reply({ result }),
+      (error: unknown) => reply({ error: (error as Error).stack ?? String(error) })
+    )
+  })
+  process.on('disconnect', () => {
+    onEnd().then(
+      () => process.exit(0),
+      () => process.exit(1)
+    )
+  })
+}
