@@ -6,7 +6,7 @@ import type { RunResult } from './run.ts'
 import type { Report, WorkerInput } from './worker.ts'
 
 /**
- * npm run sim -- --seeds N [--seed FIRST] [--real-crypto] [--workers N] [--trace]
+ * npm run sim -- --seeds N [--seed FIRST] [--real-crypto] [--workers N] [--failures N] [--trace]
  *
  * Runs the production state machines of buyers and sellers N times in virtual time, with faults and cheats that the seed
  * decides. Ends with one line of JSON; exits with 1 when a promise was broken, or when a large run missed a transition.
@@ -21,6 +21,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     'real-crypto': { type: 'boolean', default: false },
     workers: { type: 'string' },
+    /** Ends after so many. */
+    failures: { type: 'string', default: '10' },
     trace: { type: 'boolean', default: false }
   }
 })
@@ -55,12 +57,12 @@ function show({ seed, violation }: RunResult): void {
 let next = first
 const end = first + seeds
 /** Small enough that all workers end at about the same time. */
-const batch = Math.max(1, Math.min(500, Math.ceil(seeds / workers / 8)))
+const batch = Math.max(1, Math.min(50, Math.ceil(seeds / workers / 8)))
 
 await Promise.all(
   Array.from({ length: workers }, async () => {
     const worker = new Worker(new URL('./worker.ts', import.meta.url))
-    while (next < end && total.failures.length < 10) {
+    while (next < end && total.failures.length < Number(values.failures)) {
       const input: WorkerInput = { first: next, count: Math.min(batch, end - next), realCrypto, trace: values.trace }
       next += input.count
       worker.postMessage(input)

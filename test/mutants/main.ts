@@ -1,0 +1,101 @@
+import { parseArgs } from 'node:util'
+import { MUTATION_CLASSES, MUTATIONS, type Mutation } from './mutations.ts'
+import { Tree } from './tree.ts'
+import { simulate, test, type Verdict } from './trial.ts'
+
+/**
+ * npm run mutants [-- --sample N] [--only TEXT] [--workers N]
+ *
+ * Plants one bug after the other in a copy of the project and looks who notices: the simulator, or the tests. Ends with
+ * one line of JSON; exits with 1 when a bug went unnoticed. A sample is another one each day, and of each bug only asks
+ * whether anybody notices.
+ */
+
+const ALL_TESTS = ['test/unit', 'test/compliance']
+const DAY_MS = 86_400_000
+
+const { values } = parseArgs({
+  options: {
+    sample: { type: 'string' },
+    only: { type: 'string' },
+    workers: { type: 'string', default: '2' }
+  }
+})
+
+interface Found {
+  mutation: Mutation
+  bySimulator: Verdict
+  byTests: Verdict
+}
+
+function chosen(): readonly Mutation[] {
+  const { sample, only } = values
+  if (only !== undefined) return MUTATIONS.filter(({ name, class: group }) => `${group} ${name}`.includes(only))
+  if (sample === undefined) return MUTATIONS
+  const count = Math.min(Number(sample), MUTATIONS.length)
+  const first = Math.floor(Date.now() / DAY_MS) * count
+  // Spread, so that a sample has many classes.
+  const step = Math.ceil(MUTATIONS.length / count)
+  const places = Array.from({ length: count }, (_, index) => (first + index * step) % MUTATIONS.length)
+  return [...new Set(places)].map((place) => MUTATIONS[place] as Mutation)
+}
+
+/** Tests of the room that the bug is in. */
+function testsNear({ file }: Mutation): string[] {
+  if (file.startsWith('src/payments')) return ['test/unit/payments', 'test/compliance']
+  if (file.startsWith('src/evidence')) return ['test/unit/evidence']
+  if (file.startsWith('src/protocols')) return ['test/unit/sdpp']
+  return ['test/unit/sdpp', 'test/unit/statements', 'test/unit/interface']
+}
+
+async function look(tree: Tree, mutation: Mutation): Promise<Found> {
+  const mend = tree.plant(mutation)
+  try {
+    const bySimulator = mutation.class === 'evidence verification' ? undefined : await simulate(tree)
+    if (values.sample === undefined) return { mutation, bySimulator, byTests: await test(tree, ALL_TESTS) }
+    const byTests = bySimulator === undefined ? await test(tree, testsNear(mutation)) : undefined
+    return { mutation, bySimulator, byTests }
+  } finally {
+    mend()
+  }
+}
+
+function show({ mutation, bySimulator, byTests }: Found): void {
+  const by = [...(bySimulator === undefined ? [] : ['simulator']), ...(byTests === undefined ? [] : ['tests'])]
+  const who = by.length === 0 ? 'NOBODY' : by.join(', ')
+  process.stderr.write(`${who.padEnd(18)} ${mutation.class}: ${mutation.name}\n`)
+  for (const said of [bySimulator, byTests]) if (said !== undefined) process.stderr.write(`${' '.repeat(19)}${said}\n`)
+}
+
+for (const group of MUTATION_CLASSES) {
+  if (MUTATIONS.filter((mutation) => mutation.class === group).length < 2) {
+    throw new Error(`class '${group}' has fewer than two mutations`)
+  }
+}
+const waiting = [...chosen()]
+const found: Found[] = []
+await Promise.all(
+  Array.from({ length: Math.min(Number(values.workers), waiting.length) }, async () => {
+    const tree = new Tree()
+    try {
+      // Without a bug nobody may find one: what notices nothing would otherwise not be told from what always complains.
+      if (values.sample === undefined) {
+        const before = (await simulate(tree)) ?? (await test(tree, ALL_TESTS))
+        if (before !== undefined) throw new Error(`it fails without a planted bug: ${before}`)
+      }
+      for (let mutation = waiting.shift(); mutation !== undefined; mutation = waiting.shift()) {
+        const one = await look(tree, mutation)
+        show(one)
+        found.push(one)
+      }
+    } finally {
+      tree.remove()
+    }
+  })
+)
+const caught = found.filter(({ bySimulator, byTests }) => bySimulator !== undefined || byTests !== undefined)
+const onlySimulator = caught.filter(({ byTests }) => byTests === undefined)
+process.stdout.write(
+  `${JSON.stringify({ mutants: found.length, caught: caught.length, caughtBySimulatorOnly: onlySimulator.length })}\n`
+)
+process.exitCode = caught.length === found.length && found.length > 0 ? 0 : 1

@@ -1,0 +1,335 @@
+export const MUTATION_CLASSES = [
+  'durability order',
+  'voucher checks',
+  'window arithmetic',
+  'transcript',
+  'resume position',
+  'channel acceptance',
+  'invoice triggers',
+  'evidence verification',
+  'chain state'
+] as const
+
+/** A bug that somebody could write: one place of one file, changed. */
+export interface Mutation {
+  name: string
+  class: (typeof MUTATION_CLASSES)[number]
+  file: string
+  /** Stands exactly once in the file. */
+  from: string
+  to: string
+}
+
+const PAYER_LANE = 'src/payments/evm/payer-lane.ts'
+const PAYEE_LANE = 'src/payments/evm/payee-lane.ts'
+const PAYEE = 'src/payments/evm/payee.ts'
+const CLAIM_PLAN = 'src/payments/evm/claim-plan.ts'
+const ACCOUNT = 'src/protocols/sdpp/account.ts'
+const SELLER_MACHINE = 'src/protocols/sdpp/seller-machine.ts'
+const SELLER_SESSION = 'src/protocols/sdpp/seller-session.ts'
+const SELLER_RESUME = 'src/protocols/sdpp/seller-resume.ts'
+const BUYER_SESSION = 'src/protocols/sdpp/buyer-session.ts'
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'a voucher leaves before it is stored',
+    class: 'durability order',
+    file: PAYER_LANE,
+    from: "    await this.#lane.store(options, this)\n    faultPoint('voucher.stored')",
+    to: "    void this.#lane.store(options, this)\n    faultPoint('voucher.stored')"
+  },
+  {
+    name: 'a payment is credited before it is stored',
+    class: 'durability order',
+    file: PAYEE_LANE,
+    from: "    await this.#lane.store(options, this)\n    faultPoint('payment.stored')",
+    to: "    void this.#lane.store(options, this)\n    faultPoint('payment.stored')"
+  },
+  {
+    name: 'a receipt is sent before it is stored',
+    class: 'durability order',
+    file: SELLER_SESSION,
+    from: "    await this.#store([statement])\n    faultPoint('receipt.stored')",
+    to: "    void this.#store([statement])\n    faultPoint('receipt.stored')"
+  },
+  {
+    name: 'ACCEPT is sent before the session is stored',
+    class: 'durability order',
+    file: 'src/protocols/sdpp/seller-negotiation.ts',
+    from: 'await sessions.put(record, { statements: [offer, statement, accept] }, { signal })',
+    to: 'void sessions.put(record, { statements: [offer, statement, accept] }, { signal })'
+  },
+  {
+    name: 'ORDER is sent before it is stored',
+    class: 'durability order',
+    file: 'src/protocols/sdpp/buyer-negotiation.ts',
+    from: 'await sessions.put(record, { statements: [offer, statement] }, { signal })',
+    to: 'void sessions.put(record, { statements: [offer, statement] }, { signal })'
+  },
+  {
+    name: 'anybody may sign a voucher',
+    class: 'voucher checks',
+    file: 'src/payments/evm/voucher.ts',
+    from: 'if (signer === expected.payerAuthorizer) return undefined',
+    to: 'if (signer !== undefined) return undefined'
+  },
+  {
+    name: 'a known signature serves any amount',
+    class: 'voucher checks',
+    file: PAYEE_LANE,
+    from: 'if (known?.signature === signature && known.maxClaimableAmount === maxClaimableAmount) return undefined',
+    to: 'if (known?.signature === signature) return undefined'
+  },
+  {
+    name: 'one voucher pays in each session of its channel',
+    class: 'voucher checks',
+    file: PAYEE_LANE,
+    from: 'if (total > maxClaimableAmount) {',
+    to: 'if (this.channel.base + more > maxClaimableAmount) {'
+  },
+  {
+    name: 'a lower voucher replaces a higher one',
+    class: 'voucher checks',
+    file: PAYEE_LANE,
+    from: 'if (payload.maxClaimableAmount > this.highest) this.channel =',
+    to: 'if (payload.maxClaimableAmount > 0n) this.channel ='
+  },
+  {
+    name: 'a payer signs less than before',
+    class: 'voucher checks',
+    file: PAYER_LANE,
+    from: 'if (this.voucher !== undefined && total <= signed) return this.voucher',
+    to: 'if (this.voucher !== undefined && total === signed) return this.voucher'
+  },
+  {
+    name: 'the window is one unit too wide',
+    class: 'window arithmetic',
+    file: SELLER_MACHINE,
+    from: 'let limit = state.credited + terms.credit',
+    to: 'let limit = state.credited + terms.credit + 1n'
+  },
+  {
+    name: 'the buyer pays one unit too far ahead',
+    class: 'window arithmetic',
+    file: ACCOUNT,
+    from: 'const target = due(terms.price, received) + ahead',
+    to: 'const target = due(terms.price, received) + ahead + 1n'
+  },
+  {
+    name: 'a part of a record is affordable',
+    class: 'window arithmetic',
+    file: 'src/interface/terms.ts',
+    from: 'return (limit * unitsPerPrice(price)) / price.amount',
+    to: 'return (limit * unitsPerPrice(price) + price.amount - 1n) / price.amount'
+  },
+  {
+    name: 'other open sessions do not count against trust',
+    class: 'window arithmetic',
+    file: 'src/protocols/sdpp/trust.ts',
+    from: 'creditLimit(standing, request) - standing.open, floor)',
+    to: 'creditLimit(standing, request), floor)'
+  },
+  {
+    name: 'free records use the window up',
+    class: 'window arithmetic',
+    file: ACCOUNT,
+    from: "    if (isFree(terms.free, records.first + BigInt(index))) continue\n    used += terms.price.unit === 'KiB' ? sizeOf(records, index) : 1n",
+    to: "    used += terms.price.unit === 'KiB' ? sizeOf(records, index) : 1n"
+  },
+  {
+    name: 'a part does not count its records',
+    class: 'transcript',
+    file: 'src/statements/transcript.ts',
+    from: 'fixed.writeUInt32BE(part.count, 8)',
+    to: 'fixed.writeUInt32BE(0, 8)'
+  },
+  {
+    name: 'the buyer pays on any root',
+    class: 'transcript',
+    file: BUYER_SESSION,
+    from: 'return equalBytes(root, (this.#active as ActiveSession).ledger.transcript.root())',
+    to: 'return root.length === 32 && this.#active !== undefined'
+  },
+  {
+    name: 'the end of a block passes for the whole block',
+    class: 'transcript',
+    file: SELLER_SESSION,
+    from: 'const whole = from === 0 && endOfBlock',
+    to: 'const whole = endOfBlock'
+  },
+  {
+    name: 'a resume is not compared with the log',
+    class: 'resume position',
+    file: SELLER_RESUME,
+    from: 'if (!equalBytes(transcript.root(), resume.root)) {',
+    to: 'if (resume.root.length !== 32) {'
+  },
+  {
+    name: 'what was sent before the cut is forgotten',
+    class: 'resume position',
+    file: SELLER_RESUME,
+    from: 'const sentBefore = position > sent.n ? position : sent.n',
+    to: 'const sentBefore = sent.n'
+  },
+  {
+    name: 'a voucher that was lost with the stream does not count',
+    class: 'resume position',
+    file: SELLER_RESUME,
+    from: 'if (settled || voucher === undefined || paid <= rail.credited) return',
+    to: 'if (settled || voucher === undefined || paid >= rail.credited) return'
+  },
+  {
+    name: 'records that the consumer has come again',
+    class: 'resume position',
+    file: BUYER_SESSION,
+    from: 'const skip = Number(this.#already > received.n ? this.#already - received.n : 0n)',
+    to: 'const skip = 0'
+  },
+  {
+    name: 'the checkpoint is ahead of the consumer',
+    class: 'resume position',
+    file: 'src/protocols/sdpp/session-ledger.ts',
+    from: 'const handled = next === -1 ? this.#ends.splice(0) : this.#ends.splice(0, next)',
+    to: 'const handled = next === 0 ? this.#ends.splice(0, 1) : this.#ends.splice(0)'
+  },
+  {
+    name: 'closing at an old position takes money back',
+    class: 'resume position',
+    file: SELLER_MACHINE,
+    from: 'if (state.sent.n >= state.sentBefore || state.due >= state.credited) return endStreaming(state, reason, now)',
+    to: "if (state.phase === 'streaming') return endStreaming(state, reason, now)"
+  },
+  {
+    name: 'any withdraw delay will do',
+    class: 'channel acceptance',
+    file: PAYEE,
+    from: "['withdrawDelay', terms.withdrawDelay ?? this.#init.withdrawDelay]",
+    to: "['withdrawDelay', config.withdrawDelay]"
+  },
+  {
+    name: 'the channel may name another receiver authorizer',
+    class: 'channel acceptance',
+    file: PAYEE,
+    from: "['receiverAuthorizer', receiverAuthorizer]",
+    to: "['receiverAuthorizer', receiverAuthorizer && config.receiverAuthorizer]"
+  },
+  {
+    name: 'a channel without enough in it is accepted',
+    class: 'channel acceptance',
+    file: PAYEE,
+    from: 'if (free < request.maximum) {',
+    to: 'if (free < 0n) {'
+  },
+  {
+    name: 'anybody may order on a channel',
+    class: 'channel acceptance',
+    file: PAYEE,
+    from: 'if (signer !== config.payerAuthorizer) {',
+    to: 'if (signer === undefined) {'
+  },
+  {
+    name: 'what is being withdrawn counts as cover',
+    class: 'channel acceptance',
+    file: PAYEE_LANE,
+    from: 'return balance > leaving ? balance - leaving : 0n',
+    to: 'return balance + leaving - leaving'
+  },
+  {
+    name: 'two orders are promised the same deposit',
+    class: 'channel acceptance',
+    file: PAYEE_LANE,
+    from: 'if (session !== except) committed += session.promised',
+    to: 'if (session !== except) committed += session.paid'
+  },
+  {
+    name: 'an invoice comes one granularity late',
+    class: 'invoice triggers',
+    file: ACCOUNT,
+    from: 'return (offset / terms.k + 1n) * terms.k - terms.start',
+    to: 'return (offset / terms.k + 2n) * terms.k - terms.start'
+  },
+  {
+    name: 'no invoice for one last record before the window is full',
+    class: 'invoice triggers',
+    file: SELLER_MACHINE,
+    from: 'if (state.sent.n > state.invoiced.n) {',
+    to: 'if (state.sent.n > state.invoiced.n + 1n) {'
+  },
+  {
+    name: 'records wait for an invoice for ever',
+    class: 'invoice triggers',
+    file: SELLER_MACHINE,
+    from: 'uninvoicedSince === undefined ? Number.POSITIVE_INFINITY : uninvoicedSince + INVOICE_DELAY_MS',
+    to: 'uninvoicedSince === undefined ? Number.POSITIVE_INFINITY : Number.POSITIVE_INFINITY + INVOICE_DELAY_MS'
+  },
+  {
+    name: 'a receipt comes before the last payment',
+    class: 'invoice triggers',
+    file: SELLER_MACHINE,
+    from: 'if (settling.due > settling.credited && reason !== CLOSE_REASON.schema)',
+    to: 'if (settling.due > settling.credited && reason === CLOSE_REASON.buyerDone)'
+  },
+  {
+    name: 'signatures of statements are not verified',
+    class: 'evidence verification',
+    file: 'src/evidence/chain.ts',
+    from: 'if (!verifyStatement(statement)) {',
+    to: 'if (!verifyStatement(statement) && signature.length !== 64) {'
+  },
+  {
+    name: 'an order of another offer is taken',
+    class: 'evidence verification',
+    file: 'src/evidence/chain.ts',
+    from: "same('order → offer', offer.cid, order.content.offer.toString())",
+    to: "same('order → offer', order.content.offer.toString(), order.content.offer.toString())"
+  },
+  {
+    name: 'parts need not add up to the root',
+    class: 'evidence verification',
+    file: 'src/evidence/account.ts',
+    from: 'if (root !== undefined && !equalBytes(c, root)) throw',
+    to: 'if (root !== undefined && !equalBytes(c, c)) throw'
+  },
+  {
+    name: 'a voucher may be for less than was credited',
+    class: 'evidence verification',
+    file: 'src/evidence/voucher.ts',
+    from: 'if (voucher.maxClaimableAmount < amount)',
+    to: 'if (voucher.maxClaimableAmount < 0n)'
+  },
+  {
+    name: 'a claim that a reorg undid still counts',
+    class: 'chain state',
+    file: PAYEE_LANE,
+    from: 'if (totalClaimed !== claimed) this.channel =',
+    to: 'if (totalClaimed > claimed) this.channel ='
+  },
+  {
+    name: 'a withdrawal does not press',
+    class: 'chain state',
+    file: CLAIM_PLAN,
+    from: 'return withdrawing || orphaned || ageSeconds >= oldAfter',
+    to: 'return (withdrawing && orphaned) || ageSeconds >= oldAfter'
+  },
+  {
+    name: 'an answer of the chain replaces one that was asked for later',
+    class: 'chain state',
+    file: PAYEE_LANE,
+    from: 'if (read < this.#newest) return',
+    to: 'if (read < 0) return'
+  },
+  {
+    name: 'a silent chain is trusted',
+    class: 'chain state',
+    file: 'src/payments/evm/chain-health.ts',
+    from: 'if (silentMs <= this.#limitMs) return',
+    to: 'if (silentMs <= this.#limitMs * 1e6) return'
+  },
+  {
+    name: 'an orphaned deposit is not noticed',
+    class: 'chain state',
+    file: PAYEE_LANE,
+    from: 'if (total <= this.balance) return\n',
+    to: 'if (total <= this.balance + more) return\n'
+  }
+]
