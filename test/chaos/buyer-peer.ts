@@ -5,7 +5,7 @@ import { answer, begin } from './child.ts'
 /** The buyer of one world: buys into a file, or goes on with what an earlier run of it has begun. */
 
 const init = begin()
-const { home, network, listen, bootstrap } = init
+const { home, network, log, listen, bootstrap } = init
 
 export interface Wish {
   listing: Listing
@@ -23,9 +23,8 @@ const starting = createNode({
   home,
   network,
   insecureDevKeys: true,
-  config: { role: 'light', listen, bootstrap, logLevel: 'warn', inboundPerSecond: 1000 }
+  config: { role: 'light', listen, bootstrap, logLevel: 'debug', logFile: log, inboundPerSecond: 1000 }
 })
-starting.catch(() => {})
 let purchase: Purchase | undefined
 
 async function buy(node: DdmNode, wish: Wish): Promise<Purchase> {
@@ -57,23 +56,19 @@ async function resume(node: DdmNode, session: string): Promise<Purchase> {
   return begun
 }
 
-answer(
-  init,
-  {
-    ready: async () => {
-      const { peerId, account } = await starting
-      return { peerId, account }
-    },
-    buy: async (wish: Wish) => {
-      const node = await starting
-      const done = wish.session === undefined ? buy(node, wish) : resume(node, wish.session)
-      return (await done).done
-    },
-    status: async () => purchase?.status,
-    bound: async (id: string) => {
-      const node = await starting
-      return node.sessions.exposure(await node.sessions.get(id))
-    },
+answer(init, starting, {
+  ready: async () => {
+    const { peerId, account } = await starting
+    return { peerId, account }
   },
-  async () => (await starting).stop()
-)
+  buy: async (wish: Wish) => {
+    const node = await starting
+    const done = wish.session === undefined ? buy(node, wish) : resume(node, wish.session)
+    return (await done).done
+  },
+  status: async () => purchase?.status,
+  bound: async (id: string) => {
+    const node = await starting
+    return node.sessions.exposure(await node.sessions.get(id))
+  }
+})

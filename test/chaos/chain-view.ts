@@ -21,7 +21,6 @@ export function viewChain(profile: NetworkProfile): ChainView {
       })
       return { balance, claimed }
     },
-    tokens: (owner) =>
-      client.readContract({ address: token, abi: erc20Abi, functionName: 'balanceOf', args: [owner] })
+    tokens: (owner) => client.readContract({ address: token, abi: erc20Abi, functionName: 'balanceOf', args: [owner] })
   }
 }

@@ -1,11 +1,15 @@
 import { appendFileSync } from 'node:fs'
-import { type FaultPoint, onFaultPoint } from '../../src/interface/index.ts'
+import { flushCompileCache } from 'node:module'
+import { DdmError, type FaultPoint, onFaultPoint } from '../../src/interface/index.ts'
+import type { DdmNode } from '../../src/node/index.ts'
 
 /** What a peer process is started with, as JSON in its first argument. */
 export interface PeerInit {
   home: string
   /** File of the network profile. */
   network: string
+  /** File for what the node logs. */
+  log: string
   /** File to which the process writes the point that it dies at, right before it does. */
   deaths: string
   arm?: Arm
@@ -28,7 +32,20 @@ export interface Asked {
 export interface Answered {
   id: number
   result?: unknown
-  error?: string
+  error?: Failure
+}
+
+/** An error as the parent gets it. */
+export interface Failure {
+  stack: string
+  /** Of a DdmError, and the SDPP status in its details. */
+  code?: string
+  status?: number
+}
+
+function failureOf(error: unknown): Failure {
+  const stack = (error as Error).stack ?? String(error)
+  return error instanceof DdmError ? { stack, code: error.code, status: Number(error.details?.status ?? 0) } : { stack }
 }
 
 /** Kills this process the `passing`-th time from now that it passes the point; undefined: it lives. */
@@ -52,12 +69,23 @@ export function begin(): PeerInit {
   return init
 }
 
-/** Answers the parent's questions, several at a time; ends when the parent goes. */
+/** Nobody was there to connect to. */
+export const UNREACHABLE_EXIT = 3
+
+/** Answers the parent's questions about a node, several at a time; ends when the parent goes, or when it cannot start. */
 export function answer(
   init: PeerInit,
-  handlers: Record<string, (content: never) => Promise<unknown>>,
-  onEnd: () => Promise<void>
+  starting: Promise<DdmNode>,
+  handlers: Record<string, (content: never) => Promise<unknown>>
 ): void {
+  starting.then(
+    // At its exit, as Node does it, would be too late.
+    () => flushCompileCache(),
+    (error: unknown) => {
+      console.error(error)
+      process.exit(error instanceof DdmError && error.code === 'unreachable' ? UNREACHABLE_EXIT : 1)
+    }
+  )
   process.on('message', ({ id, type, content }: Asked) => {
     const reply = (answered: Omit<Answered, 'id'>): void => void process.send?.({ id, ...answered })
     if (type === 'arm') {
@@ -69,13 +97,15 @@ export function answer(
     const work = handler === undefined ? Promise.reject(new Error(`no ${type}`)) : handler(content as never)
     work.then(
       (result) => reply({ result }),
-      (error: unknown) => reply({ error: (error as Error).stack ?? String(error) })
+      (error: unknown) => reply({ error: failureOf(error) })
     )
   })
   process.on('disconnect', () => {
-    onEnd().then(
-      () => process.exit(0),
-      () => process.exit(1)
-    )
+    starting
+      .then((node) => node.stop())
+      .then(
+        () => process.exit(0),
+        () => process.exit(1)
+      )
   })
 }

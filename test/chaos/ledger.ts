@@ -12,6 +12,8 @@ export interface LedgerView {
 
 export interface SessionView {
   state: string
+  channel: Hex | undefined
+  openedAt: number
   start: bigint
   position: bigint
   due: bigint
@@ -51,6 +53,8 @@ export function readLedger(home: string, role: 'buyer' | 'seller'): LedgerView {
     for (const row of all('SELECT * FROM sessions WHERE role = ?', role)) {
       view.sessions.set(String(row.id), {
         state: String(row.state),
+        channel: row.channel_id === null ? undefined : (String(row.channel_id) as Hex),
+        openedAt: Number(row.opened_at),
         start: BigInt(Number(row.start)),
         position: BigInt(Number(row.position)),
         due: BigInt(String(row.due)),
@@ -74,7 +78,7 @@ export function readLedger(home: string, role: 'buyer' | 'seller'): LedgerView {
     for (const row of all(signed, role)) {
       const session = view.sessions.get(String(row.session_id))
       if (session === undefined) continue
-      const { credited = "0" } = decode<{ credited?: string }>(row.payload as Uint8Array)
+      const { credited = '0' } = decode<{ credited?: string }>(row.payload as Uint8Array)
       if (BigInt(credited) > session.credited) session.credited = BigInt(credited)
       if (row.kind === 'receipt') session.receipted = true
     }

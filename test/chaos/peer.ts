@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { Answered, Arm, PeerInit } from './child.ts'
+import type { Answered, Arm, Failure, PeerInit } from './child.ts'
 
 /** How a process ended. */
 export interface Exit {
@@ -11,6 +11,16 @@ export interface Exit {
 
 /** The process that was asked is gone. */
 export class Gone extends Error {}
+
+/** What was asked failed there. */
+export class Failed extends Error {
+  readonly failure: Failure
+
+  constructor(failure: Failure) {
+    super(failure.stack)
+    this.failure = failure
+  }
+}
 
 /** A seller or buyer process as its parent holds it. */
 export class Peer {
@@ -33,12 +43,14 @@ export class Peer {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)
       if (error === undefined) waiting?.resolve(result as never)
-      else waiting?.reject(new Error(error))
+      else waiting?.reject(new Failed(error))
     })
     this.#child.on('error', () => {})
-    this.exited = once(this.#child, 'close').then(([code, signal]) => {
+    // Not `close`: it does not come after `disconnect`.
+    this.exited = once(this.#child, 'exit').then(async ([code, signal]) => {
       for (const { reject } of this.#waiting.values()) reject(new Gone(`${file} is gone`))
       this.#waiting.clear()
+      if (this.#child.stderr?.closed === false) await once(this.#child.stderr, 'close')
       return { code, signal, stderr: this.#stderr } as Exit
     })
   }

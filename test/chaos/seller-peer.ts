@@ -4,7 +4,7 @@ import { answer, begin } from './child.ts'
 /** The seller of one world: puts the same product on sale whenever it starts. */
 
 const init = begin()
-const { home, network, listen, announce } = init
+const { home, network, log, listen, announce } = init
 
 interface Product {
   file: string
@@ -19,35 +19,31 @@ const starting = createNode({
   config: {
     listen,
     announce,
-    logLevel: 'warn',
+    logLevel: 'debug',
+    logFile: log,
     inboundPerSecond: 1000,
     orderRatePerBuyer: 10_000,
     claimAbove: '0.02'
   }
 })
-starting.catch(() => {})
 
-answer(
-  init,
-  {
-    sell: async ({ file, price, credit }: Product) => {
-      const node = await starting
-      const { listing, fed } = await node.sell({
-        title: 'Chaos',
-        price,
-        source: parseSource(`jsonl:${file}`),
-        k: { min: 1, default: 5, max: 100 },
-        ...(credit === undefined ? {} : { credit })
-      })
-      await fed
-      return { listing, peerId: node.peerId, account: node.account }
-    },
-    sessions: async () => (await starting).sessions.selling(),
-    bound: async (id: string) => {
-      const node = await starting
-      return node.sessions.exposure(await node.sessions.get(id))
-    },
-    claim: async () => (await starting).claim()
+answer(init, starting, {
+  sell: async ({ file, price, credit }: Product) => {
+    const node = await starting
+    const { listing, fed } = await node.sell({
+      title: 'Chaos',
+      price,
+      source: parseSource(`jsonl:${file}`),
+      k: { min: 1, default: 5, max: 100 },
+      ...(credit === undefined ? {} : { credit })
+    })
+    await fed
+    return { listing, peerId: node.peerId, account: node.account }
   },
-  async () => (await starting).stop()
-)
+  sessions: async () => (await starting).sessions.selling(),
+  bound: async (id: string) => {
+    const node = await starting
+    return node.sessions.exposure(await node.sessions.get(id))
+  },
+  claim: async () => (await starting).claim()
+})

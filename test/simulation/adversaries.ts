@@ -64,7 +64,7 @@ export function corruptPayer(payer: Payer, { adversary }: Scenario, world: World
 
 /** Where a lying buyer says that it stands. */
 export function corruptSessions(sessions: SessionStore, { adversary }: Scenario, world: World): SessionStore {
-  if (adversary !== 'wrongRootInResume' && adversary !== 'lieInResume') return sessions
+  if (adversary !== 'wrongRootInResume' && adversary !== 'lieInResume' && adversary !== 'takeBack') return sessions
   return but(sessions, {
     get: async (id, role) => {
       const record = await sessions.get(id, role)

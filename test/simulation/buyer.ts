@@ -236,7 +236,8 @@ export class BuyerNode {
     index: number,
     stopAfter: number | undefined
   ): Promise<void> {
-    const { world } = this.#around
+    const { world, scenario } = this.#around
+    const takesBack = !this.plan.honest && scenario.adversary === 'takeBack'
     const file = this.disk.files.get(`file${index}`) as { synced: Uint8Array[]; written: Uint8Array[] }
     const commit = async (): Promise<void> => {
       await this.disk.write(process, () => file.synced.push(...file.written.splice(0)))
@@ -246,6 +247,8 @@ export class BuyerNode {
       for (const record of batch) file.written.push(record.bytes.slice())
       if (world.random.chance(0.3)) await process.sleep(world.random.int(0, 300))
       if (running.idle || world.random.chance(0.3)) await commit()
+      // What was paid for is there again; who leaves now has it and wants the money back.
+      if (takesBack && running.status.resumes > 0) break
       if (stopAfter !== undefined && file.synced.length + file.written.length >= stopAfter) break
     }
     await commit()

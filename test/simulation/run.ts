@@ -140,10 +140,11 @@ function scheduleFaults({ world, scenario, chain, network }: Surroundings, nodes
 function mayBeRefused(
   { unknown, prepayForAll, from }: Purchase,
   { creditForAll, present }: Scenario,
-  status: number
+  status: number,
+  owes: boolean
 ): boolean {
   if (status === STATUS.unknownListing) return unknown
-  if (status === STATUS.limitsIncompatible) return !creditForAll || !prepayForAll
+  if (status === STATUS.limitsIncompatible) return !creditForAll || !prepayForAll || owes
   if (status === STATUS.offsetPruned) return from !== undefined && from > BigInt(present)
   return false
 }
@@ -159,9 +160,11 @@ function checkOutcomes(buyer: BuyerNode, { world, scenario, oracles }: Surroundi
     }
     const { n, start = 0n, session, refused, failed } = outcome
     if (n === undefined) {
+      // A session that was cut after a bad record is not taken up again: the good ones before it may be unpaid.
+      const owes = purchases.slice(0, index).some(({ badAt }) => badAt !== undefined)
       const expected =
         !seller.honest ||
-        (refused !== undefined && mayBeRefused(purchase, scenario, refused)) ||
+        (refused !== undefined && mayBeRefused(purchase, scenario, refused, owes)) ||
         (refused === STATUS.channelUnfunded && (world.faults.orphanedDeposit ?? world.faults.lag) !== undefined) ||
         (failed?.startsWith('schema') === true && purchase.badAt !== undefined)
       if (!expected) world.violated(`${name} ended with ${refused ?? failed}`)

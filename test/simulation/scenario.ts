@@ -12,6 +12,7 @@ export const ADVERSARIES = [
   'manyPeers',
   'withdrawAndRun',
   'ownRefunds',
+  'takeBack',
   'stopDelivering',
   'wrongRoot',
   'equivocate',

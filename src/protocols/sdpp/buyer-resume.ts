@@ -3,7 +3,7 @@ import type { OfferPrice } from '../../statements/index.ts'
 import type { PlacedOrder } from './buyer-negotiation.ts'
 import { paymentTermsOf, priceOf } from './negotiation.ts'
 import { SdppError, STATUS } from './status.ts'
-import type { StoredSession } from './stored-session.ts'
+import { isSettled, type StoredSession } from './stored-session.ts'
 
 /** Takes up the payments of a session that was cut; what was ordered stays as it was signed. */
 export async function resumeOrder(
@@ -13,7 +13,7 @@ export async function resumeOrder(
 ): Promise<PlacedOrder> {
   const { session, record, offer, order, receipt } = stored
   const entry = offer.content.prices[Number(order.content.price)] as OfferPrice
-  if (receipt !== undefined && receipt.content.credited >= receipt.content.due) {
+  if (receipt !== undefined && isSettled(stored)) {
     return { session, statement: order, offer, entry, payer: settledPayer(receipt.content.credited), record }
   }
   const payer = payers.find(({ rail }) => rail === record.rail)

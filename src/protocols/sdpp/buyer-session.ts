@@ -478,7 +478,10 @@ export class BuyerSession {
     const { position, records, bytes } = record.checkpoint
     const received: Progress = { n: position, records, bytes }
     const credited = content.credited ?? 0n
-    this.#step({ type: 'accepted', terms, resumed: { received, paid: payer.paid, credited } })
+    // Without a base the seller has given its receipt; here the payments may have ended before it was stored, with what was
+    // used of them only.
+    const paid = content.base === undefined && credited > payer.paid ? credited : payer.paid
+    this.#step({ type: 'accepted', terms, resumed: { received, paid, credited } })
   }
 
   #onData(data: DataFrame, bad: BadRecord | undefined): void {

@@ -16,7 +16,7 @@ import { replay } from './replay.ts'
 import type { SellerStanding } from './seller-machine.ts'
 import type { AcceptedOrder, SellerNegotiationComponents } from './seller-negotiation.ts'
 import { SdppError, STATUS } from './status.ts'
-import { isResumable, readSession, type StoredSession } from './stored-session.ts'
+import { isResumable, isSettled, readSession, type StoredSession } from './stored-session.ts'
 
 export interface SellerResumeComponents extends SellerNegotiationComponents {
   /** Ends an older stream of the session and resolves when what it held is stored. */
@@ -51,10 +51,10 @@ export async function resumeSession(
     await components.sessions.put({ ...record, state: 'disputed', updatedAt: components.clock.wallTime() })
     throw new SdppError(STATUS.transcriptMismatch, `root at ${resume.position} differs`)
   }
-  const settled = receipt !== undefined && receipt.content.credited >= receipt.content.due
+  const settled = isSettled(known)
   const payee = product.payees.find(({ rail }) => rail === order.content.rail)
   if (payee === undefined) throw new SdppError(STATUS.noCommonRail, `rail ${order.content.rail} is not served any more`)
-  const rail = settled ? settledRail(receipt) : await openRail(payee, known, signal)
+  const rail = settled && receipt !== undefined ? settledRail(receipt) : await openRail(payee, known, signal)
   try {
     enter(components.gate, asking, record.paid > 0n || rail.covered > 0n, signal)
     await present(rail, resume, settled)
@@ -207,7 +207,10 @@ function remaining({ record, order }: KnownSession, now: number): bigint | undef
   return left > 0n ? left : 0n
 }
 
-/** Of a session that ended and owes nothing only records and receipt are asked for: nothing is paid any more. */
+/**
+ * Of a session that ended and owes nothing only records and receipt are asked for. A buyer that does not know of the receipt
+ * may still pay ahead: that is no fault, and counts for nothing.
+ */
 function settledRail({ content }: CheckedStatement<'receipt'>): PayeeSession {
   const { credited } = content
   const proof: PaymentPayload | undefined = content.proof
@@ -219,7 +222,7 @@ function settledRail({ content }: CheckedStatement<'receipt'>): PayeeSession {
     covered: 0n,
     available: () => credited,
     begin: async () => {},
-    verify: (sessionPaid) => (sessionPaid <= credited ? undefined : 'the session has ended'),
+    verify: () => undefined,
     credit: async () => {},
     suspend: async () => {},
     end: async () => proof

@@ -39,6 +39,7 @@ import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
 import { resumeSession } from './seller-resume.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, DISPUTES, SdppError, STATUS } from './status.ts'
+import { isSettled } from './stored-session.ts'
 import { SELLER_TRANSITIONS } from './transitions.ts'
 import { Wire, type WireStream } from './wire.ts'
 
@@ -284,7 +285,8 @@ export class SellerSession {
 
   #onPayment(payment: Extract<Message, { name: 'PAYMENT' }>['content']): void {
     if (this.#state.phase === 'receipted') return
-    const { rail, terms } = this.#accepted as ActiveOrder
+    const { rail, terms, resumed } = this.#accepted as ActiveOrder
+    if (isSettled({ receipt: resumed?.receipt })) return
     const { n, sessionPaid, payload } = payment
     if (n > this.#state.sent.n) {
       throw new SdppError(STATUS.unexpected, `PAYMENT for ${n} is beyond ${this.#state.sent.n} sent`)

@@ -26,6 +26,11 @@ export function isComplete({ record, receipt }: Pick<StoredSession, 'record' | '
   return receipt !== undefined && record.position >= receipt.content.n
 }
 
+/** Whether a session has ended owing nothing: no money moves in it any more, whoever asks for its records again. */
+export function isSettled({ receipt }: Pick<StoredSession, 'receipt'>): boolean {
+  return receipt !== undefined && receipt.content.credited >= receipt.content.due
+}
+
 /** Reads what this side keeps of a session; undefined when it keeps nothing. */
 export async function readSession(
   sessions: SessionStore,
