@@ -105,6 +105,8 @@ export class SellerSession {
   #crediting: Promise<unknown> = Promise.resolve()
   #credited = 0n
   #refundAsked = false
+  /** A HELLO is being answered. */
+  #greeting = false
   #finished = false
 
   constructor(stream: WireStream, buyer: string, components: SellerSessionComponents, onDone: () => void) {
@@ -168,6 +170,9 @@ export class SellerSession {
     if (!sellerExpects(this.#state, message.name)) {
       throw new SdppError(STATUS.unexpected, `${message.name} is unexpected in state ${this.#state.phase}`)
     }
+    if (this.#greeting && (message.name === 'HELLO' || message.name === 'RESUME')) {
+      throw new SdppError(STATUS.unexpected, `${message.name} is unexpected before HELLO is answered`)
+    }
     if ('statement' in message) {
       const { issuer } = message.statement
       const { verify } = this.#components.verifier ?? statementVerifier
@@ -177,9 +182,11 @@ export class SellerSession {
     }
     switch (message.name) {
       case 'HELLO':
+        this.#greeting = true
         this.#run(
           () => this.#negotiation.hello(message.content),
           (answer) => {
+            this.#greeting = false
             this.#sendSigned(answer.name, answer.statement)
             this.#step({ type: answer.name === 'MENU' ? 'menuServed' : 'offered' })
           }

@@ -30,13 +30,19 @@ interface Table {
   done: Promise<void>
   clock: ManualClock
   ended: Array<[due: bigint, credited: bigint]>
+  /** How often the rail was told to wait for the session to be taken up again. */
+  suspensions: () => number
   pair: Awaited<ReturnType<typeof makePair>>
 }
 
 /** A real seller and, on the other side, a buyer who does as the test says. */
 async function sitDown(t: TestContext, options: PairOptions = {}): Promise<Table> {
   const ended: Array<[bigint, bigint]> = []
+  let suspended = 0
   const payee = countingPayee(10n ** 12n, {
+    suspend: async () => {
+      suspended++
+    },
     end: async (due, credited) => {
       ended.push([due, credited])
       return undefined
@@ -47,7 +53,15 @@ async function sitDown(t: TestContext, options: PairOptions = {}): Promise<Table
   const [outbound, inbound] = await openStreams()
   const clock = new ManualClock()
   const { session, done } = serve(pair, inbound, { clock })
-  return { buyer: new RawBuyer(pair, outbound), seller: session, done, clock, ended, pair }
+  return {
+    buyer: new RawBuyer(pair, outbound),
+    seller: session,
+    done,
+    clock,
+    ended,
+    suspensions: () => suspended,
+    pair
+  }
 }
 
 /** How far the session goes before the buyer does something wrong. */
@@ -119,11 +133,14 @@ for (const [phase, reach] of Object.entries(PHASES)) {
       await table.buyer.end()
       await table.done
       const { id, due, credited } = table.seller.status
-      if (id === undefined) return assert.deepEqual(table.ended, [])
-      assert.deepEqual(table.ended, [[due, credited]])
+      if (id === undefined) return assert.deepEqual([table.ended, table.suspensions()], [[], 0])
+      // Only a receipt ends it: the buyer may take it up again and pay.
+      const receipted = phase === 'receipted'
+      assert.deepEqual(table.ended, receipted ? [[due, credited]] : [])
+      assert.equal(table.suspensions(), receipted ? 0 : 1)
       const { sessions } = table.pair.sellerLedger
       const record = await sessions.get(id, 'seller')
-      assert.deepEqual([record?.due, record?.paid], [due, credited])
+      assert.deepEqual([record?.state, record?.due, record?.paid], [receipted ? 'closed' : 'suspended', due, credited])
       const kinds = (await sessions.statements(id, 'seller')).map(({ kind }) => kind)
       for (const kind of ['offer', 'order', 'accept', 'invoice']) assert.ok(kinds.includes(kind), kind)
     })
@@ -351,7 +368,11 @@ test('a bad voucher: refused with the reason of the rail, what was credited befo
   assert.equal(await table.buyer.status(), STATUS.paymentInvalid)
   table.clock.advance(100)
   await table.done
-  assert.deepEqual(table.ended, [[table.seller.status.due, 1_000n]])
+  assert.deepEqual([table.ended, table.suspensions()], [[], 1])
+  const { id, due, credited } = table.seller.status
+  const record = await table.pair.sellerLedger.sessions.get(id as string, 'seller')
+  assert.equal(credited, 1_000n)
+  assert.deepEqual([record?.state, record?.due, record?.paid], ['suspended', due, 1_000n])
 })
 
 test('a payment without voucher, or above the maximum of the order, is invalid', async (t) => {
@@ -382,7 +403,7 @@ test('paying too little, or never: a status after 20 s, at most the window is lo
     const { due, credited } = table.seller.status
     assert.equal(credited, paid)
     assert.ok(due - credited <= 10_000n)
-    assert.deepEqual(table.ended, [[due, credited]])
+    assert.deepEqual([table.ended, table.suspensions()], [[], 1])
   }
 })
 
@@ -403,8 +424,12 @@ test('not paying the last invoice: the receipt says so, and it ends without RECE
 test('a voucher that came just before the stream broke is kept and counted', async (t) => {
   let store = (): void => {}
   const ended: Array<[bigint, bigint]> = []
+  let suspended = 0
   const payee = countingPayee(10n ** 12n, {
     credit: () => new Promise((resolve) => (store = resolve)),
+    suspend: async () => {
+      suspended++
+    },
     end: async (due, credited) => {
       ended.push([due, credited])
       return undefined
@@ -416,11 +441,12 @@ test('a voucher that came just before the stream broke is kept and counted', asy
   await new Promise((resolve) => setTimeout(resolve, 10))
   table.buyer.stream.abort(new Error('cable cut'))
   await until('the end was noticed', () => table.seller.status.phase === 'failed')
+  assert.equal(suspended, 0, 'not before the voucher is stored')
   store()
   await table.done
-  assert.deepEqual(ended, [[10_000n, 5_000n]])
+  assert.deepEqual([ended, suspended], [[], 1])
   const record = await table.pair.sellerLedger.sessions.get(table.seller.status.id as string, 'seller')
-  assert.equal(record?.paid, 5_000n)
+  assert.deepEqual([record?.state, record?.due, record?.paid], ['suspended', 10_000n, 5_000n])
 })
 
 test('a buyer who leaves while his order is checked leaves nothing open', async (t) => {

@@ -30,6 +30,8 @@ interface Table {
   clock: ManualClock
   payer: ReturnType<typeof countingPayer>
   ended: bigint[]
+  /** How often the rail was told to wait for the session to be taken up again. */
+  suspensions: () => number
   pair: Awaited<ReturnType<typeof makePair>>
 }
 
@@ -47,13 +49,17 @@ async function sitDown(
   const end = async (due: bigint): Promise<void> => {
     ended.push(due)
   }
-  const payer = countingPayer({ end, ...rail })
+  let suspended = 0
+  const suspend = async (): Promise<void> => {
+    suspended++
+  }
+  const payer = countingPayer({ end, suspend, ...rail })
   const wish = { from: { offset: 0n }, prepay: 0n, maximum: 10_000n }
   const seller = new RawSeller(pair, inbound)
   const buyer = makeBuyer(pair, outbound, { wish, ...request }, { payer, clock })
   const opened = buyer.open()
   opened.catch(() => {})
-  return { seller, buyer, opened, clock, payer, ended, pair }
+  return { seller, buyer, opened, clock, payer, ended, suspensions: () => suspended, pair }
 }
 
 async function failure(table: Table): Promise<DdmError> {
@@ -127,12 +133,12 @@ for (const [phase, reach] of Object.entries(PHASES)) {
       await reach(table)
       table.seller.send(frame())
       await told(table, status, 'protocol')
-      if (phase === 'greeting') return assert.deepEqual(table.ended, [])
+      if (phase === 'greeting') return assert.deepEqual([table.ended, table.suspensions()], [[], 0])
       const { id, due, paid } = table.buyer.status
-      assert.deepEqual(table.ended, [due])
+      assert.deepEqual([table.ended, table.suspensions()], [[], 1])
       const { sessions } = table.pair.buyerLedger
       const record = await sessions.get(id as string, 'buyer')
-      assert.deepEqual([record?.state, record?.due, record?.paid], ['failed', due, paid])
+      assert.deepEqual([record?.state, record?.due, record?.paid], ['suspended', due, paid])
       const kinds = (await sessions.statements(id as string, 'buyer')).map(({ kind }) => kind)
       assert.ok(kinds.includes('offer') && kinds.includes('order'))
     })
@@ -300,7 +306,7 @@ for (const [what, fields, request] of BAD_ACCEPTS) {
     await told(table, STATUS.termsOutsideOffer, 'refused')
     assert.deepEqual(table.payer.paid, [])
     const record = await table.pair.buyerLedger.sessions.get((table.seller.ordered?.cid ?? '') as string, 'buyer')
-    assert.equal(record?.state, 'closed')
+    assert.equal(record?.state, 'refused')
   })
 }
 

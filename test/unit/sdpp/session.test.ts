@@ -56,7 +56,15 @@ async function checkLedgers(pair: Pair, outcome: BuyerOutcome): Promise<void> {
     assert.ok(order !== undefined && 'root' in content)
     const { link } = readAnyStatement(order.payload, order.signature)
     const parts = await ledger.sessions.parts(outcome.id, role)
-    const root = parts.reduce((c, part) => transcriptStep(c, part), transcriptStart(link.bytes))
+    let root = transcriptStart(link.bytes)
+    let position = 0n
+    const roots = new Map([[position, root]])
+    for (const part of parts) {
+      root = transcriptStep(root, part)
+      position += BigInt(part.count)
+      roots.set(position, root)
+    }
+    assert.equal(position, outcome.received)
     assert.deepEqual(Buffer.from(root), Buffer.from(content.root))
     const record = await ledger.sessions.get(outcome.id, role)
     assert.ok(record !== undefined)
@@ -65,8 +73,9 @@ async function checkLedgers(pair: Pair, outcome: BuyerOutcome): Promise<void> {
     assert.equal(record.due, outcome.due)
     assert.equal(record.paid, outcome.paid)
     const { checkpoint } = record
-    assert.equal(checkpoint.position, outcome.received)
-    assert.deepEqual(Buffer.from(checkpoint.root), Buffer.from(root))
+    // At the end of a block: that of the last records, or the one before.
+    assert.ok(checkpoint.position <= outcome.received && roots.has(checkpoint.position), `${checkpoint.position}`)
+    assert.deepEqual(Buffer.from(checkpoint.root), Buffer.from(roots.get(checkpoint.position) ?? ''))
   }
 }
 
@@ -332,10 +341,14 @@ test('slow storage of vouchers: nothing is lost and nothing is paid twice', asyn
 })
 
 test('the stream breaks: the buyer keeps what it got and both ledgers what was said and paid', async (t: TestContext) => {
-  const ended: Array<[bigint, bigint]> = []
+  let ended = 0
+  let suspended = 0
   const payee = countingPayee(10n ** 12n, {
-    end: async (due, credited) => {
-      ended.push([due, credited])
+    suspend: async () => {
+      suspended++
+    },
+    end: async () => {
+      ended++
       return undefined
     }
   })
@@ -354,14 +367,14 @@ test('the stream breaks: the buyer keeps what it got and both ledgers what was s
   await assert.rejects(buyer.done)
   await done
   assert.deepEqual(seen, range(0, 20))
-  assert.deepEqual(ended, [[2_000n, 2_000n]])
+  assert.deepEqual([ended, suspended], [0, 1])
   const id = session.status.id as string
   for (const [ledger, role] of [
     [pair.sellerLedger, 'seller'],
     [pair.buyerLedger, 'buyer']
   ] as const) {
     const record = await ledger.sessions.get(id, role)
-    assert.deepEqual([record?.state, record?.due, record?.paid], ['failed', 2_000n, 2_000n], role)
+    assert.deepEqual([record?.state, record?.due, record?.paid], ['suspended', 2_000n, 2_000n], role)
     const kinds = (await ledger.sessions.statements(id, role)).map(({ kind }) => kind).sort()
     assert.deepEqual(kinds, ['accept', 'invoice', 'offer', 'order'], role)
   }

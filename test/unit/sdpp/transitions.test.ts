@@ -44,6 +44,7 @@ const SELLER_EVENTS: Record<string, SellerEvent> = {
   offered: { type: 'offered' },
   refused: { type: 'refused' },
   ordered: { type: 'ordered' },
+  resuming: { type: 'resuming' },
   accepted: { type: 'accepted', terms, available: undefined },
   block: { type: 'block', records },
   ended: { type: 'ended' },
@@ -84,6 +85,7 @@ menuServed   listening —         —         —         —         —      
 offered      offered   —         —         —         —         —         —         —
 refused      closed    closed    closed    —         —         —         —         —
 ordered      —         verifying —         —         —         —         —         —
+resuming     verifying —         —         —         —         —         —         —
 accepted     —         —         streaming —         —         —         —         —
 block        listening offered   verifying streaming settling  receipted closed    failed
 ended        listening offered   verifying settling  settling  receipted closed    failed
@@ -102,6 +104,7 @@ const BUYER_EVENTS: Record<string, BuyerEvent> = {
   menuReceived: { type: 'menuReceived' },
   offerReceived: { type: 'offerReceived' },
   orderSent: { type: 'orderSent' },
+  resumeSent: { type: 'resumeSent' },
   refused: { type: 'refused' },
   accepted: { type: 'accepted', terms },
   data: { type: 'data', first: 0n, progress: { n: 1n, records: 1n, bytes: 1n }, bytes: 5 },
@@ -142,6 +145,7 @@ const BUYER_MATRIX = `
 menuReceived  closed    —         —         —         —         —         —
 offerReceived ordering  —         —         —         —         —         —
 orderSent     —         ordered   —         —         —         —         —
+resumeSent    ordered   —         —         —         —         —         —
 refused       closed    closed    closed    —         —         —         —
 accepted      —         —         streaming —         —         —         —
 paid          greeting  ordering  ordered   streaming settling  closed    failed
