@@ -2,6 +2,10 @@
 const rooms = ['protocols/sdpp', 'registry', 'data', 'evidence', 'storage', 'chain', 'payments/evm', 'payments/free']
 const leaves = '^src/(interface|statements)/'
 
+/** What decides about money and protocol steps. */
+const DECISIONS =
+  '^src/(interface/(terms|trust)|payments/evm/claim-plan|protocols/sdpp/(account|buyer-machine|seller-machine|transitions|negotiation|trust|window-advice))\\.ts$'
+
 module.exports = {
   forbidden: [
     {
@@ -65,7 +69,7 @@ module.exports = {
       comment: 'What decides about money and protocol steps runs under any schedule: no I/O modules.',
       severity: 'error',
       from: {
-        path: '^src/protocols/sdpp/(account|buyer-machine|seller-machine|transitions|negotiation|trust|window-advice)\\.ts$'
+        path: DECISIONS
       },
       to: { path: '^node:|libp2p', dependencyTypesNot: ['type-only'] }
     },
@@ -73,7 +77,7 @@ module.exports = {
       name: 'decisions-are-pure-core',
       severity: 'error',
       from: {
-        path: '^src/protocols/sdpp/(account|buyer-machine|seller-machine|transitions|negotiation|trust|window-advice)\\.ts$'
+        path: DECISIONS
       },
       to: { dependencyTypes: ['core'] }
     }

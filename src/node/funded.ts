@@ -65,7 +65,9 @@ export class FundedPeers {
   async #look(): Promise<void> {
     const { payees, sessions } = this.#components
     const options = { signal: this.#abort.signal }
-    const standings = (await Promise.all(payees.map(async ({ channels }) => (await channels?.list(options)) ?? []))).flat()
+    const standings = (
+      await Promise.all(payees.map(async ({ channels }) => (await channels?.list(options)) ?? []))
+    ).flat()
     const left = standings.filter(({ unspent, unclaimed, unconfirmed }) => unspent + unclaimed + unconfirmed > 0n)
     const funded = new Set(left.map(({ channelId }) => channelId))
     const found = new Map<Hex, string[]>()

@@ -1,83 +1,29 @@
-import {
-  assetId as assetIdOf,
-  type Chain,
-  connectChain,
-  defaultToken,
-  networkId as networkIdOf
-} from '../chain/index.ts'
+import { type Chain, connectChain, defaultToken } from '../chain/index.ts'
 import {
   type AbortOptions,
   type Address,
-  type ClaimResult,
-  DdmError,
   faultPoint,
   type Hex,
-  type Listing,
   type NetworkProfile,
-  type NetworkToken,
-  type Payee,
-  type Payer,
-  parseUnits,
-  type SearchQuery,
-  type SessionRecord,
-  type TrustLedger
+  parseUnits
 } from '../interface/index.ts'
-import {
-  isComplete,
-  isResumable,
-  type MenuEntry,
-  readSession,
-  requestMenu,
-  SDPP_PROTOCOL,
-  type Seller,
-  sdppSeller,
-  systemClock
-} from '../protocols/sdpp/index.ts'
-import { announcementTopic, createRegistry, type RegistryService } from '../registry/index.ts'
-import { createSigner, type StatementSigner } from '../statements/index.ts'
-import { type IndexDatabase, type Ledger, openIndex, openLedger } from '../storage/index.ts'
-import { Access } from './access.ts'
-import { Channels } from './channels.ts'
-import { Claims } from './claims.ts'
+import { announcementTopic, createRegistry } from '../registry/index.ts'
+import { createSigner } from '../statements/index.ts'
+import { openIndex, openLedger } from '../storage/index.ts'
 import { Closers } from './closers.ts'
 import { loadConfig, type NodeConfig } from './config.ts'
-import { Expiry } from './expiry.ts'
-import { exposureOfSession } from './exposure.ts'
-import { findSession } from './find-session.ts'
-import { FundedPeers } from './funded.ts'
-import { createHome, type HomeLock, type HomePaths, lockHome } from './home.ts'
+import { createHome, type HomeLock, lockHome } from './home.ts'
 import { type Keys, loadKeys, passphraseFrom } from './keys.ts'
 import { createLogger, type NodeLogger } from './logger.ts'
-import { createNetwork, type Network } from './network.ts'
-import { RunningPurchase } from './purchase.ts'
+import { createNetwork } from './network.ts'
 import { createRails } from './rails.ts'
-import { Receipts } from './receipts.ts'
-import { Sales } from './sales.ts'
-import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
+import { RunningNode } from './running-node.ts'
 import { connectionLimits, loadProfile, withOverrides } from './settings.ts'
-import { createTrustLedger } from './trust.ts'
-import type { BuyOptions, DdmNode, NodeInit, Purchase, Sale, SellOptions } from './types.ts'
-import { setFrozen, walletStatus } from './wallet.ts'
+import type { DdmNode, NodeInit } from './types.ts'
 
 /** Funds that a node on a dev chain gives itself when it has less than a tenth of them. */
 const DEV_NATIVE = 10n ** 18n
 const DEV_TOKENS = '1000'
-
-interface Parts {
-  paths: HomePaths
-  config: NodeConfig
-  profile: NetworkProfile
-  keys: Keys
-  logger: NodeLogger
-  ledger: Ledger
-  index: IndexDatabase
-  network: Network
-  chain: Chain
-  signer: StatementSigner
-  payers: readonly Payer[]
-  payees: readonly Payee[]
-  registry: RegistryService
-}
 
 /**
  * Starts a node: keys, ledger, peer-to-peer network, chain, registry, both roles of SDPP.
@@ -218,217 +164,4 @@ async function fundOnDevChain(
   ])
   if (native >= DEV_NATIVE / 10n && held >= tokens / 10n) return
   await chain.faucet?.(account, { native: DEV_NATIVE, token: tokens }, options)
-}
-
-class RunningNode implements DdmNode {
-  readonly #parts: Parts
-  readonly #closers: Closers
-  readonly #token: NetworkToken
-  readonly #sales: Sales
-  readonly #seller: Seller
-  readonly #claims: Claims
-  readonly #expiry: Expiry
-  readonly #funded: FundedPeers
-  readonly #trust: TrustLedger
-  readonly #purchases = new Set<RunningPurchase>()
-  #stopped: Promise<void> | undefined
-  readonly receipts: Receipts
-  readonly channels: Channels
-
-  constructor(parts: Parts, closers: Closers) {
-    const { config, profile, registry, ledger, network, chain, payees, logger, signer } = parts
-    this.#parts = parts
-    this.#closers = closers
-    this.#token = defaultToken(profile)
-    const { decimals } = this.#token
-    const access = new Access({
-      maxSessions: config.maxSessionsPerBuyer,
-      ordersPerMinute: config.orderRatePerBuyer,
-      logger
-    })
-    this.#sales = new Sales({
-      access,
-      registry,
-      blocks: ledger.blocks,
-      payees,
-      listingId: (salt) => chain.registry.listingId(this.account, salt),
-      peerId: this.peerId,
-      account: this.account,
-      networkId: networkIdOf(profile),
-      assetId: assetIdOf(profile),
-      token: this.#token,
-      credit: parseUnits(config.credit, decimals, 'credit'),
-      logger
-    })
-    this.#claims = new Claims({
-      payees,
-      onHead: (listener) => chain.registry.onHead(listener),
-      logger
-    })
-    this.#trust = createTrustLedger({
-      store: ledger.trust,
-      strangerCredit: parseUnits(config.strangerCredit, decimals, 'strangerCredit')
-    })
-    this.#expiry = new Expiry({ sessions: ledger.sessions, payers: parts.payers, payees, trust: this.#trust, logger })
-    this.#funded = new FundedPeers({ sessions: ledger.sessions, payees, logger })
-    network.setFunded(this.#funded.has)
-    this.#seller = sdppSeller({ onSessionEnd: ({ refund }) => this.#onSessionEnd(refund) })({
-      registrar: network,
-      signer,
-      catalog: this.#sales,
-      sessions: this.#funded.sessions,
-      trust: this.#trust,
-      gate: access,
-      logger: logger.child('seller')
-    })
-    this.receipts = new Receipts({ ledger, blocks: network.blocks })
-    this.channels = new Channels({
-      payers: parts.payers,
-      payees,
-      sessions: ledger.sessions,
-      token: this.#token,
-      askBack: (session, options) => this.#askBack(session, options),
-      payBack: (channelId, options) => this.#claims.refund(channelId, options)
-    })
-  }
-
-  get peerId(): string {
-    return this.#parts.network.peerId.toString()
-  }
-
-  get home(): string {
-    return this.#parts.paths.root
-  }
-
-  get profile(): NetworkProfile {
-    return this.#parts.profile
-  }
-
-  get account(): Address {
-    return this.#parts.keys.wallet.address
-  }
-
-  readonly addresses = (): string[] => this.#parts.network.addresses()
-
-  async start(): Promise<void> {
-    await this.#seller.start()
-    this.#claims.start()
-    this.#expiry.start()
-    this.#funded.start()
-  }
-
-  readonly listings: DdmNode['listings'] = {
-    search: async (query, options) => this.#parts.registry.search(searchQuery(query), options),
-    get: (id, options) => this.#parts.registry.get(id, options),
-    watch: (query, options) => this.#parts.registry.watch(searchQuery(query), options),
-    setStatus: (id, status, options) => this.#parts.registry.setStatus(id, status, options),
-    synced: (options) => this.#parts.registry.synced(options)
-  }
-
-  async menu(peerId: string, options: AbortOptions = {}): Promise<MenuEntry[]> {
-    const { network, logger } = this.#parts
-    await network.resolvePeer(peerId, options)
-    const stream = await network.openStream(peerId, SDPP_PROTOCOL, options)
-    return requestMenu(stream, peerId, { clock: systemClock, logger: logger.child('menu') }, options)
-  }
-
-  buy(listing: string | Listing, options: BuyOptions = {}): Purchase {
-    return this.#purchase({ listing }, options)
-  }
-
-  #purchase(target: PurchaseTarget, options: BuyOptions): Purchase {
-    const { network, signer, ledger, payers, logger, config, registry } = this.#parts
-    const { decimals } = this.#token
-    const components: PurchaseComponents = {
-      network,
-      signer,
-      sessions: ledger.sessions,
-      payers,
-      trust: this.#trust,
-      token: this.#token,
-      logger: logger.child('buyer'),
-      prepay: parseUnits(config.prepay, decimals, 'prepay'),
-      maximum: parseUnits(config.budgetPerSession, decimals, 'budgetPerSession'),
-      find: (id, findOptions) => registry.get(id, findOptions)
-    }
-    const purchase = new RunningPurchase(target, options, components)
-    this.#purchases.add(purchase)
-    const forget = (): boolean => this.#purchases.delete(purchase)
-    purchase.done.then(forget, forget)
-    return purchase
-  }
-
-  sell(options: SellOptions): Promise<Sale> {
-    return this.#sales.sell(options)
-  }
-
-  readonly sessions: DdmNode['sessions'] = {
-    selling: () => this.#seller.sessions(),
-    list: (options) => this.#parts.ledger.sessions.list(undefined, options),
-    get: (id, options) => findSession(this.#parts.ledger.sessions, id, options),
-    exposure: (record, options) => {
-      const { payers, payees, ledger } = this.#parts
-      return exposureOfSession(record, { payers, payees, channels: ledger.channels }, options)
-    },
-    resume: (id, options) => this.#resume(id, options)
-  }
-
-  async #resume(id: string, options: BuyOptions = {}): Promise<Purchase> {
-    const { sessions } = this.#parts.ledger
-    const record = await findSession(sessions, id, options, 'buyer')
-    const session = await readSession(sessions, record.id, 'buyer', options)
-    if (session === undefined || !isResumable(record) || isComplete(session)) {
-      const state = session !== undefined && isComplete(session) ? 'complete' : record.state
-      throw new DdmError('usage', `session ${record.id} is ${state}: there is nothing to resume`)
-    }
-    return this.#purchase({ session }, options)
-  }
-
-  #onSessionEnd(refund: Hex | undefined): void {
-    if (refund === undefined) this.#claims.look()
-    else this.#claims.refundLater(refund)
-  }
-
-  /** A session that has ended is met again only to say CLOSE with the wish. */
-  async #askBack({ id }: SessionRecord, options: AbortOptions): Promise<void> {
-    const session = await readSession(this.#parts.ledger.sessions, id, 'buyer', options)
-    if (session === undefined) throw new DdmError('notFound', `session ${id} is not in the ledger`)
-    await this.#purchase({ session }, { ...options, refund: true, resumeFor: 0 }).done
-  }
-
-  claim(options?: AbortOptions): Promise<ClaimResult> {
-    return this.#claims.claim(options)
-  }
-
-  readonly wallet: DdmNode['wallet'] = {
-    balance: async (options) => {
-      const { chain } = this.#parts
-      const [native, token] = await Promise.all([
-        chain.nativeBalance(this.account, options),
-        chain.tokenBalance(this.account, options)
-      ])
-      return { native, token, symbol: this.#token.symbol, decimals: this.#token.decimals }
-    },
-    status: (options) => walletStatus({ ...this.#parts, account: this.account }, options),
-    freeze: () => setFrozen(this.#parts.paths, true),
-    unfreeze: () => setFrozen(this.#parts.paths, false)
-  }
-
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop()
-    return this.#stopped
-  }
-
-  async #stop(): Promise<void> {
-    for (const purchase of this.#purchases) purchase.stop()
-    await Promise.allSettled([...this.#purchases].map(({ done }) => done))
-    await this.#seller.stop()
-    await this.#sales.close()
-    await Promise.all([this.#claims.stop(), this.#expiry.stop(), this.#funded.stop()])
-    await this.#closers.close()
-  }
-}
-
-function searchQuery(query: string | SearchQuery | undefined): SearchQuery {
-  return typeof query === 'string' ? { text: query } : (query ?? {})
 }

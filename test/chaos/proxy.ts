@@ -10,19 +10,20 @@ export class CuttingProxy {
   readonly #server: Server
   readonly #random: Random
   readonly #sockets = new Set<Socket>()
-  /** Port of whom it relays to; undefined while that is down. */
-  target: number | undefined
+  /** Port of whom it relays to. */
+  readonly target: number
   /** How likely a new connection is one that will be cut. */
   cutting = 0
   cuts = 0
 
-  private constructor(random: Random) {
+  private constructor(random: Random, target: number) {
     this.#random = random
+    this.target = target
     this.#server = createServer((client) => this.#relay(client))
   }
 
-  static async start(random: Random): Promise<CuttingProxy> {
-    const proxy = new CuttingProxy(random)
+  static async start(random: Random, target: number): Promise<CuttingProxy> {
+    const proxy = new CuttingProxy(random, target)
     proxy.#server.listen(0, '127.0.0.1')
     await once(proxy.#server, 'listening')
     return proxy
@@ -34,10 +35,6 @@ export class CuttingProxy {
   }
 
   #relay(client: Socket): void {
-    if (this.target === undefined) {
-      client.destroy()
-      return
-    }
     const upstream = connect(this.target, '127.0.0.1')
     const pair = [client, upstream] as const
     let left = this.#random.chance(this.cutting) ? this.#random.int(1, CUT_WITHIN_BYTES) : Number.POSITIVE_INFINITY

@@ -3,29 +3,17 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, FAULT_POINTS, type FaultPoint, type Listing } from '../../src/interface/index.ts'
 import { STATUS } from '../../src/protocols/sdpp/index.ts'
-import type { Random } from '../simulation/random.ts'
 import type { Wish } from './buyer-peer.ts'
-import type { ChainView } from './chain-view.ts'
 import { type Arm, type Failure, type PeerInit, UNREACHABLE_EXIT } from './child.ts'
 import { readLedger } from './ledger.ts'
 import { fileOf, Oracles } from './oracles.ts'
 import { type Exit, Failed, Gone, Peer } from './peer.ts'
 import { type Coverage, isClaim, type Kill, type Role } from './points.ts'
-import type { CuttingProxy } from './proxy.ts'
+import type { Surroundings } from './surroundings.ts'
 
-export interface WorldInit {
+export interface WorldInit extends Surroundings {
   index: number
-  folder: string
-  /** File of the network profile. */
-  network: string
-  /** The product's file, and its records. */
-  product: { file: string; lines: readonly string[] }
-  /** Where the seller listens, behind the proxy. */
-  port: number
-  proxy: CuttingProxy
-  random: Random
   coverage: Coverage
-  chain: ChainView
   environment: NodeJS.ProcessEnv
   violated: (what: string) => void
   note: (what: string) => void
@@ -226,7 +214,7 @@ export class World {
   }
 
   #spawn(role: Role): Peer {
-    const { network, folder, port, proxy, environment } = this.#init
+    const { network, folder, proxy, environment } = this.#init
     const proxied = `/ip4/127.0.0.1/tcp/${proxy.port}`
     const armed = this.#armed.get(role)
     const init: PeerInit = {
@@ -235,7 +223,7 @@ export class World {
       log: join(folder, `${role}.log`),
       deaths: this.#deaths(role),
       ...(armed === undefined ? {} : { arm: armed }),
-      listen: role === 'seller' ? [`/ip4/127.0.0.1/tcp/${port}`] : [],
+      listen: role === 'seller' ? [`/ip4/127.0.0.1/tcp/${proxy.target}`] : [],
       announce: role === 'seller' ? [proxied] : [],
       bootstrap: role === 'seller' ? [] : [`${proxied}/p2p/${this.#sellerId}`]
     }
