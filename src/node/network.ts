@@ -241,7 +241,10 @@ class RunningNetwork implements Network {
       return stream
     } catch (error) {
       if ((error as Error).name === 'UnsupportedProtocolError') {
-        throw new DdmError('refused', `peer ${peerId.toString()} does not speak ${protocol}`, { cause: error })
+        throw new DdmError('refused', `peer ${peerId.toString()} does not speak ${protocol}`, {
+          cause: error,
+          details: { protocol }
+        })
       }
       throw endOfWait(signal, `peer ${peerId.toString()}`, error, 'unreachable')
     }

@@ -252,7 +252,8 @@ export async function pointOf(session: BuyerSession, sessions: SessionStore): Pr
  */
 function isWorthRetrying(error: unknown, met: boolean, ordered: boolean): boolean {
   if (!(error instanceof DdmError)) return false
-  if (error.code === 'unreachable') return met
+  // A node that is starting is reached before it speaks the protocol.
+  if (error.code === 'unreachable' || error.details?.protocol !== undefined) return met
   const code = statusOf(error)
   return RETRIED_STATUS.includes(code) || (ordered && RETRIED_AFTER_ORDER.includes(code))
 }

@@ -35,17 +35,18 @@ export interface Answered {
   error?: Failure
 }
 
-/** An error as the parent gets it. */
+/** An error as the parent gets it; code and details of a DdmError. */
 export interface Failure {
   stack: string
-  /** Of a DdmError, and the SDPP status in its details. */
   code?: string
-  status?: number
+  details?: DdmError['details']
 }
 
 function failureOf(error: unknown): Failure {
   const stack = (error as Error).stack ?? String(error)
-  return error instanceof DdmError ? { stack, code: error.code, status: Number(error.details?.status ?? 0) } : { stack }
+  if (!(error instanceof DdmError)) return { stack }
+  const { code, details } = error
+  return { stack, code, ...(details === undefined ? {} : { details }) }
 }
 
 /** Kills this process the `passing`-th time from now that it passes the point; undefined: it lives. */

@@ -45,6 +45,8 @@ export class World {
   readonly #condemned = new Set<Peer>()
   /** Orders that the seller has never seen. */
   readonly #lost = new Set<string>()
+  /** What one side would have lost if the other had never come back, as of its death. */
+  readonly #atRisk = new Map<Role, { id: string; amount: bigint }>()
   #plan: Kill[] = []
   #round = 0
   #file = ''
@@ -93,7 +95,7 @@ export class World {
     const records = random.int(20, 60)
     const from = random.int(0, product.lines.length - records)
     this.#file = join(folder, `bought-${this.#round}.jsonl`)
-    proxy.cutting = random.chance(CUTTING) ? 0.5 : 0
+    proxy.cutting = random.chance(CUTTING) ? 0.7 : 0
     const k = random.int(1, 7)
     const prepay = random.chance(0.5) ? '0.0005' : undefined
     this.#note(
@@ -145,9 +147,10 @@ export class World {
         await buyer.ask('buy', { ...wish, listing, ...(session === undefined ? {} : { session: session.id }) })
         return
       } catch (error) {
-        const { code, status }: Partial<Failure> = error instanceof Failed ? error.failure : {}
-        // A seller that was never met is not waited for, and one that has just started may not sell yet.
-        const early = code === 'unreachable' || status === STATUS.unknownListing
+        const { code, details }: Partial<Failure> = error instanceof Failed ? error.failure : {}
+        const status = Number(details?.status)
+        // A seller that was never met is not waited for, nor one that has just started and does not sell yet.
+        const early = code === 'unreachable' || details?.protocol !== undefined || status === STATUS.unknownListing
         if (error instanceof Gone || (session === undefined && early)) await sleep(50)
         else if (session !== undefined && status === STATUS.unknownSession) this.#lost.add(session.id)
         else throw error
@@ -228,18 +231,19 @@ export class World {
       bootstrap: role === 'seller' ? [] : [`${proxied}/p2p/${this.#sellerId}`]
     }
     const peer = new Peer(`./${role}-peer.ts`, init, environment)
-    const ready = this.#introduce(role, peer)
+    const ready = this.#introduce(role, peer).then(() => this.#bound(role, peer))
     ready.catch(() => {})
     this.#peers.set(role, { peer, ready })
     return peer
   }
 
-  async #introduce(role: Role, peer: Peer): Promise<Peer> {
+  async #introduce(role: Role, peer: Peer): Promise<void> {
     const { product, index } = this.#init
     if (role === 'buyer') {
       const { account } = await peer.ask<{ account: Address }>('ready')
       this.#accounts.buyer = account
-      return peer
+      this.#note('the buyer is there')
+      return
     }
     // Half of the sellers give every buyer the same credit, the others let it grow.
     const credit = index % 2 === 0 ? { credit: '0.001' } : {}
@@ -251,6 +255,16 @@ export class World {
     this.#listing = sold.listing
     this.#sellerId = sold.peerId
     this.#accounts.seller = sold.account
+    this.#note('the seller is there')
+  }
+
+  /** What it might have lost when it died is within the bound that it shows. */
+  async #bound(role: Role, peer: Peer): Promise<Peer> {
+    const atRisk = this.#atRisk.get(role)
+    this.#atRisk.delete(role)
+    if (atRisk === undefined || atRisk.amount <= 0n) return peer
+    const { window } = await peer.ask<{ window: bigint }>('bound', atRisk.id)
+    if (window < atRisk.amount) this.#violated(`the ${role} shows a window of ${window}, ${atRisk.amount} was at risk`)
     return peer
   }
 
@@ -282,16 +296,18 @@ export class World {
     const id = this.#session()?.id
     if (id === undefined) return
     const alive = this.#peers.get(other(dead))?.peer
+    let amount = 0n
     if (dead === 'seller') {
       const status = await alive?.ask<{ id?: string; received: bigint } | undefined>('status').catch(() => undefined)
       if (status?.id !== undefined) this.#oracles.received(status.id, status.received)
-      this.#oracles.owed(when, id)
+      amount = this.#oracles.owed(when, id)
     } else {
-      await this.#oracles.ahead(when, id, async () => {
+      amount = await this.#oracles.ahead(when, id, async () => {
         const selling = await alive?.ask<Array<{ id?: string; sent: bigint }>>('sessions').catch(() => undefined)
         return selling?.find((session) => session.id === id)?.sent ?? 0n
       })
     }
+    this.#atRisk.set(dead, { id, amount })
   }
 
   #deaths(role: Role): string {

@@ -51,7 +51,7 @@ export interface SellerStanding {
   /** The position that the buyer named, and what is due there. */
   sent: Progress
   sentBefore: bigint
-  /** Due at `sentBefore`. */
+  /** Least that was due before the cut. */
   dueBefore: bigint
   credited: bigint
   /** Why it ended, when it did: then it goes no further than `sentBefore`. */
@@ -201,6 +201,10 @@ function deliver(
     uninvoicedSince: state.uninvoicedSince ?? now,
     inFlight: withEntry(state.inFlight, progress.n, bytesOf(records, from, to))
   }
+  if (after.closing && hasSentAgain(after)) {
+    const [ended, effects] = endStreaming(after, after.reason ?? CLOSE_REASON.complete, now)
+    return [ended, [slice, ...effects]]
+  }
   if (progress.n >= nextInvoiceAt(terms, state.invoiced.n) && !maySkip(state, terms, owed)) {
     const [invoiced, effect] = invoice(after, now)
     return [invoiced, [slice, effect]]
@@ -211,8 +215,17 @@ function deliver(
 /** How many of the records may go: those sent before go again for nothing, new ones as the window allows. */
 function roomFor(state: SellerState, terms: SessionTerms, records: Records, from: number, to: number): number {
   const again = Math.min(Number(terms.start + state.sentBefore - records.first), to)
-  if (state.closing) return again > from ? fitting(terms, state.sent, records, from, again, state.credited) : 0
+  if (state.closing) {
+    const fits = (end: number, limit: bigint): number =>
+      end > from ? fitting(terms, state.sent, records, from, end, limit) : 0
+    return Math.max(fits(again, state.credited), fits(to, state.dueBefore))
+  }
   return again > from ? again - from : fitting(terms, state.sent, records, from, to, dueLimit(state, terms))
+}
+
+/** All that was sent before the cut has been sent once more, or all that is paid for. */
+function hasSentAgain({ sent, sentBefore, due, dueBefore, credited }: SellerState): boolean {
+  return due >= credited || (sent.n >= sentBefore && due >= dueBefore)
 }
 
 function bytesOf(records: Records, from: number, to: number): number {
@@ -299,7 +312,7 @@ function onClose(state: SellerState, reason: number, now: number): [SellerState,
   if (final && state.phase === 'settling') return giveReceipt({ ...state, reason }, now)
   if (state.phase !== 'streaming') return [state, []]
   if (state.closing) return [final ? { ...state, reason } : state, []]
-  if (state.sent.n >= state.sentBefore || state.due >= state.credited) return endStreaming(state, reason, now)
+  if (hasSentAgain(state)) return endStreaming(state, reason, now)
   const blocked = state.blocked === 'flow' ? 'flow' : 'no'
   const closing: SellerState = { ...state, closing: true, reason: state.reason ?? reason, blocked }
   return [{ ...closing, deadline: streamingDeadline(closing, now) }, [{ type: 'pump' }]]

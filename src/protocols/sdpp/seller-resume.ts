@@ -191,12 +191,17 @@ function acceptFields(
   }
 }
 
-function standingAt({ record, receipt }: KnownSession, sent: Progress, credited: bigint): SellerStanding {
-  const { position } = record
+/**
+ * Where the session stood. The last positions may have been lost in a crash, what was paid was not: a buyer pays no more
+ * than `ahead` for records that it has not received.
+ */
+function standingAt({ record, accept, receipt }: KnownSession, sent: Progress, credited: bigint): SellerStanding {
+  const { position, due } = record
   const sentBefore = position > sent.n ? position : sent.n
-  if (receipt === undefined) return { sent, sentBefore, dueBefore: record.due, credited }
-  const { n, due, reason } = receipt.content
-  return { sent, sentBefore: n, dueBefore: due, credited, reason: Number(reason) }
+  const received = credited - accept.content.ahead
+  if (receipt === undefined) return { sent, sentBefore, dueBefore: received > due ? received : due, credited }
+  const { n, due: owed, reason } = receipt.content
+  return { sent, sentBefore: n, dueBefore: owed, credited, reason: Number(reason) }
 }
 
 /** A duration runs on while the buyer is away. */
