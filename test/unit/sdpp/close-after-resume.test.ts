@@ -5,6 +5,7 @@ import { PAYMENT_TIMEOUT_MS } from '../../../src/protocols/sdpp/constants.ts'
 import {
   type SellerEffect,
   type SellerEvent,
+  type SellerStanding,
   type SellerState,
   sellerStart,
   sellerStep
@@ -23,9 +24,9 @@ const TERMS: SessionTerms = {
 const RECORDS = { first: 0n, count: 50, ends: Uint32Array.from({ length: 50 }, (_, i) => (i + 1) * 10) }
 
 /** A session that had sent 24 records, of which 20 are paid, and whose buyer names position 2. */
-function resumed(): { state: SellerState; effects: SellerEffect[] } {
+function resumed(changes: Partial<SellerStanding> = {}): { state: SellerState; effects: SellerEffect[] } {
   const sent = { n: 2n, records: 2n, bytes: 12n }
-  const standing = { sent, sentBefore: 24n, dueBefore: 240n, credited: 200n }
+  const standing = { sent, sentBefore: 24n, dueBefore: 240n, credited: 200n, ...changes }
   const [verifying] = sellerStep(sellerStart(0, 'strict'), { type: 'resuming' }, 0)
   const [state, effects] = sellerStep(
     verifying,
@@ -91,4 +92,23 @@ test('a buyer that has all it paid for ends at once', () => {
   const { state } = pump(resumed().state)
   const closed = step(state, { type: 'close', reason: CLOSE_REASON.buyerDone })
   assert.equal(closed.state.phase, 'settling')
+})
+
+test('a position that a crash lost: what was paid for is sent again all the same', () => {
+  // 20 records were paid for, of which the ledger knew 6; 40 were paid ahead.
+  const { state } = resumed({ sentBefore: 6n, dueBefore: 200n, credited: 240n })
+  const closing = step(state, { type: 'close', reason: CLOSE_REASON.buyerDone })
+  const { effects } = pump(closing.state)
+  const receipt = effects.find((effect) => effect.type === 'receipt')
+  assert.equal(receipt?.type === 'receipt' && receipt.n, 20n)
+  assert.equal(receipt?.type === 'receipt' && receipt.due, 200n)
+})
+
+test('sent again up to the head of a log that grows: it ends without waiting for the next record', () => {
+  const { state } = resumed({ sentBefore: 50n, dueBefore: 500n, credited: 600n })
+  const closing = step(state, { type: 'close', reason: CLOSE_REASON.buyerDone })
+  const { state: ended, effects } = pump(closing.state)
+  assert.equal(ended.phase, 'receipted')
+  const receipt = effects.find((effect) => effect.type === 'receipt')
+  assert.equal(receipt?.type === 'receipt' && receipt.n, 50n)
 })
