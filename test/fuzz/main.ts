@@ -70,12 +70,17 @@ class Fuzzer {
   /** The report; undefined when the process ended instead. */
   async run(input: FuzzInput | undefined): Promise<FuzzReport | undefined> {
     if (input !== undefined) this.#child.send(input)
-    const signal = AbortSignal.timeout(HANG_MS)
+    const over = new AbortController()
+    const signal = AbortSignal.any([over.signal, AbortSignal.timeout(HANG_MS)])
+    const answer = once(this.#child, 'message', { signal }).then(([report]) => report as FuzzReport)
+    const exit = once(this.#child, 'exit', { signal }).then(() => undefined)
+    exit.catch(() => {})
     try {
-      const answer = once(this.#child, 'message', { signal }).then(([report]) => report as FuzzReport)
-      return await Promise.race([answer, once(this.#child, 'exit', { signal }).then(() => undefined)])
+      return await Promise.race([answer, exit])
     } catch {
       return undefined
+    } finally {
+      over.abort()
     }
   }
 
@@ -127,6 +132,7 @@ async function work(index: number): Promise<void> {
       // Caches fill and code is compiled during the first fifth.
       if (++mine >= 2 && mine * batch * workers >= frames / 5) early ??= report.heap
       late = report.heap
+      if (process.env.HEAPS) console.error(index, mine, report.heap)
     }
   }
   fuzzer.stop()

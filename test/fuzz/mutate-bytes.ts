@@ -48,7 +48,8 @@ function integer(random: Random): Uint8Array {
 }
 
 function overwrite(bytes: Uint8Array, at: number, by: Uint8Array): Uint8Array {
-  const result = bytes.slice()
+  // slice() of a Buffer is no copy.
+  const result = Uint8Array.from(bytes)
   result.set(by.subarray(0, Math.max(0, bytes.length - at)), at)
   return result
 }

@@ -130,14 +130,18 @@ const STEPS: readonly Step[] = [
 /** The same kind of value, somewhat different. */
 function nudged(random: Random, value: unknown): unknown {
   if (typeof value === 'number') return value + random.pick([-1, 1, 256, -value])
-  if (typeof value === 'bigint') return value + random.pick([-1n, 1n])
+  if (typeof value === 'bigint') {
+    const next = value + random.pick([-1n, 1n])
+    // Beyond these CBOR has no integer.
+    return next > 2n ** 64n - 1n || next < -(2n ** 64n) ? 0n : next
+  }
   if (typeof value === 'boolean') return !value
   if (typeof value === 'string') {
     const at = random.int(0, value.length)
     return value.slice(0, at) + random.pick(['', '0', 'x', '\u0000', value]) + value.slice(at + random.int(0, 2))
   }
   if (value instanceof Uint8Array) {
-    const bytes = random.chance(0.5) ? value.slice(0, random.int(0, value.length)) : value.slice()
+    const bytes = Uint8Array.from(random.chance(0.5) ? value.subarray(0, random.int(0, value.length)) : value)
     if (bytes.length > 0) bytes[random.int(0, bytes.length - 1)] = random.int(0, 255)
     return bytes
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Random } from '../simulation/random.ts'
+import { mutateBytes } from './mutate-bytes.ts'
 
 /** One decoder that reads strangers' bytes. */
 export interface Target {
@@ -41,6 +42,11 @@ export function maker(
     const seed = random.pick(seeds)
     if (kind === 0) return seed
     if (kind === 1) return random.bytes(random.int(0, 80))
-    return random.pick(makers)(random, seed, random.pick(seeds))
+    try {
+      return random.pick(makers)(random, seed, random.pick(seeds))
+    } catch {
+      // A tree that the format has no writing for.
+      return mutateBytes(random, seed, random.pick(seeds))
+    }
   }
 }

@@ -12,19 +12,28 @@ const MAX_REASON = 200
 const pattern = Object.assign((source: string) => compilePattern(source), { code: 'compilePattern' })
 
 /** What ajv would do beyond the standard is off: `format` is a remark, names on a prototype are nobody's properties. */
-const ajv = new Ajv2020({
-  strict: false,
-  validateFormats: false,
-  ownProperties: true,
-  // 0.07 is a multiple of 0.01, which binary fractions do not know.
-  multipleOfPrecision: 9,
-  // A definition that is used a thousand times would be written a thousand times.
-  inlineRefs: false,
-  logger: false,
-  code: { regExp: pattern }
-})
-// The schema of schemas takes most of the time: before anybody's clock runs.
-ajv.compile({})
+function createAjv(): Ajv2020 {
+  const ajv = new Ajv2020({
+    strict: false,
+    validateFormats: false,
+    ownProperties: true,
+    // 0.07 is a multiple of 0.01, which binary fractions do not know.
+    multipleOfPrecision: 9,
+    // A definition that is used a thousand times would be written a thousand times.
+    inlineRefs: false,
+    logger: false,
+    code: { regExp: pattern }
+  })
+  // The schema of schemas takes most of the time.
+  ajv.compile({})
+  return ajv
+}
+
+/** Of each schema that it compiled an instance keeps some kilobytes, also of one that was removed: it serves so many. */
+const SCHEMAS_PER_INSTANCE = 64
+
+// Before anybody's clock runs.
+let ajv = createAjv()
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -63,8 +72,9 @@ let compiled = 0
 
 function compileSchema(stranger: object | boolean): (value: unknown) => string | undefined {
   const rebuilt = readSchema(stranger)
+  if (++compiled % SCHEMAS_PER_INSTANCE === 0) ajv = createAjv()
   // An ID of our own: references of one schema never find another.
-  const $id = `http://schema.invalid/${++compiled}`
+  const $id = `http://schema.invalid/${compiled}`
   const schema = rebuilt === true ? { $id } : rebuilt === false ? { $id, not: {} } : { ...rebuilt, $id }
   let validate: ReturnType<typeof ajv.compile>
   try {

@@ -201,7 +201,8 @@ test('a schema that takes too long is killed; this thread never waits, and other
     assert.equal(killed.reason.code, 'badRecord')
     assert.match(killed.reason.message, /took longer than 300 ms/)
     assert.deepEqual(before.status === 'fulfilled' && before.value?.index, 1)
-    assert.ok(delay.max < 50e6, `the event loop stood still for ${delay.max / 1e6} ms`)
+    // Judged on this thread it would have stood still for as long as the schema was given; a busy machine alone does less.
+    assert.ok(delay.max < 300e6, `the event loop stood still for ${delay.max / 1e6} ms`)
     await assert.rejects(judge(slow, [good]), /took longer than 300 ms/, 'it is not tried again')
     assert.equal(await judge(other, [good]), undefined)
   } finally {
