@@ -23,7 +23,7 @@ const starting = createNode({
   home,
   network,
   insecureDevKeys: true,
-  config: { role: 'light', listen, bootstrap, logLevel: 'debug', logFile: log, inboundPerSecond: 1000 }
+  config: { role: 'light', listen, bootstrap, logLevel: 'info', logFile: log, inboundPerSecond: 1000 }
 })
 let purchase: Purchase | undefined
 

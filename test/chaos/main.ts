@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -24,7 +25,7 @@ const { values } = parseArgs({
 })
 const kills = Number(values.kills)
 const seed = Number(values.seed)
-const workers = Number(values.workers ?? Math.max(2, Math.min(12, availableParallelism() + 2)))
+const workers = Number(values.workers ?? Math.max(2, availableParallelism()))
 /** After so many kills it is clear that a point is not passed any more. */
 const most = Math.max(2 * kills, kills + 40)
 
@@ -38,7 +39,9 @@ function say(text: string): void {
 
 function violated(what: string): void {
   violations.push(what)
-  say(`VIOLATED ${what}\n       again: npm run chaos -- --kills ${kills} --seed ${seed} --workers ${workers} --trace`)
+  say(
+    `VIOLATED ${what}\n       again: npm run chaos -- --kills ${kills} --seed ${seed} --workers ${workers} --trace --keep`
+  )
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'ddm-chaos-'))
@@ -71,12 +74,13 @@ async function live(index: number): Promise<void> {
   }
 }
 
-try {
-  await Promise.all(Array.from({ length: workers }, (_, index) => live(index)))
-} finally {
+process.once('exit', () => {
+  for (const world of worlds) world.abort()
   if (values.keep) say(folder)
-  else await rm(folder, { recursive: true, force: true })
-}
+  else rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+await Promise.all(Array.from({ length: workers }, (_, index) => live(index)))
 
 const { hits, missed } = coverage
 if (missed.length > 0) say(`nobody died at ${missed.join(', ')}`)

@@ -19,7 +19,7 @@ const starting = createNode({
   config: {
     listen,
     announce,
-    logLevel: 'debug',
+    logLevel: 'info',
     logFile: log,
     inboundPerSecond: 1000,
     orderRatePerBuyer: 10_000,

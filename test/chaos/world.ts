@@ -55,9 +55,9 @@ export class World {
   readonly #accounts: Record<Role, Address> = { buyer: '0x', seller: '0x' }
   #failedStarts = 0
   #stopping = false
+  #claimKilled = false
   readonly #failed = Promise.withResolvers<never>()
   kills = 0
-  claimKilled = false
 
   constructor(init: WorldInit) {
     this.#init = init
@@ -84,6 +84,12 @@ export class World {
     this.#stopping = true
     await Promise.all([...this.#peers.values()].map(({ peer }) => peer.stop()))
     await Promise.all(this.#keepers)
+  }
+
+  /** At once, when this process ends. */
+  abort(): void {
+    this.#stopping = true
+    for (const { peer } of this.#peers.values()) peer.kill()
   }
 
   /** One purchase, with all that is planned to happen meanwhile. Rejects when this world cannot go on. */
@@ -174,10 +180,10 @@ export class World {
     this.#plan = this.#plan.filter(isClaim)
     for (const role of ['buyer', 'seller'] as const) await this.#arm(role, undefined)
     await this.#armNext('seller')
-    this.claimKilled = false
+    this.#claimKilled = false
     for (;;) {
       const seller = await this.#ready('seller')
-      if (this.claimKilled && this.#plan.length === 0) {
+      if (this.#claimKilled && this.#plan.length === 0) {
         if (await this.#oracles.claimed(earned)) return
         this.#violated('a claim that was killed is not made again')
       }
@@ -194,6 +200,7 @@ export class World {
   /** The process of this role once it serves; a new one takes its place when it dies. */
   async #ready(role: Role): Promise<Peer> {
     for (;;) {
+      if (this.#stopping) throw new Error('this world has been stopped')
       try {
         const peer = await this.#peers.get(role)?.ready
         if (peer?.alive === true) return peer
@@ -283,7 +290,7 @@ export class World {
     if (point !== undefined && random.chance(BOTH)) this.#kill(other(role))
     await this.#judge(role, when)
     if (point !== undefined) {
-      if (point.startsWith('claim.')) this.claimKilled = true
+      if (point.startsWith('claim.')) this.#claimKilled = true
       this.#armed.delete(role)
       if (this.#plan[0]?.point === point) this.#plan.shift()
       await this.#armNext(role)

@@ -96,6 +96,8 @@ class Fuzzer {
   }
 }
 
+/** Caches fill and code is compiled during the first fifth, or what of a short run takes as long. */
+const warmUp = Math.max(frames / 5, Math.min(frames / 2, 200_000))
 const folder = mkdtempSync(join(tmpdir(), 'ddm-fuzz-'))
 const batch = Math.max(1, Math.min(BATCH, Math.ceil(frames / workers / 10)))
 
@@ -129,10 +131,8 @@ async function work(index: number): Promise<void> {
       add(inputs, report.inputs)
       add(taken, report.taken)
       report.failures.forEach(show)
-      // Caches fill and code is compiled during the first fifth.
-      if (++mine >= 2 && mine * batch * workers >= frames / 5) early ??= report.heap
+      if (++mine >= 2 && mine * batch * workers >= warmUp) early ??= report.heap
       late = report.heap
-      if (process.env.HEAPS) console.error(index, mine, report.heap)
     }
   }
   fuzzer.stop()
