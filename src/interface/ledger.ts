@@ -136,6 +136,8 @@ export interface ChannelSession {
   open: boolean
   /** What of it counts as consumed, once it has ended. */
   consumed: bigint
+  /** Payer: by how much the session raised the channel's voucher, which is what it spent. */
+  signed: bigint
 }
 
 /** Channels and vouchers of both roles. Every promise resolves when its write is durable. */

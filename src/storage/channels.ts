@@ -20,9 +20,9 @@ const PUT_PAYEE = `INSERT INTO payee_channels (channel_id, config, chain_id, esc
   refund, refund_nonce) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET voucher = excluded.voucher, signature = excluded.signature, base = excluded.base,
   claimed = excluded.claimed, refund = excluded.refund, refund_nonce = excluded.refund_nonce`
-const PUT_SESSION = `INSERT INTO channel_sessions (role, channel_id, session_id, paid, open, consumed)
-  VALUES (?, ?, ?, ?, ?, ?)
-  ON CONFLICT DO UPDATE SET paid = excluded.paid, open = excluded.open, consumed = excluded.consumed`
+const PUT_SESSION = `INSERT INTO channel_sessions (role, channel_id, session_id, paid, open, consumed, signed)
+  VALUES (?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET paid = excluded.paid, open = excluded.open, consumed = excluded.consumed, signed = excluded.signed`
 const PAYER = 'SELECT * FROM payer_channels WHERE channel_id = ?'
 const PAYERS = 'SELECT * FROM payer_channels ORDER BY channel_id'
 const PAYEE = 'SELECT * FROM payee_channels WHERE channel_id = ?'
@@ -57,8 +57,11 @@ export function channelStore(db: Connection): ChannelStore {
 
 function withSession(put: Step, role: 'payer' | 'payee', session: ChannelSession | undefined): Step[] {
   if (session === undefined) return [put]
-  const { channelId, sessionId, paid, open, consumed } = session
-  return [put, [PUT_SESSION, [role, channelId, sessionId, String(paid), open ? 1 : 0, String(consumed)]]]
+  const { channelId, sessionId, paid, open, consumed, signed } = session
+  return [
+    put,
+    [PUT_SESSION, [role, channelId, sessionId, String(paid), open ? 1 : 0, String(consumed), String(signed)]]
+  ]
 }
 
 function toPayer(row: Row): PayerChannel {
@@ -99,6 +102,7 @@ function toSession(row: Row): ChannelSession {
     channelId: toText<Hex>(row.channel_id),
     paid: toBigInt(row.paid),
     open: row.open === 1,
-    consumed: toBigInt(row.consumed)
+    consumed: toBigInt(row.consumed),
+    signed: toBigInt(row.signed)
   }
 }

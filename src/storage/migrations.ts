@@ -149,6 +149,8 @@ ALTER TABLE sessions ADD COLUMN credit TEXT NOT NULL DEFAULT '0';
 
 -- A session that was cut stays open until it is resumed or given up.
 ALTER TABLE channel_sessions ADD COLUMN consumed TEXT NOT NULL DEFAULT '0';
+ALTER TABLE channel_sessions ADD COLUMN signed TEXT NOT NULL DEFAULT '0';
+UPDATE channel_sessions SET signed = paid WHERE role = 'payer';
 
 -- A refund that may be on its way to the chain, and the escrow's nonce that it uses up.
 ALTER TABLE payee_channels ADD COLUMN refund TEXT;

@@ -219,6 +219,9 @@ export class Oracles implements Observer {
       const stored = party.disk.channelSessions.get(`payer ${session.id}`)?.paid ?? 0n
       this.#expect(sessionPaid <= stored, `PAYMENT of ${sessionPaid}, stored is ${stored}`)
       if (payload === undefined) return
+      const spent = party.disk.spendingRows.reduce((sum, { amount }) => sum + amount, 0n)
+      const promised = [...party.disk.payerRows.values()].reduce((sum, channel) => sum + channel.signed, 0n)
+      this.#expect(promised <= spent, `${promised} is signed for, ${spent} counts as spent`)
       const signed = party.disk.payerRows.get(payload.channelId)?.signed ?? 0n
       this.#expect(
         payload.maxClaimableAmount <= signed,

@@ -232,7 +232,8 @@ export class PayeeLane {
             channelId,
             paid: session.paid,
             open: session.isOpen,
-            consumed: session.consumed
+            consumed: session.consumed,
+            signed: 0n
           }
     await this.init.channels.putPayee(this.channel, record, options)
   }

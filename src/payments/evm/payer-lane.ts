@@ -99,10 +99,11 @@ export class PayerLane {
     return session
   }
 
-  #restored({ sessionId, paid }: ChannelSession): LaneSession {
+  #restored({ sessionId, paid, signed }: ChannelSession): LaneSession {
     const session = new LaneSession(this, undefined, { rail: 'evm', config: this.channel.config })
     session.id = sessionId
     session.paid = paid
+    session.signed = signed
     session.isAnswered = true
     return session
   }
@@ -121,7 +122,8 @@ export class PayerLane {
             channelId,
             paid: session.paid,
             open: session.isOpen,
-            consumed: session.consumed
+            consumed: session.consumed,
+            signed: session.signed
           }
     const { channel } = this
     await this.init.channels.putPayer(channel, record, options)
@@ -171,9 +173,10 @@ export class PayerLane {
     return { channelId, maxClaimableAmount: total, signature: made }
   }
 
-  /** Whether the last voucher covers that payment, too: then nothing is signed for it. */
-  covers(session: LaneSession, sessionPaid: bigint): boolean {
-    return this.#paid(session) + sessionPaid <= this.channel.signed
+  /** By how much a payment raises the voucher: nothing when what an earlier session paid and did not use covers it. */
+  raise(session: LaneSession, sessionPaid: bigint): bigint {
+    const more = this.#paid(session) + sessionPaid - this.channel.signed
+    return more > 0n ? more : 0n
   }
 
   /** Base and what the open sessions paid. */
@@ -199,13 +202,14 @@ class LaneSession implements PayerSession {
   isOpen = true
   isAnswered = false
   consumed = 0n
+  /** By how much it raised the channel's voucher: that is what it spent. */
+  signed = 0n
   readonly #lane: PayerLane
   /** undefined while nobody uses the session: after a cut, and when an earlier run left it open. */
   #spending: Spending | undefined
   readonly #answer = Promise.withResolvers<void>()
+  /** Of the budget, at least what is signed. */
   #reserved = 0n
-  /** Of it what an earlier voucher of the channel covered. */
-  #covered = 0n
   #reserving: Promise<void> = Promise.resolve()
 
   constructor(lane: PayerLane, spending: Spending | undefined, order: RailOrder) {
@@ -269,9 +273,10 @@ class LaneSession implements PayerSession {
 
   async pay(sessionPaid: bigint, options?: AbortOptions): Promise<PaymentPayload> {
     const spending = this.#check(sessionPaid)
-    // What an earlier session paid ahead and did not use is signed for, and spent, already.
-    if (this.#lane.covers(this, sessionPaid)) this.#cover(sessionPaid)
-    else await this.#reserve(spending, sessionPaid, options)
+    // Other sessions of the channel may sign meanwhile.
+    while (this.signed + this.#lane.raise(this, sessionPaid) > this.#reserved) {
+      await this.#reserve(spending, this.signed + this.#lane.raise(this, sessionPaid), options)
+    }
     // Meanwhile nobody may want the signature any more, or the session may have ended.
     if (options?.signal?.aborted === true) {
       throw new DdmError('aborted', 'the payment was aborted before it was signed', { cause: options.signal.reason })
@@ -279,6 +284,7 @@ class LaneSession implements PayerSession {
     this.#check(sessionPaid)
     this.#lane.init.budget.permit()
     if (sessionPaid > this.paid) this.paid = sessionPaid
+    this.signed += this.#lane.raise(this, this.paid)
     const payload = this.#lane.sign()
     faultPoint('voucher.signed')
     await this.#lane.store(options, this)
@@ -321,35 +327,29 @@ class LaneSession implements PayerSession {
     if (id === undefined) return
     const { budget, logger } = this.#lane.init
     this.#reserving = this.#reserving.then(async () => {
-      const { paid } = this
-      this.#reserved = paid
-      await budget.settle({ session: id, used: paid - this.#covered }, options).catch((error: unknown) => {
+      const { signed } = this
+      this.#reserved = signed
+      await budget.settle({ session: id, used: signed }, options).catch((error: unknown) => {
         logger.warn('what was reserved of the budget and not used stays spent', { session: id, error: String(error) })
       })
     })
     await this.#reserving
   }
 
-  #cover(sessionPaid: bigint): void {
-    if (sessionPaid <= this.#reserved) return
-    this.#covered += sessionPaid - this.#reserved
-    this.#reserved = sessionPaid
-  }
-
-  /** Reserved durably before the signature, a part of the maximum at a time and in order. */
-  async #reserve(spending: Spending, sessionPaid: bigint, options?: AbortOptions): Promise<void> {
-    if (sessionPaid <= this.#reserved) return
+  /** Durably before the signature, a part of the maximum at a time and in order. */
+  async #reserve(spending: Spending, amount: bigint, options?: AbortOptions): Promise<void> {
     const { maximum } = spending
     const part = maximum / BUDGET_PARTS
     const step = this.#reserving.then(async () => {
-      if (sessionPaid <= this.#reserved) return
-      const ahead = sessionPaid + part > maximum ? maximum : sessionPaid + part
+      if (amount <= this.#reserved) return
+      const most = maximum > amount ? maximum : amount
+      const ahead = amount + part > most ? most : amount + part
       try {
         await this.#reserveUpTo(spending, ahead, options)
       } catch (error) {
         // The caps may have room for what is owed, though not for a part in advance.
-        if (!(error instanceof DdmError) || error.code !== 'budget' || ahead === sessionPaid) throw error
-        await this.#reserveUpTo(spending, sessionPaid, options)
+        if (!(error instanceof DdmError) || error.code !== 'budget' || ahead === amount) throw error
+        await this.#reserveUpTo(spending, amount, options)
       }
     })
     this.#reserving = step.catch(() => {})

@@ -157,19 +157,40 @@ test('channels and their sessions are stored in one write', async (t) => {
   const { channels } = await ledgerOf(t)
   const a: Hex = `0x${'0a'.repeat(32)}`
   const b: Hex = `0x${'0b'.repeat(32)}`
-  await channels.putPayer(payer(a, MAX_AMOUNT), { sessionId: 's', channelId: a, paid: 9n, open: true, consumed: 0n })
+  await channels.putPayer(payer(a, MAX_AMOUNT), {
+    sessionId: 's',
+    channelId: a,
+    paid: 9n,
+    open: true,
+    consumed: 0n,
+    signed: 7n
+  })
   await channels.putPayee(payee(b))
-  await channels.putPayee(payee(b, 5n), { sessionId: 's', channelId: b, paid: 5n, open: true, consumed: 0n })
-  await channels.putPayee(payee(b, 6n), { sessionId: 's', channelId: b, paid: 6n, open: false, consumed: 0n })
+  await channels.putPayee(payee(b, 5n), {
+    sessionId: 's',
+    channelId: b,
+    paid: 5n,
+    open: true,
+    consumed: 0n,
+    signed: 0n
+  })
+  await channels.putPayee(payee(b, 6n), {
+    sessionId: 's',
+    channelId: b,
+    paid: 6n,
+    open: false,
+    consumed: 0n,
+    signed: 0n
+  })
   assert.deepEqual(await channels.payer(a), payer(a, MAX_AMOUNT))
   assert.deepEqual(await channels.payers(), [payer(a, MAX_AMOUNT)])
   assert.deepEqual(await channels.payees(), [payee(b, 6n)])
   assert.equal(await channels.payee(a), undefined)
   assert.deepEqual(await channels.sessions('payer', a), [
-    { sessionId: 's', channelId: a, paid: 9n, open: true, consumed: 0n }
+    { sessionId: 's', channelId: a, paid: 9n, open: true, consumed: 0n, signed: 7n }
   ])
   assert.deepEqual(await channels.sessions('payee', b), [
-    { sessionId: 's', channelId: b, paid: 6n, open: false, consumed: 0n }
+    { sessionId: 's', channelId: b, paid: 6n, open: false, consumed: 0n, signed: 0n }
   ])
 })
 
@@ -180,7 +201,14 @@ test('what was signed, and the voucher held, never decrease', async (t) => {
       let highest = 0n
       for (const next of amounts) {
         const writes = await Promise.allSettled([
-          channels.putPayer(payer(id, next), { sessionId: 's', channelId: id, paid: next, open: true, consumed: 0n }),
+          channels.putPayer(payer(id, next), {
+            sessionId: 's',
+            channelId: id,
+            paid: next,
+            open: true,
+            consumed: 0n,
+            signed: 0n
+          }),
           channels.putPayee(payee(id, next))
         ])
         assert.deepEqual(
