@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { connectChain } from '../src/chain/index.ts'
-import { type Hex, type Listing, type NetworkProfile, parseUnits } from '../src/interface/index.ts'
+import { DdmError, type Hex, type Listing, type NetworkProfile, parseUnits } from '../src/interface/index.ts'
 import { devAccounts, writeProfile } from '../src/node/index.ts'
 import { createEip712 } from '../src/payments/index.ts'
 import { type Peer, startPeer } from './child.ts'
@@ -28,9 +29,21 @@ interface Totals {
 }
 
 export async function run(arguments_: string[]): Promise<void> {
-  const json = arguments_.includes('--json')
-  const buyers = numberOf(arguments_, 'buyers', 500)
-  const seconds = numberOf(arguments_, 'seconds', 30)
+  const { json, ...sizes } = parseArgs({
+    args: arguments_,
+    options: {
+      json: { type: 'boolean', default: false },
+      buyers: { type: 'string', default: '500' },
+      seconds: { type: 'string', default: '30' }
+    }
+  }).values
+  const [buyers, seconds] = [Number(sizes.buyers), Number(sizes.seconds)]
+  if (!Number.isInteger(buyers) || buyers < 2 || buyers % 2 !== 0 || !Number.isInteger(seconds) || seconds < 1) {
+    throw new DdmError(
+      'usage',
+      `--buyers ${sizes.buyers} --seconds ${sizes.seconds}: give an even number, and whole seconds`
+    )
+  }
   const directory = await mkdtemp(join(tmpdir(), 'ddm-bench-'))
   const closers: Array<() => Promise<unknown>> = [() => rm(directory, { recursive: true, force: true })]
   try {
@@ -65,11 +78,6 @@ export async function run(arguments_: string[]): Promise<void> {
   } finally {
     for (const close of closers.reverse()) await close()
   }
-}
-
-function numberOf(arguments_: string[], name: string, fallback: number): number {
-  const given = arguments_.find((word) => word.startsWith(`--${name}=`))
-  return given === undefined ? fallback : Number(given.slice(name.length + 3))
 }
 
 /** As many keys, each with the tokens that its purchase costs. */
