@@ -148,6 +148,19 @@ function messages(): object {
       of('RESUME', 'with voucher', { session: SESSION, position: U53, root: fill(32, 6), paid: U128, voucher }),
       of('RESUME', 'nothing paid', { session: SESSION, position: 0n, root: fill(32, 6), paid: 0n }),
       of('PAYMENT', 'nothing', { n: 0n, sessionPaid: 0n }),
+      of('RESUME', '2^64 - 1 and 2^128 - 1', {
+        session: SESSION,
+        position: U64,
+        root: fill(32, 7),
+        paid: U128,
+        voucher
+      }),
+      of('PAYMENT', 'a deposit to top up', {
+        n: 10n,
+        sessionPaid: 1_000n,
+        payload: voucher,
+        deposit: { amount: U128, collector: hexOf(20, 0x62), data: hexOf(5, 0x63) }
+      }),
       of('PAYMENT', '2^53 - 1', { n: U53, sessionPaid: U53 }),
       of('PAYMENT', '2^64 - 1 and 2^128 - 1', { n: U64, sessionPaid: U128, payload: voucher }),
       ...[0n, 23n, 24n, 255n, 256n, 65_536n, U53, U53 + 1n, U64].map((n) => of('POSITION', `n = ${n}`, { n })),

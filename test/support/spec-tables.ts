@@ -20,7 +20,8 @@ export const SPEC = new URL('../../docs/specs/sdpp.md', import.meta.url)
 
 const STATUS_TEXT: Record<keyof typeof STATUS, string> = {
   ok: 'nothing is wrong; may be sent at any time, changes nothing',
-  toppingUp: 'the buyer waits for a deposit; pauses the payment timer once',
+  toppingUp:
+    'buyer: a deposit is on its way, which pauses the payment timer; seller: the channel is used up, top it up',
   unknownListing: 'the seller does not sell this listing document, or no longer this version',
   offerExpired: 'the offer is older than its `ttl`, or belongs to another stream',
   channelUnfunded: 'the channel or the wallet cannot pay the maximum of the order',
