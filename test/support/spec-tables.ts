@@ -75,6 +75,7 @@ const LIMIT_TEXT: Record<LimitName, [unit: string, text: string]> = {
   INVOICE_DELAY_MS: ['ms', 'longest time from the first uninvoiced record to its INVOICE'],
   PAYMENT_TIMEOUT_MS: ['ms', 'from the oldest unanswered INVOICE to its PAYMENT'],
   PING_AFTER_MS: ['ms', 'a side that sent nothing for this long sends PING'],
+  STALL_TIMEOUT_MS: ['ms', 'a side whose frames were not read for this long gives up'],
   SILENCE_TIMEOUT_MS: [
     'ms',
     'a side that heard nothing for this long gives up; also from the buyer’s CLOSE to the seller’s'

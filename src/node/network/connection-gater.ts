@@ -28,7 +28,7 @@ export interface AdmissionInit extends AdmissionLimits {
   limitLoopback?: boolean
 }
 
-interface AdmissionComponents {
+export interface AdmissionComponents {
   events: EventTarget
   peerStore: PeerStore
 }

@@ -29,6 +29,8 @@ export const PAYMENT_TIMEOUT_MS = 20_000
 export const PING_AFTER_MS = 15_000
 /** A side that heard nothing for three pings considers the other gone. */
 export const SILENCE_TIMEOUT_MS = 45_000
+/** A side whose frames the other does not read gives up, though it hears pings: 1 MiB in flight at 9 kB/s. */
+export const STALL_TIMEOUT_MS = 120_000
 /** HELLO and OFFER are one round trip each. */
 export const HELLO_TIMEOUT_MS = 10_000
 /** ORDER may need an unlocked wallet. */

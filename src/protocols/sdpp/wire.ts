@@ -2,7 +2,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import type { Logger } from '../../interface/index.ts'
 import type { Clock } from './clock.ts'
-import { PING_AFTER_MS, SILENCE_TIMEOUT_MS } from './constants.ts'
+import { PING_AFTER_MS, SILENCE_TIMEOUT_MS, STALL_TIMEOUT_MS } from './constants.ts'
 import { Deframer, FIRST_IGNORABLE_KIND } from './frame.ts'
 import { decodeMessage, encodePlain, type Message } from './messages.ts'
 import { SdppError, STATUS } from './status.ts'
@@ -34,7 +34,8 @@ export class Wire {
   readonly #logger: Logger
   readonly #deframer: Deframer
   #pending: Uint8Array[] = []
-  #writable = true
+  /** Since when the transport takes no more. */
+  #stalledAt: number | undefined
   #ended = false
   #lastSent: number
   #lastReceived: number
@@ -57,7 +58,7 @@ export class Wire {
 
   /** False while the transport's buffer is full: DATA waits, control frames may still be sent. */
   get writable(): boolean {
-    return this.#writable
+    return this.#stalledAt === undefined
   }
 
   get ended(): boolean {
@@ -116,9 +117,8 @@ export class Wire {
     this.#pending = []
     this.#lastSent = this.#clock.now()
     try {
-      this.#writable = this.#stream.send(
-        frames.length === 1 ? (frames[0] as Uint8Array) : new Uint8ArrayList(...frames)
-      )
+      const all = frames.length === 1 ? (frames[0] as Uint8Array) : new Uint8ArrayList(...frames)
+      if (!this.#stream.send(all)) this.#stalledAt ??= this.#clock.now()
     } catch (cause) {
       this.#end(
         new SdppError(STATUS.internal, 'the stream closed while sending', { side: 'remote', lost: true, cause })
@@ -143,7 +143,7 @@ export class Wire {
   }
 
   readonly #onDrain = (): void => {
-    this.#writable = true
+    this.#stalledAt = undefined
     this.#handlers.onDrain()
   }
 
@@ -178,6 +178,10 @@ export class Wire {
     const silent = now - this.#lastReceived
     if (silent >= SILENCE_TIMEOUT_MS) {
       this.fail(new SdppError(STATUS.timeout, `nothing heard for ${Math.round(silent / 1000)} s`))
+      return
+    }
+    if (this.#stalledAt !== undefined && now - this.#stalledAt >= STALL_TIMEOUT_MS) {
+      this.fail(new SdppError(STATUS.timeout, `nothing was read for ${Math.round((now - this.#stalledAt) / 1000)} s`))
       return
     }
     if (now - this.#lastSent >= PING_AFTER_MS) this.send(encodePlain('PING', {}))

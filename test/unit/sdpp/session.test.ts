@@ -239,10 +239,11 @@ test('a slow consumer holds the seller back at 1 MiB, while invoices are still p
   const { buyer, seller, sellerDone } = await buyFrom(pair, { wish: wish() }, payer)
   const batches = buyer.batches()
   const first = await batches.next()
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  const bytesSent = joinRecords([new Uint8Array(size)]).length * Number(seller.status.sent)
-  assert.ok(bytesSent <= MAX_IN_FLIGHT_BYTES && bytesSent > MAX_IN_FLIGHT_BYTES / 2, `${bytesSent} bytes sent`)
-  assert.ok(payer.paid.length > 0)
+  const bytesSent = (): number => joinRecords([new Uint8Array(size)]).length * Number(seller.status.sent)
+  await until('half of what may be in flight was sent', () => bytesSent() > MAX_IN_FLIGHT_BYTES / 2)
+  await until('an invoice was paid', () => payer.paid.length > 0)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.ok(bytesSent() <= MAX_IN_FLIGHT_BYTES, `${bytesSent()} bytes sent`)
   let seen = (first.value ?? []).length
   for await (const batch of batches) {
     await new Promise((resolve) => setTimeout(resolve, 1))
