@@ -49,10 +49,11 @@ test('a peer that pings and never reads is given up', async () => {
   await Promise.resolve()
   assert.equal(wire.writable, false)
   await live(clock, stream, STALL_TIMEOUT_MS - 10_000)
-  assert.deepEqual(ends, [])
+  assert.equal(ends.length, 0)
   await live(clock, stream, 30_000)
-  assert.equal(ends[0]?.code, STATUS.timeout)
-  assert.match(ends[0]?.message ?? '', /nothing was read for 1\d\d s/)
+  const [error] = ends
+  assert.equal(error?.code, STATUS.timeout)
+  assert.match(error?.message ?? '', /nothing was read for 1\d\d s/)
 })
 
 test('one that reads now and then is not', async () => {
