@@ -11,6 +11,8 @@ export interface ClaimsComponents {
 const PAUSE_MS = 500
 /** Besides heads: a chain that is silent is asked, and what is old is claimed. */
 const LOOK_EVERY_MS = 30_000
+/** Of what the watch claimed. */
+const KEPT_TRANSACTIONS = 100
 /** After a failure heads are passed over for so long. */
 const RETRY_AFTER_MS = 5_000
 
@@ -28,6 +30,8 @@ export class Claims {
   #pause: NodeJS.Timeout | undefined
   #again = false
   #failedAt = Number.NEGATIVE_INFINITY
+  /** Claimed by the watch, and not yet told. */
+  #seen = nothing()
 
   constructor(components: ClaimsComponents) {
     this.#components = components
@@ -85,8 +89,12 @@ export class Claims {
     return { amount: 0n }
   }
 
+  /** Presents every voucher. Its result has what the watch has claimed since the last call, too: at start it is quicker. */
   async claim(options: AbortOptions = {}): Promise<ClaimResult> {
-    const total: ClaimResult = { claimed: 0n, transactions: [], rejected: [] }
+    await this.#looking
+    const { claimed, transactions } = this.#seen
+    this.#seen = nothing()
+    const total: ClaimResult = { claimed, transactions, rejected: [] }
     for (const payee of this.#components.payees) this.#add(total, await payee.claim(undefined, options))
     return total
   }
@@ -101,10 +109,11 @@ export class Claims {
 
   async #look(): Promise<void> {
     const { signal } = this.#abort
-    const total: ClaimResult = { claimed: 0n, transactions: [], rejected: [] }
     for (const { channels } of this.#components.payees) {
-      if (channels !== undefined) this.#add(total, await channels.watch({ signal }))
+      if (channels !== undefined) this.#add(this.#seen, await channels.watch({ signal }))
     }
+    this.#seen.transactions = this.#seen.transactions.slice(-KEPT_TRANSACTIONS)
+    this.#seen.rejected = []
   }
 
   #add(total: ClaimResult, { claimed, transactions, rejected }: ClaimResult): void {
@@ -114,4 +123,8 @@ export class Claims {
     if (transactions.length === 0 && rejected.length === 0) return
     this.#components.logger.info('claimed', { claimed: claimed.toString(), transactions, rejected: rejected.length })
   }
+}
+
+function nothing(): ClaimResult {
+  return { claimed: 0n, transactions: [], rejected: [] }
 }

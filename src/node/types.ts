@@ -253,7 +253,7 @@ export interface DdmNode {
     /** Buyer: asks the seller for what is unspent, and waits for it. Seller: pays it back. */
     refund: (id: string, options?: AbortOptions) => Promise<RefundResult>
   }
-  /** Presents the vouchers held to the chain and settles. */
+  /** Presents the vouchers held to the chain and settles. Tells of what the node claimed by itself since the last call, too. */
   claim: (options?: AbortOptions) => Promise<ClaimResult>
   readonly receipts: {
     list: (options?: AbortOptions & { role?: SessionRole; state?: string }) => Promise<ReceiptSummary[]>

@@ -7,8 +7,8 @@ import { simulate, test, type Verdict } from './trial.ts'
  * npm run mutants [-- --sample N] [--only TEXT] [--workers N]
  *
  * Plants one bug after the other in a copy of the project and looks who notices: the simulator, or the tests. Ends with
- * one line of JSON; exits with 1 when a bug went unnoticed. A sample is another one each day, and of each bug only asks
- * whether anybody notices.
+ * one line of JSON; exits with 1 when a bug went unnoticed. A sample is another one each day, and asks the tests of the
+ * bug's own room only.
  */
 
 const ALL_TESTS = ['test/unit', 'test/compliance']
@@ -52,8 +52,8 @@ async function look(tree: Tree, mutation: Mutation): Promise<Found> {
   const mend = tree.plant(mutation)
   try {
     const bySimulator = mutation.class === 'evidence verification' ? undefined : await simulate(tree)
-    if (values.sample === undefined) return { mutation, bySimulator, byTests: await test(tree, ALL_TESTS) }
-    const byTests = bySimulator === undefined ? await test(tree, testsNear(mutation)) : undefined
+    const near = await test(tree, testsNear(mutation))
+    const byTests = near ?? (values.sample === undefined ? await test(tree, ALL_TESTS) : undefined)
     return { mutation, bySimulator, byTests }
   } finally {
     mend()

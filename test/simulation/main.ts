@@ -55,7 +55,13 @@ function show({ seed, violation }: RunResult): void {
 }
 
 let next = first
-const end = first + seeds
+let end = first + seeds
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    // What is done so far is told.
+    end = next
+  })
+}
 /** Small enough that all workers end at about the same time. */
 const batch = Math.max(1, Math.min(50, Math.ceil(seeds / workers / 8)))
 
