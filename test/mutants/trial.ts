@@ -25,7 +25,7 @@ export function test(tree: Tree, folders: readonly string[]): Promise<Verdict> {
       .map((file) => join(folder, String(file)))
       .filter((file) => file.endsWith('.test.ts'))
   )
-  const flags = ['--test', '--test-reporter=tap', '--test-timeout=60000', '--test-concurrency=2']
+  const flags = ['--test', '--test-reporter=tap', '--test-timeout=240000', '--test-concurrency=2']
   return trial(tree, [...flags, ...files], /^\s*not ok \d+/)
 }
 
