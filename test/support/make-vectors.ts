@@ -19,6 +19,7 @@ import {
 import { STATUS, type StatusName } from '../../src/protocols/sdpp/status.ts'
 import {
   createSigner,
+  decodeCanonical,
   encodeCanonical,
   type StatementFields,
   type StatementKind,
@@ -115,6 +116,10 @@ function frames(): object {
   }
 }
 
+function without(right: object, changes: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries({ ...right, ...changes }).filter(([, value]) => value !== undefined))
+}
+
 function messages(): object {
   const of = <N extends PlainName>(message: N, name: string, value: Plain<N>): object => ({
     name,
@@ -129,6 +134,18 @@ function messages(): object {
     ...fail('malformed')
   })
   const raw = (hex: string): Uint8Array => Buffer.from(hex, 'hex')
+  /** As a right one, but for the changes; undefined leaves a key out. */
+  const changed =
+    (right: Record<string, unknown>) =>
+    (changes: Record<string, unknown>): Uint8Array =>
+      encodeCanonical(without(right, changes))
+  const deposit = { amount: '1', collector: fill(20, 0x62), data: fill(5, 0x63) }
+  const plainVoucher = { channelId: fill(32, 1), maxClaimableAmount: '1', signature: fill(65, 1) }
+  const payment = (changes: Record<string, unknown>): Uint8Array =>
+    changed({ n: 0, sessionPaid: '1' })(
+      Object.fromEntries(Object.entries(changes).map(([key, value]) => [key, without(value as object, {})]))
+    )
+  const resume = changed({ session: SESSION, position: 0, root: fill(32, 6), paid: '0' })
   return {
     valid: [
       of('HELLO', 'for the menu', { versions: [2n], nonce: fill(16, 5), pay: [] }),
@@ -147,7 +164,6 @@ function messages(): object {
       }),
       of('RESUME', 'with voucher', { session: SESSION, position: U53, root: fill(32, 6), paid: U128, voucher }),
       of('RESUME', 'nothing paid', { session: SESSION, position: 0n, root: fill(32, 6), paid: 0n }),
-      of('PAYMENT', 'nothing', { n: 0n, sessionPaid: 0n }),
       of('RESUME', '2^64 - 1 and 2^128 - 1', {
         session: SESSION,
         position: U64,
@@ -155,6 +171,7 @@ function messages(): object {
         paid: U128,
         voucher
       }),
+      of('PAYMENT', 'nothing', { n: 0n, sessionPaid: 0n }),
       of('PAYMENT', 'a deposit to top up', {
         n: 10n,
         sessionPaid: 1_000n,
@@ -188,6 +205,17 @@ function messages(): object {
       bad('PAYMENT', 'empty amount', encodeCanonical({ n: 0, sessionPaid: '' })),
       bad('PAYMENT', 'amount as an integer', encodeCanonical({ n: 0, sessionPaid: 1 })),
       bad('PAYMENT', 'amount of 2^128', encodeCanonical({ n: 0, sessionPaid: (U128 + 1n).toString() })),
+      bad('PAYMENT', 'collector of 19 bytes', payment({ deposit: { ...deposit, collector: fill(19, 0x62) } })),
+      bad('PAYMENT', 'deposit data of 4,097 bytes', payment({ deposit: { ...deposit, data: fill(4_097, 0x63) } })),
+      bad('PAYMENT', 'deposit without an amount', payment({ deposit: { ...deposit, amount: undefined } })),
+      bad('PAYMENT', 'deposit of 2^128', payment({ deposit: { ...deposit, amount: (U128 + 1n).toString() } })),
+      bad('PAYMENT', 'signature of 1,025 bytes', payment({ payload: { ...plainVoucher, signature: fill(1_025, 1) } })),
+      bad('RESUME', 'root of 31 bytes', resume({ root: fill(31, 6) })),
+      bad('RESUME', 'session as text', resume({ session: SESSION.toString() })),
+      bad('RESUME', 'position negative', resume({ position: -1 })),
+      bad('RESUME', 'paid of 2^128', resume({ paid: (U128 + 1n).toString() })),
+      bad('RESUME', 'paid missing', resume({ paid: undefined })),
+      bad('RESUME', 'voucher of null', resume({ voucher: null })),
       bad('HELLO', 'nonce of 15 bytes', encodeCanonical({ versions: [2], nonce: fill(15, 5), pay: [] })),
       bad('HELLO', 'nine versions', encodeCanonical({ versions: new Array(9).fill(2), nonce: fill(16, 5), pay: [] })),
       bad('HELLO', 'an unknown rail', encodeCanonical({ versions: [2], nonce: fill(16, 5), pay: [{ rail: 'x' }] })),
@@ -284,6 +312,24 @@ function statements(): object {
     const payload = encodeCanonical(Object.fromEntries(entries))
     return bad(name, payload, seller.signer.sign(signingBytes('invoice', payload)), 'malformed')
   }
+  const other = <K extends StatementKind>(
+    kind: K,
+    by: typeof seller,
+    fields: StatementFields<K>,
+    name: string,
+    changes: Record<string, unknown>
+  ): object => {
+    const right = decodeCanonical(signStatement(by.signer, kind, fields, AT).payload) as object
+    const payload = encodeCanonical(without(right, changes))
+    const signature = by.signer.sign(signingBytes(kind, payload))
+    return {
+      name: `${kind}: ${name}`,
+      kind,
+      frame: encodeSigned(frameOf(kind), { payload, signature }),
+      ...fail('malformed')
+    }
+  }
+  const accept = { session: SESSION, start: 0n, epoch: 0n, k: 1n, credit: 0n, ahead: 0n }
   const flipped = Uint8Array.from(good.signature)
   flipped[0] = (flipped[0] as number) ^ 1
   return {
@@ -348,6 +394,17 @@ function statements(): object {
         base: U128,
         proof: voucher
       }),
+      of('accept', 'in answer to RESUME', seller, {
+        session: SESSION,
+        start: 0n,
+        epoch: U64,
+        k: U53,
+        credit: U128,
+        ahead: 0n,
+        base: 0n,
+        proof: voucher,
+        credited: U128
+      }),
       of('invoice', 'all zero', seller, { ...invoice, n: 0n, bytes: 0n, due: 0n, credited: 0n }),
       of('invoice', '2^53 - 1', seller, { ...invoice, n: U53, bytes: U53, due: U53, credited: U53 }),
       of('invoice', '2^53', seller, { ...invoice, n: U53 + 1n, bytes: U53 + 1n, due: U53 + 1n, credited: U53 + 1n }),
@@ -389,7 +446,18 @@ function statements(): object {
       signed('due of 2^128', { due: (U128 + 1n).toString() }),
       signed('n negative', { n: -1 }),
       signed('session as text', { session: SESSION.toString() }),
-      signed('a float under an unknown key', { x: 0.5 })
+      signed('a float under an unknown key', { x: 0.5 }),
+      other('offer', seller, offer, 'k without max', { k: { min: 1, default: 1 } }),
+      other('offer', seller, offer, 'listing ID of 31 bytes', { listingId: fill(31, 0x21) }),
+      other('order', buyer, order, 'an unknown rail', { rail: 'x' }),
+      other('order', buyer, order, 'maximum of 2^128', { maximum: (U128 + 1n).toString() }),
+      other('order', buyer, order, 'nonce of 17 bytes', { nonce: fill(17, 8) }),
+      other('accept', seller, accept, 'ahead missing', { ahead: undefined }),
+      other('accept', seller, accept, 'credited as an integer', { credited: 1 }),
+      other('receipt', seller, receipt, 'unused missing', { unused: undefined }),
+      other('receipt-ack', buyer, { session: SESSION, receipt: good.link }, 'receipt as bytes', {
+        receipt: fill(36, 1)
+      })
     ]
   }
 }
