@@ -24,6 +24,19 @@ export function channelCheats(name: string, setup: RailSetup<EvmMarket>): void {
       })
     }
 
+    test('a signature that was good, under a higher amount', async (t) => {
+      const { buying, selling } = await startSession(await setup.start(t), 100n)
+      const good = await buying.pay(20n)
+      assert.ok(good)
+      assert.equal(selling.verify(20n, good), undefined)
+      const raised = { ...good, maxClaimableAmount: 30n }
+      for (const state of ['verified', 'credited']) {
+        assert.match(selling.verify(30n, raised) ?? 'accepted', /^the voucher is signed by 0x/, state)
+        await assert.rejects(selling.credit(30n, raised), { code: 'paymentInvalid' }, state)
+        await selling.credit(20n, good)
+      }
+    })
+
     const forged: Array<{
       name: string
       make: (market: EvmMarket, channelId: Hex) => ReturnType<typeof signVoucher>

@@ -39,6 +39,9 @@ export function corruptPayer(payer: Payer, { adversary }: Scenario, world: World
         if (payments > honestFor) {
           if (adversary === 'stopPaying' || adversary === 'manyPeers') return never()
           if (adversary === 'replayVoucher' && first !== undefined) return first
+          if (adversary === 'forgeVoucher' && first !== undefined && world.random.chance(0.5)) {
+            return { ...first, maxClaimableAmount: first.maxClaimableAmount + 1_000n }
+          }
           if (adversary === 'forgeVoucher') {
             const payload = (await session.pay(sessionPaid, options)) as PaymentPayload
             return { ...payload, maxClaimableAmount: payload.maxClaimableAmount + 1_000n }
