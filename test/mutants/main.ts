@@ -4,7 +4,7 @@ import { Tree } from './tree.ts'
 import { simulate, test, type Verdict } from './trial.ts'
 
 /**
- * npm run mutants [-- --sample N] [--only TEXT] [--workers N]
+ * npm run mutants [-- --sample N] [--only TEXT]… [--workers N]
  *
  * Plants one bug after the other in a copy of the project and looks who notices: the simulator, or the tests. Ends with
  * one line of JSON; exits with 1 when a bug went unnoticed. A sample is another one each day, and asks the tests of the
@@ -17,7 +17,7 @@ const DAY_MS = 86_400_000
 const { values } = parseArgs({
   options: {
     sample: { type: 'string' },
-    only: { type: 'string' },
+    only: { type: 'string', multiple: true },
     workers: { type: 'string', default: '2' }
   }
 })
@@ -30,7 +30,9 @@ interface Found {
 
 function chosen(): readonly Mutation[] {
   const { sample, only } = values
-  if (only !== undefined) return MUTATIONS.filter(({ name, class: group }) => `${group} ${name}`.includes(only))
+  if (only !== undefined) {
+    return MUTATIONS.filter(({ name, class: group }) => only.some((text) => `${group} ${name}`.includes(text)))
+  }
   if (sample === undefined) return MUTATIONS
   const count = Math.min(Number(sample), MUTATIONS.length)
   const first = Math.floor(Date.now() / DAY_MS) * count
@@ -85,7 +87,7 @@ async function checkSound(): Promise<void> {
 
 const waiting = [...chosen()]
 const found: Found[] = []
-if (values.sample === undefined) await checkSound()
+if (values.sample === undefined && values.only === undefined) await checkSound()
 await Promise.all(
   Array.from({ length: Math.min(Number(values.workers), waiting.length) }, async () => {
     const tree = new Tree()

@@ -67,6 +67,20 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'void sessions.put(record, { statements: [offer, statement] }, { signal })'
   },
   {
+    name: 'a top-up shows a voucher that is not stored yet',
+    class: 'durability order',
+    file: PAYER_LANE,
+    from: 'return this.#lane.storedVoucher',
+    to: 'return this.#lane.voucher'
+  },
+  {
+    name: 'what was signed before a restart is not counted as spent',
+    class: 'durability order',
+    file: PAYER_LANE,
+    from: '    session.signed = signed\n',
+    to: '    session.signed = signed - signed\n'
+  },
+  {
     name: 'anybody may sign a voucher',
     class: 'voucher checks',
     file: 'src/payments/evm/voucher.ts',
@@ -198,6 +212,34 @@ export const MUTATIONS: readonly Mutation[] = [
     file: SELLER_MACHINE,
     from: 'if (hasSentAgain(state)) return endStreaming(state, reason, now)',
     to: "if (state.phase === 'streaming') return endStreaming(state, reason, now)"
+  },
+  {
+    name: 'a position that a crash lost is not made up from the payments',
+    class: 'resume position',
+    file: SELLER_RESUME,
+    from: 'dueBefore: received > due ? received : due, credited }',
+    to: 'dueBefore: received > due ? due : due, credited }'
+  },
+  {
+    name: 'a settled session is paid once more',
+    class: 'resume position',
+    file: SELLER_SESSION,
+    from: 'if (isSettled({ receipt: resumed?.receipt })) return',
+    to: 'if (isSettled({ receipt: undefined }) && resumed !== undefined) return'
+  },
+  {
+    name: 'a receipt passes for all records, also those that the consumer had not stored',
+    class: 'resume position',
+    file: 'src/protocols/sdpp/stored-session.ts',
+    from: 'return receipt !== undefined && record.position >= receipt.content.n',
+    to: 'return receipt !== undefined && record.position >= 0n'
+  },
+  {
+    name: 'the older stream of a session is not waited for',
+    class: 'resume position',
+    file: SELLER_RESUME,
+    from: 'await components.takeOver(id)',
+    to: 'void components.takeOver(id)'
   },
   {
     name: 'any withdraw delay will do',

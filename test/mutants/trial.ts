@@ -8,7 +8,7 @@ import type { Tree } from './tree.ts'
 const LONGEST_MS = 300_000
 
 /** Seeds that the simulator gets to find a bug. */
-const SEEDS = 2_000
+const SEEDS = 3_000
 
 /** What was said by whatever noticed; undefined when nothing did. */
 export type Verdict = string | undefined
