@@ -291,7 +291,8 @@ export class Oracles implements Observer {
       for (const [key, row] of rows) {
         const session = this.sessions.get(key.slice('payee '.length))
         if (session === undefined) continue
-        const delivered = this.due(session, session.sent)
+        // What was sent and lost on its way nobody has.
+        const delivered = this.due(session, session.received)
         earned += delivered < row.paid ? delivered : row.paid
         most += row.paid
       }
