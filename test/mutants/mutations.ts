@@ -340,13 +340,6 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'if (voucher.maxClaimableAmount < 0n)'
   },
   {
-    name: 'a claim that a reorg undid still counts',
-    class: 'chain state',
-    file: PAYEE_LANE,
-    from: 'if (totalClaimed !== claimed) this.channel =',
-    to: 'if (totalClaimed > claimed) this.channel ='
-  },
-  {
     name: 'a withdrawal does not press',
     class: 'chain state',
     file: CLAIM_PLAN,

@@ -179,3 +179,46 @@ test('while the wallet is frozen neither a voucher nor a deposit is signed, also
   frozen = false
   await session.pay(11n)
 })
+
+test('the voucher that a session shows is the last one that is durable', async () => {
+  const store = memoryStore()
+  let gate = Promise.resolve()
+  const slow: ChannelStore = {
+    ...store,
+    putPayer: async (...row) => {
+      await gate
+      await store.putPayer(...row)
+    }
+  }
+  const { open } = await setup({ store: slow })
+  const session = await open()
+  const first = await session.pay(10n)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  gate = promise
+  const paying = session.pay(20n)
+  await new Promise((turn) => setImmediate(turn))
+  assert.deepEqual(session.voucher, first)
+  resolve()
+  const second = await paying
+  assert.deepEqual(session.voucher, second)
+  assert.equal(second?.maxClaimableAmount, 20n)
+})
+
+test('a seller credits nothing that the channel does not hold: a deposit that was undone', async () => {
+  const { balances, payee, request, open } = await setup()
+  const buying = await open()
+  const selling = await payee.accept({ ...request, order: buying.order, buyer: 'buyer' })
+  await selling.begin('session')
+  await buying.accept(selling.base, selling.proof)
+  await selling.credit(10n, await buying.pay(10n))
+  for (const channelId of balances.keys()) balances.set(channelId, 15n)
+  await payee.channels?.watch()
+  await selling.credit(15n, await buying.pay(15n))
+  const payload = await buying.pay(16n)
+  assert.equal(selling.verify(16n, payload), undefined, 'no fault of the buyer')
+  await assert.rejects(selling.credit(16n, payload), {
+    code: 'unreachable',
+    message: /shows 15 in channel .*, 16 were paid/
+  })
+  assert.equal(selling.credited, 15n)
+})
