@@ -41,7 +41,13 @@ let done = 0
 let exits = 0
 let flaws = 0
 let next = first
-const end = first + frames
+let end = first + frames
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    // What is done so far is told.
+    end = next
+  })
+}
 
 function add(sums: Record<string, number>, more: Record<string, number>): void {
   for (const [name, count] of Object.entries(more)) sums[name] = (sums[name] ?? 0) + count
