@@ -27,9 +27,14 @@ async function cut(t: TestContext): Promise<{ pair: Pair; session: CID }> {
 }
 
 /** What the session's seller says to RESUME at the beginning, over a new stream. */
-async function resume(pair: Pair, session: CID, fields: Partial<Plain<'RESUME'>> = {}) {
+async function resume(
+  pair: Pair,
+  session: CID,
+  fields: Partial<Plain<'RESUME'>> = {},
+  takeOver: () => Promise<void> = async () => {}
+) {
   const [outbound, inbound] = await openStreams()
-  const { session: selling, done } = serve(pair, inbound)
+  const { session: selling, done } = serve(pair, inbound, { takeOver })
   const buyer = new RawBuyer(pair, outbound)
   const root = transcriptStart(session.bytes)
   buyer.send(encodePlain('RESUME', { session, position: 0n, root, paid: 0n, ...fields }))
@@ -107,4 +112,16 @@ test('another root is a dispute, which nobody resumes; a position that cannot be
   assert.equal((await stored(pair, session))?.state, 'disputed')
   const again = await resume(pair, session)
   assert.equal(await again.buyer.status(), STATUS.unknownSession)
+})
+
+test('the older stream of a session has ended, and what it held is stored, before the session goes on', async (t) => {
+  const { pair, session } = await cut(t)
+  const ended = Promise.withResolvers<void>()
+  const { buyer, done } = await resume(pair, session, {}, () => ended.promise)
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  assert.deepEqual(buyer.seen, [])
+  ended.resolve()
+  await buyer.next('ACCEPT')
+  buyer.stream.abort(new Error('gone'))
+  await done
 })
