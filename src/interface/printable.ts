@@ -27,7 +27,7 @@ export function printable(text: string): string {
 
 /**
  * A JSON text that says the same with every unsafe character escaped, so that a program loses nothing and a terminal shows
- * nothing. JSON has them inside strings only, where `\uXXXX` means the same.
+ * nothing. JSON has them inside strings only, where an escape means the same.
  */
 export function printableJson(json: string): string {
   return json.replace(UNSAFE, (character) =>
