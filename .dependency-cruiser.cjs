@@ -4,7 +4,7 @@ const leaves = '^src/(interface|statements)/'
 
 /** What decides about money and protocol steps. */
 const DECISIONS =
-  '^src/(interface/(terms|trust)|payments/evm/claim-plan|protocols/sdpp/(account|buyer-machine|seller-machine|transitions|negotiation|trust|window-advice))\\.ts$'
+  '^src/(interface/(terms|trust)|payments/evm/claim-plan|protocols/sdpp/(account|buyer-machine|seller-machine|seller-state|seller-delivery|transitions|negotiation|trust|window-advice))\\.ts$'
 
 module.exports = {
   forbidden: [

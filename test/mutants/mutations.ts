@@ -22,10 +22,14 @@ export interface Mutation {
 
 const PAYER_LANE = 'src/payments/evm/payer-lane.ts'
 const PAYEE_LANE = 'src/payments/evm/payee-lane.ts'
+const PAYER_SESSION = 'src/payments/evm/payer-session.ts'
+const PAYEE_SESSION = 'src/payments/evm/payee-session.ts'
 const PAYEE = 'src/payments/evm/payee.ts'
 const CLAIM_PLAN = 'src/payments/evm/claim-plan.ts'
 const ACCOUNT = 'src/protocols/sdpp/account.ts'
 const SELLER_MACHINE = 'src/protocols/sdpp/seller-machine.ts'
+const SELLER_STATE = 'src/protocols/sdpp/seller-state.ts'
+const SELLER_DELIVERY = 'src/protocols/sdpp/seller-delivery.ts'
 const SELLER_SESSION = 'src/protocols/sdpp/seller-session.ts'
 const SELLER_RESUME = 'src/protocols/sdpp/seller-resume.ts'
 const BUYER_SESSION = 'src/protocols/sdpp/buyer-session.ts'
@@ -34,14 +38,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a voucher leaves before it is stored',
     class: 'durability order',
-    file: PAYER_LANE,
+    file: PAYER_SESSION,
     from: "    await this.#lane.store(options, this)\n    faultPoint('voucher.stored')",
     to: "    void this.#lane.store(options, this)\n    faultPoint('voucher.stored')"
   },
   {
     name: 'a payment is credited before it is stored',
     class: 'durability order',
-    file: PAYEE_LANE,
+    file: PAYEE_SESSION,
     from: "    await this.#lane.store(options, this)\n    faultPoint('payment.stored')",
     to: "    void this.#lane.store(options, this)\n    faultPoint('payment.stored')"
   },
@@ -69,7 +73,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a top-up shows a voucher that is not stored yet',
     class: 'durability order',
-    file: PAYER_LANE,
+    file: PAYER_SESSION,
     from: 'return this.#lane.storedVoucher',
     to: 'return this.#lane.voucher'
   },
@@ -118,7 +122,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'the window is one unit too wide',
     class: 'window arithmetic',
-    file: SELLER_MACHINE,
+    file: SELLER_DELIVERY,
     from: 'let limit = state.credited + terms.credit',
     to: 'let limit = state.credited + terms.credit + 1n'
   },
@@ -293,21 +297,21 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'no invoice for one last record before the window is full',
     class: 'invoice triggers',
-    file: SELLER_MACHINE,
+    file: SELLER_DELIVERY,
     from: 'if (state.sent.n > state.invoiced.n) {',
     to: 'if (state.sent.n > state.invoiced.n + 1n) {'
   },
   {
     name: 'records wait for an invoice for ever',
     class: 'invoice triggers',
-    file: SELLER_MACHINE,
+    file: SELLER_STATE,
     from: 'uninvoicedSince === undefined ? Number.POSITIVE_INFINITY : uninvoicedSince + INVOICE_DELAY_MS',
     to: 'uninvoicedSince === undefined ? Number.POSITIVE_INFINITY : Number.POSITIVE_INFINITY + INVOICE_DELAY_MS'
   },
   {
     name: 'a receipt comes before the last payment',
     class: 'invoice triggers',
-    file: SELLER_MACHINE,
+    file: SELLER_STATE,
     from: 'if (settling.due > settling.credited && reason !== CLOSE_REASON.schema)',
     to: 'if (settling.due > settling.credited && reason === CLOSE_REASON.buyerDone)'
   },

@@ -9,13 +9,13 @@ import {
   buyerStep
 } from '../../src/protocols/sdpp/buyer-machine.ts'
 import { MAX_IN_FLIGHT_BYTES } from '../../src/protocols/sdpp/constants.ts'
+import { sellerStep } from '../../src/protocols/sdpp/seller-machine.ts'
 import {
   type Invoicing,
   type SellerEvent,
   type SellerState,
-  sellerStart,
-  sellerStep
-} from '../../src/protocols/sdpp/seller-machine.ts'
+  sellerStart
+} from '../../src/protocols/sdpp/seller-state.ts'
 import { CLOSE_REASON, STATUS } from '../../src/protocols/sdpp/status.ts'
 
 /** Both machines against each other, over two lossless pipes, under a schedule that a seed decides. */

@@ -3,17 +3,13 @@ import {
   type ChannelSession,
   type ChannelState,
   DdmError,
-  type DepositAuthorization,
-  faultPoint,
-  type Hex,
   type PayeeChannel,
-  type PayeeSession,
   type PaymentPayload,
   type ResumeRequest
 } from '../../interface/index.ts'
 import type { ChainHealth } from './chain-health.ts'
 import type { EvmPayeeInit } from './payee.ts'
-import { checkCollector, relayDeposit } from './relay.ts'
+import { PayeeLaneSession } from './payee-session.ts'
 import { Serial } from './serial.ts'
 import { voucherProblem } from './voucher.ts'
 
@@ -41,7 +37,7 @@ export class PayeeLane {
   /** Owed when the last refund was given. */
   refundedAt = 0n
   readonly #domain: Uint8Array
-  readonly #open = new Set<LaneSession>()
+  readonly #open = new Set<PayeeLaneSession>()
   #state = NOTHING
   #reads = 0
   #newest = 0
@@ -155,15 +151,15 @@ export class PayeeLane {
   }
 
   /** What is left for one session when the others get what they were promised. */
-  leftFor(session: LaneSession): bigint {
+  leftFor(session: PayeeLaneSession): bigint {
     return this.#uncommitted(session)
   }
 
-  #uncommitted(except?: LaneSession): bigint {
+  #uncommitted(except?: PayeeLaneSession): bigint {
     return above(this.covered, this.#committed(except))
   }
 
-  #committed(except?: LaneSession): bigint {
+  #committed(except?: PayeeLaneSession): bigint {
     let committed = this.channel.base
     for (const session of this.#open) if (session !== except) committed += session.promised
     return committed
@@ -178,8 +174,8 @@ export class PayeeLane {
     return [...this.#open].reduce((sum, { paid }) => sum + paid, this.channel.base)
   }
 
-  session({ maximum }: { maximum: bigint }): LaneSession {
-    const session = new LaneSession(this)
+  session({ maximum }: { maximum: bigint }): PayeeLaneSession {
+    const session = new PayeeLaneSession(this)
     session.promise(maximum)
     this.#open.add(session)
     return session
@@ -191,7 +187,7 @@ export class PayeeLane {
   }
 
   /** Takes a suspended session up again; one that ended owing something is opened anew. */
-  async resume({ sessionId, maximum }: ResumeRequest, options?: AbortOptions): Promise<LaneSession> {
+  async resume({ sessionId, maximum }: ResumeRequest, options?: AbortOptions): Promise<PayeeLaneSession> {
     const { channelId } = this.channel
     let session = [...this.#open].find(({ id }) => id === sessionId)
     if (session === undefined) {
@@ -211,18 +207,18 @@ export class PayeeLane {
     return session
   }
 
-  #restored({ sessionId, paid }: ChannelSession): LaneSession {
-    const session = new LaneSession(this)
+  #restored({ sessionId, paid }: ChannelSession): PayeeLaneSession {
+    const session = new PayeeLaneSession(this)
     session.id = sessionId
     session.paid = paid
     return session
   }
 
-  close(session: LaneSession): void {
+  close(session: PayeeLaneSession): void {
     this.#open.delete(session)
   }
 
-  async store(options?: AbortOptions, session?: LaneSession): Promise<void> {
+  async store(options?: AbortOptions, session?: PayeeLaneSession): Promise<void> {
     const { channelId } = this.channel
     const record =
       session?.id === undefined
@@ -281,127 +277,6 @@ export class PayeeLane {
 
   take(payload: PaymentPayload): void {
     if (payload.maxClaimableAmount > this.highest) this.channel = { ...this.channel, voucher: payload }
-  }
-}
-
-class LaneSession implements PayeeSession {
-  base: bigint
-  id: string | undefined
-  paid = 0n
-  isOpen = true
-  consumed = 0n
-  readonly #lane: PayeeLane
-  /** Kept of the channel for this session; undefined while nobody uses it. */
-  #maximum: bigint | undefined
-  /** Most that the session may cost. */
-  #ordered = 0n
-
-  constructor(lane: PayeeLane) {
-    this.#lane = lane
-    this.base = lane.channel.base
-  }
-
-  get promised(): bigint {
-    return this.#maximum === undefined || this.#maximum < this.paid ? this.paid : this.#maximum
-  }
-
-  get isCut(): boolean {
-    return this.#maximum === undefined
-  }
-
-  promise(maximum: bigint, ordered = maximum): void {
-    this.#maximum = maximum
-    this.#ordered = ordered
-  }
-
-  /** Not for a crumb of what is missing: the gas is the seller's. */
-  async topUp(deposit: DepositAuthorization | undefined, options: AbortOptions = {}): Promise<void> {
-    const lane = this.#lane
-    checkCollector(lane.init.chain, deposit)
-    await lane.orders.run(async () => {
-      await lane.refresh(options)
-      const left = lane.leftFor(this)
-      const missing = this.#ordered > left ? this.#ordered - left : 0n
-      const isEnough = deposit !== undefined && (deposit.amount >= missing || deposit.amount >= this.#ordered / 10n)
-      if (missing > 0n && isEnough) await relayDeposit(lane, deposit, () => lane.leftFor(this) > left, options)
-      if (this.#maximum === undefined) return
-      const now = lane.leftFor(this)
-      this.#maximum = now < this.#ordered ? now : this.#ordered
-    }, options)
-  }
-
-  reopen(): void {
-    this.isOpen = true
-    this.consumed = 0n
-    this.base = this.#lane.channel.base
-  }
-
-  async suspend(options?: AbortOptions): Promise<void> {
-    if (!this.isOpen) return
-    this.#maximum = undefined
-    await this.#lane.store(options, this)
-  }
-
-  get proof(): PaymentPayload | undefined {
-    return this.#lane.channel.voucher
-  }
-
-  get credited(): bigint {
-    return this.paid
-  }
-
-  get covered(): bigint {
-    return this.#lane.covered
-  }
-
-  get account(): string {
-    return this.#lane.channel.config.payer
-  }
-
-  get channelId(): Hex {
-    return this.#lane.channel.channelId
-  }
-
-  available(): bigint {
-    return this.#lane.leftFor(this)
-  }
-
-  async begin(sessionId: string, options?: AbortOptions): Promise<void> {
-    this.id = sessionId
-    await this.#lane.store(options, this)
-  }
-
-  verify(sessionPaid: bigint, payload: PaymentPayload | undefined): string | undefined {
-    if (!this.isOpen || this.#maximum === undefined) return 'the session has ended'
-    if (sessionPaid > this.#ordered) return `${sessionPaid} paid is above the session's maximum ${this.#ordered}`
-    if (payload === undefined) return sessionPaid === 0n ? undefined : 'a payment on this rail carries a voucher'
-    const more = sessionPaid > this.paid ? sessionPaid - this.paid : 0n
-    return this.#lane.problem(payload, more)
-  }
-
-  async credit(sessionPaid: bigint, payload: PaymentPayload | undefined, options?: AbortOptions): Promise<void> {
-    this.#lane.init.health.check()
-    const problem = this.verify(sessionPaid, payload)
-    if (problem !== undefined) throw new DdmError('paymentInvalid', problem)
-    if (sessionPaid > this.paid) this.#lane.checkBalance(sessionPaid - this.paid)
-    // Up to the store nothing waits, so no other session's payment comes between the check and the sum.
-    if (payload !== undefined) this.#lane.take(payload)
-    if (sessionPaid > this.paid) this.paid = sessionPaid
-    faultPoint('payment.verified')
-    await this.#lane.store(options, this)
-    faultPoint('payment.stored')
-  }
-
-  async end(due: bigint, credited: bigint, options?: AbortOptions): Promise<PaymentPayload | undefined> {
-    const lane = this.#lane
-    if (this.isOpen) {
-      this.isOpen = false
-      lane.close(this)
-      this.consumed = [credited, this.paid].reduce((least, amount) => (amount < least ? amount : least), due)
-      lane.channel = { ...lane.channel, base: lane.channel.base + this.consumed }
-      await lane.store(options, this)
-    }
-    return lane.channel.voucher
   }
 }
 

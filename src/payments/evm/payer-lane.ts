@@ -3,21 +3,15 @@ import {
   type ChannelSession,
   DdmError,
   type DepositAuthorization,
-  faultPoint,
-  type Hex,
   type PayerChannel,
   type PayerRequest,
-  type PayerSession,
   type PaymentPayload,
-  type PaymentTerms,
   type RailOrder,
   type ResumeRequest
 } from '../../interface/index.ts'
 import type { EvmPayerInit } from './payer.ts'
+import { PayerLaneSession } from './payer-session.ts'
 import { voucherProblem } from './voucher.ts'
-
-/** Part of a session's maximum that is reserved from the budget at a time: a durable write per voucher would be one too many. */
-const BUDGET_PARTS = 20n
 
 /** The newest deposit authorization of a channel that the chain has not shown yet. */
 export interface OpenAuthorization {
@@ -47,7 +41,7 @@ export class PayerLane {
   readonly init: EvmPayerInit
   readonly deposit: DepositForLane
   readonly #domain: Uint8Array
-  readonly #open = new Set<LaneSession>()
+  readonly #open = new Set<PayerLaneSession>()
 
   constructor(channel: PayerChannel, init: EvmPayerInit, deposit: DepositForLane) {
     const { eip712, chain } = init
@@ -68,8 +62,8 @@ export class PayerLane {
     return [...this.#open].find(({ order, isAnswered }) => order.deposit !== undefined && !isAnswered)?.answered
   }
 
-  session({ seller, terms, maximum }: PayerRequest, order: RailOrder): LaneSession {
-    const session = new LaneSession(this, { seller, terms, maximum }, order)
+  session({ seller, terms, maximum }: PayerRequest, order: RailOrder): PayerLaneSession {
+    const session = new PayerLaneSession(this, { seller, terms, maximum }, order)
     this.#open.add(session)
     return session
   }
@@ -80,7 +74,7 @@ export class PayerLane {
   }
 
   /** Takes a suspended session up again; one that was given up is opened anew. */
-  async resume({ sessionId, peer, terms, maximum }: ResumeRequest, options?: AbortOptions): Promise<LaneSession> {
+  async resume({ sessionId, peer, terms, maximum }: ResumeRequest, options?: AbortOptions): Promise<PayerLaneSession> {
     const { channelId } = this.channel
     let session = [...this.#open].find(({ id }) => id === sessionId)
     if (session === undefined) {
@@ -99,8 +93,8 @@ export class PayerLane {
     return session
   }
 
-  #restored({ sessionId, paid, signed }: ChannelSession): LaneSession {
-    const session = new LaneSession(this, undefined, { rail: 'evm', config: this.channel.config })
+  #restored({ sessionId, paid, signed }: ChannelSession): PayerLaneSession {
+    const session = new PayerLaneSession(this, undefined, { rail: 'evm', config: this.channel.config })
     session.id = sessionId
     session.paid = paid
     session.signed = signed
@@ -108,11 +102,11 @@ export class PayerLane {
     return session
   }
 
-  close(session: LaneSession): void {
+  close(session: PayerLaneSession): void {
     this.#open.delete(session)
   }
 
-  async store(options?: AbortOptions, session?: LaneSession): Promise<void> {
+  async store(options?: AbortOptions, session?: PayerLaneSession): Promise<void> {
     const { channelId } = this.channel
     const record =
       session?.id === undefined
@@ -135,7 +129,7 @@ export class PayerLane {
    * unless the seller counts a cut session's prepay as due or this ledger was restored. Never lowered: a base made
    * before another session ended, or while the seller still holds a cut one open, says less than it will count.
    */
-  learn(base: bigint, from: LaneSession): void {
+  learn(base: bigint, from: PayerLaneSession): void {
     const explained = this.#paid(from)
     if (base <= explained) return
     this.channel = { ...this.channel, base: this.channel.base + base - explained }
@@ -174,206 +168,17 @@ export class PayerLane {
   }
 
   /** By how much a payment raises the voucher: nothing when what an earlier session paid and did not use covers it. */
-  raise(session: LaneSession, sessionPaid: bigint): bigint {
+  raise(session: PayerLaneSession, sessionPaid: bigint): bigint {
     const more = this.#paid(session) + sessionPaid - this.channel.signed
     return more > 0n ? more : 0n
   }
 
   /** Base and what the open sessions paid. */
-  #paid(except?: LaneSession): bigint {
+  #paid(except?: PayerLaneSession): bigint {
     let sum = this.channel.base
     for (const session of this.#open) if (session !== except) sum += session.paid
     return sum
   }
-}
-
-/** What a session may spend, and for what. */
-interface Spending {
-  seller: string
-  terms: PaymentTerms
-  maximum: bigint
-}
-
-class LaneSession implements PayerSession {
-  readonly order: RailOrder
-  readonly channelId: Hex
-  id: string | undefined
-  paid = 0n
-  isOpen = true
-  isAnswered = false
-  consumed = 0n
-  /** By how much it raised the channel's voucher: that is what it spent. */
-  signed = 0n
-  readonly #lane: PayerLane
-  /** undefined while nobody uses the session: after a cut, and when an earlier run left it open. */
-  #spending: Spending | undefined
-  readonly #answer = Promise.withResolvers<void>()
-  /** Of the budget, at least what is signed. */
-  #reserved = 0n
-  #reserving: Promise<void> = Promise.resolve()
-
-  constructor(lane: PayerLane, spending: Spending | undefined, order: RailOrder) {
-    this.order = order
-    this.channelId = lane.channel.channelId
-    this.#lane = lane
-    this.#spending = spending
-  }
-
-  get promised(): bigint {
-    return this.#spending?.maximum ?? this.paid
-  }
-
-  get voucher(): PaymentPayload | undefined {
-    return this.#lane.storedVoucher
-  }
-
-  /** What an earlier run had reserved is counted once: what it signed stays spent, the rest is given back. */
-  async resume(spending: Spending, options?: AbortOptions): Promise<void> {
-    this.#spending = spending
-    this.isOpen = true
-    this.consumed = 0n
-    await this.#settle(options)
-  }
-
-  async topUp(options: AbortOptions = {}): Promise<DepositAuthorization | undefined> {
-    const spending = this.#check(this.paid)
-    return this.#lane.deposit(this.#lane, spending, options)
-  }
-
-  async suspend(options?: AbortOptions): Promise<void> {
-    if (!this.isOpen) return
-    this.#spending = undefined
-    this.#answered()
-    await this.#lane.store(options, this)
-    await this.#settle(options)
-  }
-
-  get answered(): Promise<void> {
-    return this.#answer.promise
-  }
-
-  async begin(sessionId: string, options?: AbortOptions): Promise<void> {
-    this.id = sessionId
-    await this.#lane.store(options, this)
-  }
-
-  async accept(base: bigint, proof: PaymentPayload | undefined, options?: AbortOptions): Promise<void> {
-    const lane = this.#lane
-    if (proof !== undefined) lane.recognise(proof)
-    const { signed } = lane.channel
-    if (base > signed) {
-      const shown =
-        proof === undefined ? 'and the seller shows no voucher' : `its voucher is for ${proof.maxClaimableAmount}`
-      throw invalid(`the seller counts ${base} as consumed, this buyer has signed ${signed}, ${shown}`)
-    }
-    lane.learn(base, this)
-    this.#answered()
-    await lane.store(options, this)
-  }
-
-  async pay(sessionPaid: bigint, options?: AbortOptions): Promise<PaymentPayload> {
-    const spending = this.#check(sessionPaid)
-    // Other sessions of the channel may sign meanwhile.
-    while (this.signed + this.#lane.raise(this, sessionPaid) > this.#reserved) {
-      await this.#reserve(spending, this.signed + this.#lane.raise(this, sessionPaid), options)
-    }
-    // Meanwhile nobody may want the signature any more, or the session may have ended.
-    if (options?.signal?.aborted === true) {
-      throw new DdmError('aborted', 'the payment was aborted before it was signed', { cause: options.signal.reason })
-    }
-    this.#check(sessionPaid)
-    this.#lane.init.budget.permit()
-    if (sessionPaid > this.paid) this.paid = sessionPaid
-    this.signed += this.#lane.raise(this, this.paid)
-    const payload = this.#lane.sign()
-    faultPoint('voucher.signed')
-    await this.#lane.store(options, this)
-    faultPoint('voucher.stored')
-    return payload
-  }
-
-  async end(due: bigint, options?: AbortOptions): Promise<void> {
-    if (!this.isOpen) return
-    this.isOpen = false
-    this.#lane.close(this)
-    this.#answered()
-    this.consumed = due < this.paid ? due : this.paid
-    this.#lane.channel = { ...this.#lane.channel, base: this.#lane.channel.base + this.consumed }
-    await this.#lane.store(options, this)
-    await this.#settle(options)
-  }
-
-  #answered(): void {
-    this.isAnswered = true
-    this.#answer.resolve()
-  }
-
-  #check(sessionPaid: bigint): Spending {
-    if (!this.isOpen || this.#spending === undefined) {
-      throw new DdmError('internal', 'the session has ended; nothing more is signed for it')
-    }
-    const { maximum } = this.#spending
-    if (sessionPaid > maximum) {
-      throw new DdmError('budget', `paying ${sessionPaid} is above the session's maximum ${maximum}`, {
-        details: { need: `${sessionPaid}`, limit: `${maximum}` }
-      })
-    }
-    return this.#spending
-  }
-
-  /** What was reserved and not signed for is there for other sessions again; when it cannot be stored, it stays spent. */
-  async #settle(options?: AbortOptions): Promise<void> {
-    const { id } = this
-    if (id === undefined) return
-    const { budget, logger } = this.#lane.init
-    this.#reserving = this.#reserving.then(async () => {
-      const { signed } = this
-      this.#reserved = signed
-      await budget.settle({ session: id, used: signed }, options).catch((error: unknown) => {
-        logger.warn('what was reserved of the budget and not used stays spent', { session: id, error: String(error) })
-      })
-    })
-    await this.#reserving
-  }
-
-  /** Durably before the signature, a part of the maximum at a time and in order. */
-  async #reserve(spending: Spending, amount: bigint, options?: AbortOptions): Promise<void> {
-    const { maximum } = spending
-    const part = maximum / BUDGET_PARTS
-    const step = this.#reserving.then(async () => {
-      if (amount <= this.#reserved) return
-      const most = maximum > amount ? maximum : amount
-      const ahead = amount + part > most ? most : amount + part
-      try {
-        await this.#reserveUpTo(spending, ahead, options)
-      } catch (error) {
-        // The caps may have room for what is owed, though not for a part in advance.
-        if (!(error instanceof DdmError) || error.code !== 'budget' || ahead === amount) throw error
-        await this.#reserveUpTo(spending, amount, options)
-      }
-    })
-    this.#reserving = step.catch(() => {})
-    await step
-  }
-
-  async #reserveUpTo({ seller, terms }: Spending, amount: bigint, options?: AbortOptions): Promise<void> {
-    const unitPrice = unitPriceOf(terms)
-    await this.#lane.init.budget.reserve(
-      {
-        seller,
-        session: this.id ?? this.channelId,
-        amount: amount - this.#reserved,
-        ...(unitPrice === undefined ? {} : { unitPrice })
-      },
-      options
-    )
-    this.#reserved = amount
-  }
-}
-
-/** Price of one record, rounded up; undefined for a price per KiB. */
-export function unitPriceOf({ price: { amount, count, unit } }: PayerRequest['terms']): bigint | undefined {
-  return unit === 'record' ? (amount + count - 1n) / count : undefined
 }
 
 function voucherOf({ channelId, signed, signature }: PayerChannel): PaymentPayload | undefined {

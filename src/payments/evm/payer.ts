@@ -26,7 +26,8 @@ import { toHex } from '../../statements/index.ts'
 import { authorizeDeposit, unspent } from './deposit.ts'
 import type { Eip712 } from './eip712.ts'
 import { EvmPayerChannels } from './payer-channels.ts'
-import { type DepositForLane, PayerLane, unitPriceOf } from './payer-lane.ts'
+import { type DepositForLane, PayerLane } from './payer-lane.ts'
+import { unitPriceOf } from './payer-session.ts'
 import { Serial, until } from './serial.ts'
 
 /** An EVM key that signs digests. */

@@ -1,5 +1,5 @@
 import type { Listing, Payee, ProductLog } from '../../interface/index.ts'
-import type { Invoicing } from './seller-machine.ts'
+import type { Invoicing } from './seller-state.ts'
 
 /** A product as the seller's side of the protocol sees it. */
 export interface Product {

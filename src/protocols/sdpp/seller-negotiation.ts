@@ -40,7 +40,7 @@ import {
   recordRulesOf,
   sessionTerms
 } from './negotiation.ts'
-import type { SellerStanding } from './seller-machine.ts'
+import type { SellerStanding } from './seller-state.ts'
 import { SdppError, STATUS } from './status.ts'
 
 export interface SellerNegotiationComponents {

@@ -26,17 +26,16 @@ import type { Product } from './catalog.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
 import { encodeData, encodeDataHeader } from './data-frame.ts'
 import { encodePlain, encodeSigned, type Message, type Plain, type SignedName } from './messages.ts'
+import { sellerExpects, sellerStep } from './seller-machine.ts'
+import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
+import { resumeSession } from './seller-resume.ts'
 import {
   type SellerEffect,
   type SellerEvent,
   type SellerStanding,
   type SellerState,
-  sellerExpects,
-  sellerStart,
-  sellerStep
-} from './seller-machine.ts'
-import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
-import { resumeSession } from './seller-resume.ts'
+  sellerStart
+} from './seller-state.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, DISPUTES, SdppError, STATUS } from './status.ts'
 import { isSettled } from './stored-session.ts'

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SessionTerms } from '../../../src/protocols/sdpp/account.ts'
 import { PAYMENT_TIMEOUT_MS } from '../../../src/protocols/sdpp/constants.ts'
+import { sellerStep } from '../../../src/protocols/sdpp/seller-machine.ts'
 import {
   type SellerEffect,
   type SellerEvent,
   type SellerStanding,
   type SellerState,
-  sellerStart,
-  sellerStep
-} from '../../../src/protocols/sdpp/seller-machine.ts'
+  sellerStart
+} from '../../../src/protocols/sdpp/seller-state.ts'
 import { CLOSE_REASON, STATUS } from '../../../src/protocols/sdpp/status.ts'
 
 const TERMS: SessionTerms = {

@@ -8,14 +8,14 @@ import {
   PAYMENT_TIMEOUT_MS,
   RECEIPT_TIMEOUT_MS
 } from '../../../src/protocols/sdpp/constants.ts'
+import { sellerStep } from '../../../src/protocols/sdpp/seller-machine.ts'
 import {
   type Invoicing,
   type SellerEffect,
   type SellerEvent,
   type SellerState,
-  sellerStart,
-  sellerStep
-} from '../../../src/protocols/sdpp/seller-machine.ts'
+  sellerStart
+} from '../../../src/protocols/sdpp/seller-state.ts'
 import { CLOSE_REASON, STATUS } from '../../../src/protocols/sdpp/status.ts'
 
 const TERMS: SessionTerms = {

@@ -9,13 +9,8 @@ import {
   buyerStep
 } from '../../../src/protocols/sdpp/buyer-machine.ts'
 import { FRAME, type FrameName } from '../../../src/protocols/sdpp/frame.ts'
-import {
-  type SellerEvent,
-  type SellerState,
-  sellerExpects,
-  sellerStart,
-  sellerStep
-} from '../../../src/protocols/sdpp/seller-machine.ts'
+import { sellerExpects, sellerStep } from '../../../src/protocols/sdpp/seller-machine.ts'
+import { type SellerEvent, type SellerState, sellerStart } from '../../../src/protocols/sdpp/seller-state.ts'
 import {
   BUYER_EXPECTS,
   BUYER_TRANSITIONS,
