@@ -114,7 +114,8 @@ function scheduleFaults({ world, scenario, chain, network }: Surroundings, nodes
   const { intensity, faultsUntil } = scenario
   const again = (mean: number, act: () => void): void => {
     const next = (): void => {
-      if (world.now > faultsUntil) return
+      // They end earlier when the run is over before.
+      if (world.now > scenario.faultsUntil) return
       act()
       world.after(random.int(1, mean * 2), next)
     }
@@ -199,12 +200,12 @@ function checkFile(
   }
 }
 
+/** Tries to claim, among all that still goes wrong. */
+const CLAIM_TRIES = 5
+
 /** Everything is claimed, and then the books are compared. */
 async function settle({ world, scenario, chain, oracles }: Surroundings, seller: SellerNode): Promise<void> {
-  scenario.faultsUntil = world.now
-  chain.lag = 0
-  chain.silentUntil = 0
-  for (let tries = 0; tries < 5; tries++) {
+  const claim = async (): Promise<void> => {
     const answered = { yet: false }
     const answer = (): void => {
       answered.yet = true
@@ -214,6 +215,14 @@ async function settle({ world, scenario, chain, oracles }: Surroundings, seller:
     await world.run(world.now + 60_000, () => answered.yet)
     await world.run(world.now + 10_000, () => false)
   }
+  for (let tries = 0; tries < CLAIM_TRIES; tries++) await claim()
+  scenario.faultsUntil = world.now
+  chain.lag = 0
+  chain.silentUntil = 0
+  // A seller that was killed comes back, and what nodes had seen settles.
+  await world.run(world.now + 30_000, () => false)
+  await claim()
+  await claim()
   if (!chain.balanced) world.violated('money was made or lost')
   oracles.checkChannels((channelId) => chain.head.channels.get(channelId)?.claimed ?? 0n)
 }
