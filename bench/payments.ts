@@ -75,7 +75,7 @@ async function openSession() {
   await buying.begin('session')
   const selling = await payee.accept({ terms, binding, order: buying.order, buyer: 'buyer', maximum })
   await selling.begin('session')
-  await buying.accept(selling.base, selling.proof)
+  await buying.accept(selling.base ?? 0n, selling.proof)
   return { buying, selling }
 }
 

@@ -1,4 +1,5 @@
 import type { AbortOptions, Address, AssetId, Hex, NetworkId } from './common.ts'
+import type { RailName } from './payment.ts'
 
 /** What one price buys: `amount` atomic units per `count` records or KiB. */
 export type PriceUnit = 'record' | 'KiB'
@@ -12,13 +13,13 @@ export interface Price {
 
 /** A way to pay, as a listing document names it: rail, asset and the account that is paid. */
 export interface ListingPayment {
-  rail: 'evm' | 'free'
+  rail: RailName
   /** CAIP-2; absent for the free rail. */
   network?: NetworkId
   /** CAIP-19; absent for the free rail. */
   asset?: AssetId
-  /** EVM address, lower case; absent for the free rail. */
-  payTo?: Address
+  /** Account that is paid, lower case: 20 bytes on evm, 32 on iota; absent for the free rail. */
+  payTo?: Hex
   price: { amount: string; count: number; unit: PriceUnit }
 }
 

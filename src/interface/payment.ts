@@ -1,7 +1,7 @@
 import type { AbortOptions, Address, AssetId, Hex, NetworkId } from './common.ts'
 import type { ListingPayment, Price } from './listing.ts'
 
-export type RailName = 'evm' | 'free'
+export type RailName = 'evm' | 'iota' | 'free'
 
 /** What a HELLO says that a buyer can pay in. No wallet address is in it. */
 export interface PaymentCapability {
@@ -28,11 +28,16 @@ export interface PaymentTerms {
   price: Price
   network?: NetworkId
   asset?: AssetId
-  payTo?: Address
+  /** Account that is paid: 20 bytes on evm, 32 on iota. */
+  payTo?: Hex
   receiverAuthorizer?: Address
   escrow?: Address
   /** Seconds. */
   withdrawDelay?: number
+  /** Granularity that this way to pay is meant for, where each payment costs a fee; otherwise the offer's default. */
+  k?: bigint
+  /** The seller pays the fees of the payments. */
+  sponsored?: boolean
 }
 
 /** EIP-3009 authorization that the seller relays to the escrow, so that the buyer needs no gas. */
@@ -51,6 +56,9 @@ export interface RailOrder {
   /** 65-byte EIP-712 `SessionAuth` signature by the payerAuthorizer. */
   channelAuth?: Hex
   deposit?: DepositAuthorization
+  /** iota: the paying account, and its signature over the session's binding. */
+  account?: Hex
+  accountAuth?: Hex
 }
 
 /** Digests that bind a channel to one order: sha2-256 digests of the offer's CID and of the buyer's peer ID bytes. */
@@ -69,15 +77,50 @@ export interface VoucherPayload {
   signature: Hex
 }
 
+/** A signed statement that asks for money. */
+export interface Demand {
+  payload: Uint8Array
+  signature: Uint8Array
+}
+
+export interface PayOptions extends AbortOptions {
+  /** The statement that asks for this payment; rails that transfer need it. */
+  demand?: Demand
+}
+
+/** Rail payload of PAYMENT on a rail that moves money each time: where it moved, and which statement asked for it. */
+export interface TransferPayload {
+  /** 32 bytes: the transaction's digest. */
+  transaction: Hex
+  /** The signed INVOICE, or ACCEPT for what is paid ahead; the digest of its payload is the transaction's memo. */
+  demand: Demand
+  /** Of a sponsored payment, which the seller signs too and sends: the transaction as BCS and the payer's signature. */
+  unsent?: { bytes: Uint8Array; signature: Uint8Array }
+}
+
 /** The rail's payload of a PAYMENT; undefined on the free rail. */
-export type PaymentPayload = VoucherPayload
+export type PaymentPayload = VoucherPayload | TransferPayload
+
+export function isVoucher(payload: PaymentPayload | undefined): payload is VoucherPayload {
+  return payload !== undefined && 'channelId' in payload
+}
+
+export function isTransfer(payload: PaymentPayload | undefined): payload is TransferPayload {
+  return payload !== undefined && 'transaction' in payload
+}
 
 /** Buyer's role on a rail. */
 export interface Payer {
   readonly rail: RailName
   capabilities: () => PaymentCapability[]
   /** Why these terms cannot be paid by this wallet (wrong network, unknown escrow, delay too long …); undefined when they can. */
-  objection: (terms: PaymentTerms, listing: ListingPayment) => string | undefined
+  objection: (
+    terms: PaymentTerms,
+    listing: ListingPayment,
+    options?: AbortOptions
+  ) => string | undefined | Promise<string | undefined>
+  /** What one payment costs besides its amount, atomic units of the asset; undefined where it costs nothing. */
+  fee?: (terms: Pick<PaymentTerms, 'sponsored'>, options?: AbortOptions) => Promise<bigint>
   /**
    * Opens or reuses a channel that can pay `maximum` more, authorises a deposit where needed, and signs `channelAuth`.
    * Checks the budget; throws `budget`, `funds` or `refused` before anything is signed.
@@ -101,6 +144,8 @@ export interface ResumeRequest {
   /** Peer ID of the other side. */
   peer: string
   maximum: bigint
+  /** The account that the ORDER names; undefined on rails with channels. */
+  account?: string
 }
 
 export interface PayerRequest {
@@ -118,17 +163,22 @@ export interface PayerSession {
   readonly channelId?: Hex
   /** Signed for so far, cumulative. */
   readonly paid: bigint
-  /** Covers `paid`; undefined while nothing was signed for this channel. */
-  readonly voucher: PaymentPayload | undefined
+  /** What RESUME shows again: covers `paid`; undefined while nothing was signed. */
+  readonly payload: PaymentPayload | undefined
   /** Tells the rail the session ID (CID of ORDER) once it exists; stored durably. */
   begin: (sessionId: string, options?: AbortOptions) => Promise<void>
   /**
    * Takes what ACCEPT says of the channel: the base (consumed by ended sessions) and the buyer's own last voucher as
    * proof. Throws `paymentInvalid` when it is not what this buyer signed.
    */
-  accept: (base: bigint, proof: PaymentPayload | undefined, options?: AbortOptions) => Promise<void>
-  /** Signs for `sessionPaid` cumulative; the new amount is durable before this resolves. Never lower than before. */
-  pay: (sessionPaid: bigint, options?: AbortOptions) => Promise<PaymentPayload | undefined>
+  accept: (base: bigint, proof: VoucherPayload | undefined, options?: AbortOptions) => Promise<void>
+  /**
+   * Signs for `sessionPaid` cumulative, or moves what is missing to it; the new amount is durable before this resolves.
+   * Never lower than before.
+   */
+  pay: (sessionPaid: bigint, options?: PayOptions) => Promise<PaymentPayload | undefined>
+  /** Each payment moves money and names the statement that asked for it. @default false */
+  readonly transfers?: boolean
   /**
    * The seller says that the channel cannot pay for the rest of the order: resolves with a deposit for it to relay, or with
    * nothing when the channel can pay by now. Throws `budget` or `funds`. undefined where nothing is deposited.
@@ -245,14 +295,19 @@ export interface PayeeSession {
   readonly account: string | undefined
   /** undefined on rails without channels. */
   readonly channelId?: Hex
-  /** Channel amount consumed by ended sessions. */
-  readonly base: bigint
+  /** Channel amount consumed by ended sessions; undefined on rails without channels. */
+  readonly base: bigint | undefined
+  /** Each payment moves money: one invoice is open at a time. @default false */
+  readonly transfers?: boolean
   /** The buyer's own last voucher, sent back in ACCEPT. */
-  readonly proof: PaymentPayload | undefined
+  readonly proof: VoucherPayload | undefined
   /** Stored for this session so far, cumulative. */
   readonly credited: bigint
-  /** What the channel can pay for this session in all: balance − pending withdrawal − base − other sessions. */
-  available: () => bigint
+  /**
+   * What the channel can pay for this session in all: balance − pending withdrawal − base − other sessions. undefined on
+   * rails without channels.
+   */
+  available: () => bigint | undefined
   /** Confirmed balance of the channel that nobody withdraws: what the account's standing is backed by. */
   readonly covered: bigint
   begin: (sessionId: string, options?: AbortOptions) => Promise<void>
@@ -265,7 +320,7 @@ export interface PayeeSession {
   /** The stream was lost: only what was paid stays promised, until the session is resumed or ended. */
   suspend: (options?: AbortOptions) => Promise<void>
   /** Ends the session: `base` grows by min(due, credited). Resolves with the proof embedded in RECEIPT. */
-  end: (due: bigint, credited: bigint, options?: AbortOptions) => Promise<PaymentPayload | undefined>
+  end: (due: bigint, credited: bigint, options?: AbortOptions) => Promise<VoucherPayload | undefined>
 }
 
 /** State of a channel on the chain. */

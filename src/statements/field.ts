@@ -72,15 +72,17 @@ export function oneOf<const T extends string>(...values: T[]): Field<T> {
   }
 }
 
-/** Exactly `length` bytes, or at most `max`. */
-export function bytes(length: number | { max: number }): Field<Uint8Array> {
+/** Exactly so many bytes, one of several lengths, or at most `max`. */
+type ByteLength = number | readonly number[] | { max: number }
+
+export function bytes(length: ByteLength): Field<Uint8Array> {
+  const lengths = typeof length === 'number' ? [length] : 'max' in length ? undefined : length
+  const max = typeof length === 'object' && 'max' in length ? length.max : 0
+  const wanted = lengths === undefined ? `at most ${max}` : lengths.join(' or ')
   return {
     decode(value, path) {
-      const fits =
-        value instanceof Uint8Array &&
-        (typeof length === 'number' ? value.length === length : value.length <= length.max)
-      if (!fits)
-        throw new FieldError(path, `is not ${typeof length === 'number' ? length : `at most ${length.max}`} bytes`)
+      const fits = value instanceof Uint8Array && (lengths?.includes(value.length) ?? value.length <= max)
+      if (!fits) throw new FieldError(path, `is not ${wanted} bytes`)
       return value
     },
     encode: (value) => value
@@ -88,7 +90,7 @@ export function bytes(length: number | { max: number }): Field<Uint8Array> {
 }
 
 /** `0x…` in memory, bytes on the wire. */
-export function hex(length: number | { max: number }): Field<`0x${string}`> {
+export function hex(length: ByteLength): Field<`0x${string}`> {
   const raw = bytes(length)
   return {
     decode: (value, path) => toHex(raw.decode(value, path)),
@@ -120,6 +122,15 @@ export function optional<T>(field: Field<T>): Field<T | undefined> & { optional:
     optional: true,
     decode: (value, path) => (value === undefined ? undefined : field.decode(value, path)),
     encode: (value) => (value === undefined ? undefined : field.encode(value))
+  }
+}
+
+/** A map that is of the first kind when it has the key, else of the second. */
+export function having<A, B>(key: string, first: Field<A>, second: Field<B>): Field<A | B> {
+  const has = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+  return {
+    decode: (value, path) => (has(value) ? first : second).decode(value, path),
+    encode: (value) => (has(value) ? first.encode(value as A) : second.encode(value as B))
   }
 }
 

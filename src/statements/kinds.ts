@@ -1,11 +1,13 @@
-import { amount, bytes, flag, hex, link, list, map, oneOf, optional, text, u64 } from './field.ts'
+import { amount, bytes, flag, having, hex, link, list, map, oneOf, optional, text, u64 } from './field.ts'
 
 /** What statements say, field by field; the tables in docs/specs/sdpp.md list the same. */
 
 const address = hex(20)
+/** 20 bytes on evm, 32 on iota. */
+const account = hex([20, 32])
 const caip = text(128, /^[-a-z0-9]{3,8}:[-_a-zA-Z0-9/:.]{1,119}$/)
 const peerId = text(128, /^[a-zA-Z0-9]+$/)
-const rail = oneOf('evm', 'free')
+export const rail = oneOf('evm', 'iota', 'free')
 
 const priceFields = { amount, count: u64, unit: oneOf('record', 'KiB') }
 
@@ -22,6 +24,19 @@ export const channelConfig = map({
 /** The evm rail's payload of a PAYMENT, and the proof in ACCEPT and RECEIPT. The length of the signature is the rail's to judge. */
 export const voucher = map({ channelId: hex(32), maxClaimableAmount: amount, signature: hex({ max: 1024 }) })
 
+/** A statement as it was signed, inside another message. */
+const quoted = map({ payload: bytes({ max: 8192 }), signature: bytes(64) })
+
+/** The iota rail's payload of a PAYMENT. */
+const transfer = map({
+  transaction: hex(32),
+  demand: quoted,
+  unsent: optional(map({ bytes: bytes({ max: 16_384 }), signature: bytes({ max: 1024 }) }))
+})
+
+/** What a PAYMENT carries, by rail. */
+export const paymentPayload = having('transaction', transfer, voucher)
+
 /** A deposit for the seller to relay, in ORDER and PAYMENT. */
 export const deposit = map({ amount, collector: address, data: hex({ max: 4096 }) })
 
@@ -31,10 +46,23 @@ const offerPrice = map({
   credit: amount,
   network: optional(caip),
   asset: optional(caip),
-  payTo: optional(address),
+  payTo: optional(account),
   receiverAuthorizer: optional(address),
   escrow: optional(address),
-  withdrawDelay: optional(u64)
+  withdrawDelay: optional(u64),
+  /** Granularity meant for this way to pay; the offer's default when absent. */
+  k: optional(u64),
+  /** The seller pays the fees of the payments. */
+  sponsored: optional(flag)
+})
+
+/** Coin of the seller that pays the fee of the payment that a statement asks for. */
+const gas = map({
+  coin: hex(32),
+  version: u64,
+  digest: hex(32),
+  price: u64,
+  budget: u64
 })
 
 const common = { kind: text(32), iss: peerId, at: u64 }
@@ -87,6 +115,8 @@ export const STATEMENT_SHAPES = {
     config: optional(channelConfig),
     channelAuth: optional(hex({ max: 1024 })),
     deposit: optional(deposit),
+    account: optional(account),
+    accountAuth: optional(hex({ max: 1024 })),
     from: map({ offset: optional(u64), time: optional(u64), live: optional(flag) }),
     quantity: optional(u64),
     until: optional(u64),
@@ -107,9 +137,19 @@ export const STATEMENT_SHAPES = {
     base: optional(amount),
     proof: optional(voucher),
     /** In answer to RESUME: what the seller holds for this session. */
-    credited: optional(amount)
+    credited: optional(amount),
+    gas: optional(gas)
   }),
-  invoice: map({ ...common, session: link, n: u64, bytes: u64, due: amount, credited: amount, root: bytes(32) }),
+  invoice: map({
+    ...common,
+    session: link,
+    n: u64,
+    bytes: u64,
+    due: amount,
+    credited: amount,
+    root: bytes(32),
+    gas: optional(gas)
+  }),
   receipt: map({
     ...common,
     session: link,

@@ -4,7 +4,7 @@ import { encodeFunctionData } from 'viem'
 import { channelEscrowAbi } from '../../src/chain/abi.ts'
 import type { Hex, Payee, PayeeChannels } from '../../src/interface/index.ts'
 import type { EvmMarket } from './evm-market.ts'
-import { endSession, payAndCredit, type RailSetup, resumeSession, startSession } from './payment-rail.ts'
+import { amountOf, endSession, payAndCredit, type RailSetup, resumeSession, startSession } from './payment-rail.ts'
 import { signRefund } from './typed-data.ts'
 
 /** What a seller pays back: never twice, never what others were promised, and only with its own signature. */
@@ -55,7 +55,7 @@ export function channelRefunds(name: string, setup: RailSetup<EvmMarket>): void 
       const resumed = await resumeSession(market, cut)
       assert.equal((await refunds.refund(channelId)).amount, 300n)
       assert.equal((await refunds.refund(channelId)).amount, 0n)
-      await resumed.selling.credit(90n, resumed.buying.voucher)
+      await resumed.selling.credit(90n, resumed.buying.payload)
       await payAndCredit(open, 100n)
       await (await market.sides()).payee.claim()
       assert.equal((await market.channels.channel(channelId)).totalClaimed, 190n)
@@ -68,11 +68,11 @@ export function channelRefunds(name: string, setup: RailSetup<EvmMarket>): void 
       await cut.buying.pay(60n)
       await Promise.all([cut.buying.end(60n), cut.selling.end(40n, 40n)])
       assert.equal((await refundsOf((await market.sides()).payee).refund(open.selling.channelId as Hex)).amount, 60n)
-      assert.equal((await payAndCredit(open, 100n))?.maxClaimableAmount, 160n)
+      assert.equal(amountOf(await payAndCredit(open, 100n)), 160n)
       await endSession(open, 100n, 100n)
       const next = await startSession(market, 100n)
       assert.equal(next.buying.order.deposit?.amount, 120n)
-      assert.equal((await payAndCredit(next, 100n))?.maxClaimableAmount, 260n)
+      assert.equal(amountOf(await payAndCredit(next, 100n)), 260n)
       assert.equal((await (await market.sides()).payee.claim()).claimed, 200n)
     })
 

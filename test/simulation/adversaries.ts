@@ -5,9 +5,9 @@ import type {
   PayeeSession,
   Payer,
   PayerSession,
-  PaymentPayload,
   ProductLog,
-  SessionStore
+  SessionStore,
+  VoucherPayload
 } from '../../src/interface/index.ts'
 import { transcriptStart } from '../../src/statements/index.ts'
 import type { Scenario } from './scenario.ts'
@@ -31,7 +31,7 @@ function but<T extends object>(original: T, changes: Partial<T>): T {
 export function corruptPayer(payer: Payer, { adversary }: Scenario, world: World): Payer {
   const corrupt = (session: PayerSession): PayerSession => {
     let payments = 0
-    let first: PaymentPayload | undefined
+    let first: VoucherPayload | undefined
     const honestFor = world.random.int(0, 3)
     return but(session, {
       pay: async (sessionPaid, options) => {
@@ -43,11 +43,11 @@ export function corruptPayer(payer: Payer, { adversary }: Scenario, world: World
             return { ...first, maxClaimableAmount: first.maxClaimableAmount + 1_000n }
           }
           if (adversary === 'forgeVoucher') {
-            const payload = (await session.pay(sessionPaid, options)) as PaymentPayload
+            const payload = (await session.pay(sessionPaid, options)) as VoucherPayload
             return { ...payload, maxClaimableAmount: payload.maxClaimableAmount + 1_000n }
           }
         }
-        const payload = await session.pay(sessionPaid, options)
+        const payload = (await session.pay(sessionPaid, options)) as VoucherPayload | undefined
         first ??= payload
         return payload
       }

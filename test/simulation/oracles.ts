@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Hex, Price } from '../../src/interface/index.ts'
+import { type Hex, isVoucher, type Price } from '../../src/interface/index.ts'
 import type { Message } from '../../src/protocols/sdpp/messages.ts'
 import type { CheckedStatement } from '../../src/statements/index.ts'
 import type { Disk } from './disk.ts'
@@ -218,7 +218,7 @@ export class Oracles implements Observer {
       this.#expect(sessionPaid <= session.order.maximum, 'paid above the maximum')
       const stored = party.disk.channelSessions.get(`payer ${session.id}`)?.paid ?? 0n
       this.#expect(sessionPaid <= stored, `PAYMENT of ${sessionPaid}, stored is ${stored}`)
-      if (payload === undefined) return
+      if (!isVoucher(payload)) return
       const spent = party.disk.spendingRows.reduce((sum, { amount }) => sum + amount, 0n)
       const promised = [...party.disk.payerRows.values()].reduce((sum, channel) => sum + channel.signed, 0n)
       this.#expect(promised <= spent, `${promised} is signed for, ${spent} counts as spent`)

@@ -162,14 +162,20 @@ function messages(): object {
         text: 'limits incompatible',
         details: { have: '99', need: '100' }
       }),
-      of('RESUME', 'with voucher', { session: SESSION, position: U53, root: fill(32, 6), paid: U128, voucher }),
+      of('RESUME', 'with voucher', {
+        session: SESSION,
+        position: U53,
+        root: fill(32, 6),
+        paid: U128,
+        payload: voucher
+      }),
       of('RESUME', 'nothing paid', { session: SESSION, position: 0n, root: fill(32, 6), paid: 0n }),
       of('RESUME', '2^64 - 1 and 2^128 - 1', {
         session: SESSION,
         position: U64,
         root: fill(32, 7),
         paid: U128,
-        voucher
+        payload: voucher
       }),
       of('PAYMENT', 'nothing', { n: 0n, sessionPaid: 0n }),
       of('PAYMENT', 'a deposit to top up', {

@@ -8,18 +8,19 @@ import type { Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { streamPair } from '@libp2p/utils'
 import { openProductLog } from '../../src/data/index.ts'
-import type {
-  Hex,
-  Listing,
-  ListingDocument,
-  ListingPayment,
-  Logger,
-  Payee,
-  PayeeSession,
-  Payer,
-  PayerSession,
-  PaymentPayload,
-  ProductLog
+import {
+  type Hex,
+  isVoucher,
+  type Listing,
+  type ListingDocument,
+  type ListingPayment,
+  type Logger,
+  type Payee,
+  type PayeeSession,
+  type Payer,
+  type PayerSession,
+  type ProductLog,
+  type VoucherPayload
 } from '../../src/interface/index.ts'
 import { BuyerSession, type BuyRequest, type Clock, type Product, systemClock } from '../../src/protocols/sdpp/index.ts'
 import { SellerSession } from '../../src/protocols/sdpp/seller-session.ts'
@@ -37,7 +38,7 @@ export async function makeSigner(): Promise<StatementSigner> {
 
 const CHANNEL: Hex = `0x${'11'.repeat(32)}`
 
-export function voucher(amount: bigint): PaymentPayload {
+export function voucher(amount: bigint): VoucherPayload {
   return { channelId: CHANNEL, maxClaimableAmount: amount, signature: `0x${'22'.repeat(65)}` }
 }
 
@@ -49,7 +50,7 @@ export function countingPayer(overrides: Partial<PayerSession> = {}): Payer & { 
     get paid() {
       return paid.at(-1) ?? 0n
     },
-    get voucher() {
+    get payload() {
       return paid.length === 0 ? undefined : voucher(paid.at(-1) as bigint)
     },
     begin: async () => {},
@@ -74,7 +75,7 @@ export function countingPayer(overrides: Partial<PayerSession> = {}): Payer & { 
 
 export function countingPayee(deposit: bigint, overrides: Partial<PayeeSession> = {}): Payee & { credited: bigint[] } {
   const credited: bigint[] = []
-  let last: PaymentPayload | undefined
+  let last: VoucherPayload | undefined
   const session = (): PayeeSession => ({
     account: 'account',
     base: 0n,
@@ -88,11 +89,11 @@ export function countingPayee(deposit: bigint, overrides: Partial<PayeeSession> 
     available: () => deposit,
     begin: async () => {},
     verify: (sessionPaid, payload) => {
-      if (payload === undefined) return 'no voucher'
+      if (!isVoucher(payload)) return 'no voucher'
       return payload.maxClaimableAmount < sessionPaid ? 'voucher too low' : undefined
     },
     credit: async (sessionPaid, payload) => {
-      last = payload
+      if (isVoucher(payload)) last = payload
       credited.push(sessionPaid)
     },
     suspend: async () => {},

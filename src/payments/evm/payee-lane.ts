@@ -4,8 +4,8 @@ import {
   type ChannelState,
   DdmError,
   type PayeeChannel,
-  type PaymentPayload,
-  type ResumeRequest
+  type ResumeRequest,
+  type VoucherPayload
 } from '../../interface/index.ts'
 import type { ChainHealth } from './chain-health.ts'
 import type { EvmPayeeInit } from './payee.ts'
@@ -42,7 +42,7 @@ export class PayeeLane {
   #reads = 0
   #newest = 0
   /** The last voucher whose signer was recovered. */
-  #recovered: PaymentPayload | undefined
+  #recovered: VoucherPayload | undefined
 
   constructor(channel: PayeeChannel, init: PayeeLaneInit) {
     const { eip712, chain } = init
@@ -235,7 +235,7 @@ export class PayeeLane {
   }
 
   /** @param more - what this payment adds to the sum over all sessions */
-  problem(payload: PaymentPayload, more: bigint): string | undefined {
+  problem(payload: VoucherPayload, more: bigint): string | undefined {
     const total = this.total + more
     const { channelId, config } = this.channel
     const { maxClaimableAmount, signature } = payload
@@ -275,7 +275,7 @@ export class PayeeLane {
     )
   }
 
-  take(payload: PaymentPayload): void {
+  take(payload: VoucherPayload): void {
     if (payload.maxClaimableAmount > this.highest) this.channel = { ...this.channel, voucher: payload }
   }
 }

@@ -4,8 +4,10 @@ import {
   type DepositAuthorization,
   faultPoint,
   type Hex,
+  isVoucher,
   type PayeeSession,
-  type PaymentPayload
+  type PaymentPayload,
+  type VoucherPayload
 } from '../../interface/index.ts'
 import type { PayeeLane } from './payee-lane.ts'
 import { checkCollector, relayDeposit } from './relay.ts'
@@ -69,7 +71,7 @@ export class PayeeLaneSession implements PayeeSession {
     await this.#lane.store(options, this)
   }
 
-  get proof(): PaymentPayload | undefined {
+  get proof(): VoucherPayload | undefined {
     return this.#lane.channel.voucher
   }
 
@@ -102,6 +104,7 @@ export class PayeeLaneSession implements PayeeSession {
     if (!this.isOpen || this.#maximum === undefined) return 'the session has ended'
     if (sessionPaid > this.#ordered) return `${sessionPaid} paid is above the session's maximum ${this.#ordered}`
     if (payload === undefined) return sessionPaid === 0n ? undefined : 'a payment on this rail carries a voucher'
+    if (!isVoucher(payload)) return 'a payment on this rail carries a voucher, no transaction'
     const more = sessionPaid > this.paid ? sessionPaid - this.paid : 0n
     return this.#lane.problem(payload, more)
   }
@@ -112,14 +115,14 @@ export class PayeeLaneSession implements PayeeSession {
     if (problem !== undefined) throw new DdmError('paymentInvalid', problem)
     if (sessionPaid > this.paid) this.#lane.checkBalance(sessionPaid - this.paid)
     // Up to the store nothing waits, so no other session's payment comes between the check and the sum.
-    if (payload !== undefined) this.#lane.take(payload)
+    if (isVoucher(payload)) this.#lane.take(payload)
     if (sessionPaid > this.paid) this.paid = sessionPaid
     faultPoint('payment.verified')
     await this.#lane.store(options, this)
     faultPoint('payment.stored')
   }
 
-  async end(due: bigint, credited: bigint, options?: AbortOptions): Promise<PaymentPayload | undefined> {
+  async end(due: bigint, credited: bigint, options?: AbortOptions): Promise<VoucherPayload | undefined> {
     const lane = this.#lane
     if (this.isOpen) {
       this.isOpen = false

@@ -5,9 +5,9 @@ import {
   type DepositAuthorization,
   type PayerChannel,
   type PayerRequest,
-  type PaymentPayload,
   type RailOrder,
-  type ResumeRequest
+  type ResumeRequest,
+  type VoucherPayload
 } from '../../interface/index.ts'
 import type { EvmPayerInit } from './payer.ts'
 import { PayerLaneSession } from './payer-session.ts'
@@ -136,7 +136,7 @@ export class PayerLane {
   }
 
   /** Takes a voucher of ours from the seller; throws when it is not ours. */
-  recognise(proof: PaymentPayload): void {
+  recognise(proof: VoucherPayload): void {
     const { channelId, config, signed } = this.channel
     const expected = { channelId, payerAuthorizer: config.payerAuthorizer }
     const problem = voucherProblem(this.init.eip712, this.#domain, proof, expected)
@@ -147,17 +147,17 @@ export class PayerLane {
   }
 
   /** The last one signed: it covers all that was paid. */
-  get voucher(): PaymentPayload | undefined {
+  get voucher(): VoucherPayload | undefined {
     return voucherOf(this.channel)
   }
 
   /** The last one that is durable: another must not leave. */
-  get storedVoucher(): PaymentPayload | undefined {
+  get storedVoucher(): VoucherPayload | undefined {
     return voucherOf(this.#stored)
   }
 
   /** Signs for the total unless an earlier voucher covers it; never a lower amount than before. */
-  sign(): PaymentPayload {
+  sign(): VoucherPayload {
     const { eip712, voucherSigner } = this.init
     const { channelId, signed } = this.channel
     const total = this.#paid()
@@ -181,7 +181,7 @@ export class PayerLane {
   }
 }
 
-function voucherOf({ channelId, signed, signature }: PayerChannel): PaymentPayload | undefined {
+function voucherOf({ channelId, signed, signature }: PayerChannel): VoucherPayload | undefined {
   return signature === undefined ? undefined : { channelId, maxClaimableAmount: signed, signature }
 }
 

@@ -6,9 +6,10 @@ import {
   type Hex,
   type PayerRequest,
   type PayerSession,
-  type PaymentPayload,
   type PaymentTerms,
-  type RailOrder
+  type PayOptions,
+  type RailOrder,
+  type VoucherPayload
 } from '../../interface/index.ts'
 import type { PayerLane } from './payer-lane.ts'
 
@@ -52,7 +53,7 @@ export class PayerLaneSession implements PayerSession {
     return this.#spending?.maximum ?? this.paid
   }
 
-  get voucher(): PaymentPayload | undefined {
+  get payload(): VoucherPayload | undefined {
     return this.#lane.storedVoucher
   }
 
@@ -86,7 +87,7 @@ export class PayerLaneSession implements PayerSession {
     await this.#lane.store(options, this)
   }
 
-  async accept(base: bigint, proof: PaymentPayload | undefined, options?: AbortOptions): Promise<void> {
+  async accept(base: bigint, proof: VoucherPayload | undefined, options?: AbortOptions): Promise<void> {
     const lane = this.#lane
     if (proof !== undefined) lane.recognise(proof)
     const { signed } = lane.channel
@@ -100,7 +101,7 @@ export class PayerLaneSession implements PayerSession {
     await lane.store(options, this)
   }
 
-  async pay(sessionPaid: bigint, options?: AbortOptions): Promise<PaymentPayload> {
+  async pay(sessionPaid: bigint, options?: PayOptions): Promise<VoucherPayload> {
     const spending = this.#check(sessionPaid)
     // Other sessions of the channel may sign meanwhile.
     while (this.signed + this.#lane.raise(this, sessionPaid) > this.#reserved) {

@@ -15,7 +15,7 @@ export function freePayer(): Payer {
   const session: PayerSession = {
     order: { rail: 'free' },
     paid: 0n,
-    voucher: undefined,
+    payload: undefined,
     begin: async () => {},
     accept: async () => {},
     pay: async () => undefined,
@@ -34,11 +34,11 @@ export function freePayer(): Payer {
 export function freePayee(): Payee {
   const session: PayeeSession = {
     account: undefined,
-    base: 0n,
+    base: undefined,
     proof: undefined,
     credited: 0n,
     covered: 0n,
-    available: () => 0n,
+    available: () => undefined,
     begin: async () => {},
     verify: problem,
     credit: async (sessionPaid, payload) => {

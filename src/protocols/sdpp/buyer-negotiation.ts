@@ -63,12 +63,12 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     listingCid: listing.cid,
     document: listing.document
   })
-  const { index, entry, payer } = choosePrice(input)
+  const { index, entry, payer } = await choosePrice(input)
   const orderNonce = (input.random ?? randomBytes)(16)
   const binding = sessionBinding(offer.link, signer.peerId, orderNonce)
   const rail = await payer.open({ terms: paymentTermsOf(entry), binding, seller, maximum: wish.maximum }, { signal })
-  const { config, channelAuth, deposit } = rail.order
-  const k = clamp(wish.k ?? offer.content.k.default, offer.content.k.min, offer.content.k.max)
+  const { config, channelAuth, deposit, account, accountAuth } = rail.order
+  const k = clamp(wish.k ?? entry.k ?? offer.content.k.default, offer.content.k.min, offer.content.k.max)
   const sign = (prepay: bigint): CheckedStatement<'order'> =>
     signStatement(
       signer,
@@ -81,6 +81,8 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
         ...(config === undefined ? {} : { config: { ...config, withdrawDelay: BigInt(config.withdrawDelay) } }),
         ...(channelAuth === undefined ? {} : { channelAuth }),
         ...(deposit === undefined ? {} : { deposit }),
+        ...(account === undefined ? {} : { account }),
+        ...(accountAuth === undefined ? {} : { accountAuth }),
         from: wish.from.earliest === true ? { offset: offer.content.tail } : wish.from,
         ...(wish.quantity === undefined ? {} : { quantity: wish.quantity }),
         ...(wish.until === undefined ? {} : { until: wish.until }),
@@ -153,7 +155,12 @@ async function withPrepay(
 }
 
 /** The first offered price that this wallet can pay, in the listing's order; otherwise the reasons of each. */
-function choosePrice({ offer, request, payers }: PlaceOrderInput): { index: number; entry: OfferPrice; payer: Payer } {
+async function choosePrice({
+  offer,
+  request,
+  payers,
+  signal
+}: PlaceOrderInput): Promise<{ index: number; entry: OfferPrice; payer: Payer }> {
   const reasons: string[] = []
   for (const [index, entry] of offer.content.prices.entries()) {
     const listed = checkOfferedPrice(request.listing.document, entry)
@@ -166,7 +173,7 @@ function choosePrice({ offer, request, payers }: PlaceOrderInput): { index: numb
       )
     }
     for (const payer of payers.filter(({ rail }) => rail === entry.rail)) {
-      const objection = payer.objection(paymentTermsOf(entry), listed)
+      const objection = await payer.objection(paymentTermsOf(entry), listed, { signal })
       if (objection === undefined) return { index, entry, payer }
       reasons.push(objection)
     }

@@ -24,7 +24,8 @@ export async function resumeOrder(
       ...(record.channelId === undefined ? {} : { channelId: record.channelId }),
       terms: paymentTermsOf(entry),
       peer: record.peer,
-      maximum: order.content.maximum
+      maximum: order.content.maximum,
+      ...(order.content.account === undefined ? {} : { account: order.content.account })
     },
     { signal }
   )
@@ -44,7 +45,7 @@ function settledPayer(paid: bigint): PayerSession {
   return {
     order: { rail: 'evm' },
     paid,
-    voucher: undefined,
+    payload: undefined,
     begin: async () => {},
     accept: async () => {},
     pay: async () => {

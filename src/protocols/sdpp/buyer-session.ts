@@ -4,6 +4,7 @@ import {
   type AbortOptions,
   type BadRecord,
   type DdmError,
+  type Demand,
   faultPoint,
   type Listing,
   type Logger,
@@ -157,6 +158,8 @@ export class BuyerSession {
   #order: PlacedOrder | undefined
   #active: ActiveSession | undefined
   #openBlock: bigint | undefined
+  /** The newest statement that asks for money. */
+  #demand: Demand | undefined
   /** Settles when the rail has taken ACCEPT: payments wait for it, data does not. */
   #rail: Promise<void> = Promise.resolve()
   /** Settles when the invoices received so far have proven to be signed. */
@@ -247,8 +250,8 @@ export class BuyerSession {
         this.#order = order
         this.#step({ type: 'resumeSent' })
         const { position, root } = stored.record.checkpoint
-        const { paid, voucher } = order.payer
-        const shown = paid === 0n || voucher === undefined ? {} : { voucher }
+        const { paid, payload } = order.payer
+        const shown = paid === 0n || payload === undefined ? {} : { payload }
         this.#wire.send(encodePlain('RESUME', { session: order.session, position, root, paid, ...shown }))
         faultPoint('resume.sent')
       })
@@ -404,10 +407,9 @@ export class BuyerSession {
         if (this.#wire.ended || this.#state.phase !== 'streaming') return
         // What was sent before, or stored when the session was taken up: a payment under way is not durable yet.
         const { paid } = this.#state
-        const { voucher } = payer
-        const payload = paid === 0n || voucher === undefined ? {} : { payload: voucher }
+        const shown = paid === 0n || payer.payload === undefined ? {} : { payload: payer.payload }
         const more = deposit === undefined ? {} : { deposit }
-        this.#wire.send(encodePlain('PAYMENT', { n: this.#state.received.n, sessionPaid: paid, ...payload, ...more }))
+        this.#wire.send(encodePlain('PAYMENT', { n: this.#state.received.n, sessionPaid: paid, ...shown, ...more }))
       })
       .catch((error: unknown) => {
         this.#components.logger.warn('the channel was not topped up', { error: String(error) })
@@ -463,6 +465,8 @@ export class BuyerSession {
     // Nothing is paid ahead in a session that has its receipt.
     const terms = resume?.stored.receipt === undefined ? agreed : { ...agreed, ahead: 0n }
     const record: SessionRecord = { ...order.record, state: 'streaming', start: content.start }
+    this.#demand = accept
+    if (order.payer.transfers === true) this.#state = { ...this.#state, answering: 'every' }
     this.#active = { terms, base: content.base, ledger: new SessionLedger(order.session, record, this.#components) }
     const payer: PayerSession = order.payer
     // Data may already follow ACCEPT: the machine streams at once, payments wait for the rail.
@@ -526,6 +530,7 @@ export class BuyerSession {
     // The content is compared now, while the position is the invoice's; the signature on another core. Nothing is paid
     // and nothing is kept before it is known to be good.
     this.#verified = this.#verifyInBackground(statement)
+    this.#demand = statement
     this.#step({ type: 'invoice', n, bytes, due, credited, rootMatches: this.#rootMatches(statement.content.root) })
     this.#invoices++
   }
@@ -620,10 +625,11 @@ export class BuyerSession {
   /** The rail stores the new amount before it hands out the voucher; only then does the PAYMENT leave. */
   #pay(n: bigint, sessionPaid: bigint): void {
     const { payer } = this.#order as PlacedOrder
+    const demand = this.#demand as Demand
     const payment = Promise.all([this.#rail, this.#verified])
       .then(async () => {
         if (this.#wire.ended || this.#state.phase === 'closed') return
-        const payload = await payer.pay(sessionPaid, { signal: this.#abort.signal })
+        const payload = await payer.pay(sessionPaid, { signal: this.#abort.signal, demand: quoted(demand) })
         if (this.#wire.ended) return
         this.#wire.send(encodePlain('PAYMENT', { n, sessionPaid, ...(payload === undefined ? {} : { payload }) }))
         this.#payments++
@@ -755,6 +761,10 @@ export class BuyerSession {
       this.#components.logger.error('session state not stored', { error: String(cause) })
     }
   }
+}
+
+function quoted({ payload, signature }: Demand): Demand {
+  return { payload, signature }
 }
 
 /** A consumer that keeps count does so from the first record on. */

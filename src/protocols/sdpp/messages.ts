@@ -10,13 +10,13 @@ import {
   link,
   list,
   map,
-  oneOf,
   optional,
+  paymentPayload,
+  rail,
   readStatement,
   type StatementKind,
   text,
-  u64,
-  voucher
+  u64
 } from '../../statements/index.ts'
 import { type DataFrame, decodeData } from './data-frame.ts'
 import { encodeFrame, FRAME, type FrameName, frameName } from './frame.ts'
@@ -29,7 +29,7 @@ export const MESSAGE_SHAPES = {
   HELLO: map({
     versions: list(u64, 8),
     nonce: bytes(16),
-    pay: list(map({ rail: oneOf('evm', 'free'), network: optional(caip), asset: optional(caip) }), 16),
+    pay: list(map({ rail, network: optional(caip), asset: optional(caip) }), 16),
     /** Document of the listing wanted; without it the seller answers with its MENU. */
     listing: optional(link),
     /** First entry of the MENU page wanted. */
@@ -40,8 +40,8 @@ export const MESSAGE_SHAPES = {
     text: text(1024),
     details: optional(map({ have: optional(text(200)), need: optional(text(200)) }))
   }),
-  RESUME: map({ session: link, position: u64, root: bytes(32), paid: amount, voucher: optional(voucher) }),
-  PAYMENT: map({ n: u64, sessionPaid: amount, payload: optional(voucher), deposit: optional(deposit) }),
+  RESUME: map({ session: link, position: u64, root: bytes(32), paid: amount, payload: optional(paymentPayload) }),
+  PAYMENT: map({ n: u64, sessionPaid: amount, payload: optional(paymentPayload), deposit: optional(deposit) }),
   POSITION: map({ n: u64 }),
   CLOSE: map({ reason: u64, n: u64, text: optional(text(1024)), refund: optional(flag) }),
   PING: map({})

@@ -26,7 +26,7 @@ export function priceOf(entry: { amount: bigint; count: bigint; unit: 'record' |
 }
 
 export function paymentTermsOf(entry: OfferPrice): PaymentTerms {
-  const { rail, network, asset, payTo, receiverAuthorizer, escrow, withdrawDelay } = entry
+  const { rail, network, asset, payTo, receiverAuthorizer, escrow, withdrawDelay, k, sponsored } = entry
   return {
     rail,
     price: priceOf(entry),
@@ -35,7 +35,9 @@ export function paymentTermsOf(entry: OfferPrice): PaymentTerms {
     ...(payTo === undefined ? {} : { payTo }),
     ...(receiverAuthorizer === undefined ? {} : { receiverAuthorizer }),
     ...(escrow === undefined ? {} : { escrow }),
-    ...(withdrawDelay === undefined ? {} : { withdrawDelay: Number(withdrawDelay) })
+    ...(withdrawDelay === undefined ? {} : { withdrawDelay: Number(withdrawDelay) }),
+    ...(k === undefined ? {} : { k }),
+    ...(sponsored === undefined ? {} : { sponsored })
   }
 }
 

@@ -5,6 +5,7 @@ import {
   endStreaming,
   hasSentAgain,
   invoice,
+  isOneOpen,
   type SellerEffect,
   type SellerState,
   streamingDeadline
@@ -25,8 +26,9 @@ export function dueLimit(state: SellerState, terms: SessionTerms): bigint {
   return limit
 }
 
-/** An invoice may wait while another is unanswered and half the window is free. */
+/** An invoice may wait while another is unanswered and half the window is free; where each moves money, always. */
 function maySkip(state: SellerState, terms: SessionTerms, dueNow: bigint): boolean {
+  if (isOneOpen(state)) return true
   return (
     state.invoicing === 'adaptive' &&
     state.invoiced.due > state.credited &&
@@ -125,7 +127,7 @@ function onWindowFull(
   const short = available !== undefined && !fits(available)
   const blocked: SellerState = { ...state, blocked: short ? 'channel' : 'window' }
   const ask: SellerEffect[] = short ? [{ type: 'topUp', have: available, need: terms.maximum }] : []
-  if (state.sent.n > state.invoiced.n) {
+  if (state.sent.n > state.invoiced.n && !isOneOpen(state)) {
     const [invoiced, effect] = invoice(blocked, now)
     return [invoiced, [effect, ...ask]]
   }

@@ -210,7 +210,7 @@ export class SellerNegotiation {
     const start = await this.#startOf(product, order.from)
     const end = endOf(order, start)
     const asking = { peerId: buyer, listing: product.listing.id, isOrder: true }
-    if (order.config === undefined) await admit(gate, asking, signal)
+    if (order.config === undefined && order.account === undefined) await admit(gate, asking, signal)
     const rail = await (payees[Number(order.price)] as Payee).accept(
       {
         terms: paymentTermsOf(entry),
@@ -221,7 +221,9 @@ export class SellerNegotiation {
             ? {}
             : { config: { ...order.config, withdrawDelay: Number(order.config.withdrawDelay) } }),
           ...(order.channelAuth === undefined ? {} : { channelAuth: order.channelAuth }),
-          ...(order.deposit === undefined ? {} : { deposit: order.deposit })
+          ...(order.deposit === undefined ? {} : { deposit: order.deposit }),
+          ...(order.account === undefined ? {} : { account: order.account }),
+          ...(order.accountAuth === undefined ? {} : { accountAuth: order.accountAuth })
         },
         buyer,
         maximum: order.maximum,
@@ -261,7 +263,7 @@ export class SellerNegotiation {
       epoch: product.log.epoch,
       ...granted,
       ...(end === undefined ? {} : { until: end }),
-      ...(rail.account === undefined ? {} : { base: rail.base }),
+      ...(rail.base === undefined ? {} : { base: rail.base }),
       ...(rail.proof === undefined ? {} : { proof: rail.proof })
     }
     const accept = this.#sign('accept', fields)

@@ -2,9 +2,9 @@ import {
   DdmError,
   type Payee,
   type PayeeSession,
-  type PaymentPayload,
   type Progress,
-  priceOfOneRecord
+  priceOfOneRecord,
+  type VoucherPayload
 } from '../../interface/index.ts'
 import { type CheckedStatement, equalBytes, type StatementFields, signStatement } from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
@@ -35,7 +35,7 @@ export async function resumeSession(
   const known = checkKnown(stored, resume, components)
   const product = productOf(known, components)
   const { record, order, offer, accept, receipt } = known
-  const account = order.content.config?.payer
+  const account = order.content.config?.payer ?? order.content.account
   const asking = {
     peerId: components.buyer,
     listing: record.listingId,
@@ -132,7 +132,8 @@ async function openRail(payee: Payee, known: KnownSession, signal: AbortSignal):
         ...(record.channelId === undefined ? {} : { channelId: record.channelId }),
         terms: paymentTermsOf(entry),
         peer: record.peer,
-        maximum: order.content.maximum
+        maximum: order.content.maximum,
+        ...(order.content.account === undefined ? {} : { account: order.content.account })
       },
       { signal }
     )
@@ -145,11 +146,11 @@ async function openRail(payee: Payee, known: KnownSession, signal: AbortSignal):
 }
 
 /** A voucher that was lost with the stream counts before anything is decided. */
-async function present(rail: PayeeSession, { paid, voucher }: Plain<'RESUME'>, settled: boolean): Promise<void> {
-  if (settled || voucher === undefined || paid <= rail.credited) return
-  const problem = rail.verify(paid, voucher)
+async function present(rail: PayeeSession, { paid, payload }: Plain<'RESUME'>, settled: boolean): Promise<void> {
+  if (settled || payload === undefined || paid <= rail.credited) return
+  const problem = rail.verify(paid, payload)
   if (problem !== undefined) throw new SdppError(STATUS.paymentInvalid, problem)
-  await rail.credit(paid, voucher)
+  await rail.credit(paid, payload)
 }
 
 /** Credit as policy has it now; never more than was agreed to. */
@@ -185,7 +186,7 @@ function acceptFields(
     k,
     credit,
     ahead,
-    ...(rail.account === undefined ? {} : { base: rail.base }),
+    ...(rail.base === undefined ? {} : { base: rail.base }),
     ...(rail.proof === undefined ? {} : { proof: rail.proof }),
     credited: rail.credited
   }
@@ -218,14 +219,14 @@ function remaining({ record, order }: KnownSession, now: number): bigint | undef
  */
 function settledRail({ content }: CheckedStatement<'receipt'>): PayeeSession {
   const { credited } = content
-  const proof: PaymentPayload | undefined = content.proof
+  const proof: VoucherPayload | undefined = content.proof
   return {
     account: undefined,
-    base: 0n,
+    base: undefined,
     proof,
     credited,
     covered: 0n,
-    available: () => credited,
+    available: () => undefined,
     begin: async () => {},
     verify: () => undefined,
     credit: async () => {},

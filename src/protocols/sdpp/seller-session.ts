@@ -273,7 +273,7 @@ export class SellerSession {
     const ledger = new SessionLedger(session, order.record, this.#components, resumed?.transcript)
     this.#accepted = { ...order, ledger }
     this.#credited = rail.credited
-    this.#state = { ...this.#state, invoicing: product.invoicing ?? 'adaptive' }
+    this.#state = { ...this.#state, invoicing: rail.transfers === true ? 'one' : (product.invoicing ?? 'adaptive') }
     this.#sendSigned('ACCEPT', accept)
     const stop = product.log.onAppend(() => this.#pump())
     this.#abort.signal.addEventListener('abort', stop, { once: true })
@@ -283,7 +283,7 @@ export class SellerSession {
       timer.set(clock.now() + Number(order.duration))
       this.#abort.signal.addEventListener('abort', () => timer.stop(), { once: true })
     }
-    const available = rail.account === undefined ? undefined : rail.available()
+    const available = rail.available()
     const { transcript: _transcript, receipt: _receipt, ...standing } = resumed ?? {}
     this.#step({ type: 'accepted', terms, available, ...(resumed && { resumed: standing as SellerStanding }) })
     logger.info('session accepted', { session: session.toString(), listing: product.listing.id, k: terms.k.toString() })
@@ -309,7 +309,7 @@ export class SellerSession {
     this.#crediting = Promise.allSettled([this.#crediting, stored])
     this.#run(
       () => stored,
-      () => this.#step({ type: 'credited', sessionPaid, ...(rail.account && { available: rail.available() }) })
+      () => this.#step({ type: 'credited', sessionPaid, available: rail.available() })
     )
     if (payment.deposit !== undefined || this.#state.blocked === 'channel') this.#topUp(rail, payment.deposit)
   }

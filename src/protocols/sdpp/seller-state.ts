@@ -10,7 +10,8 @@ export type Invoicing = 'strict' | 'adaptive'
 
 export interface SellerState {
   readonly phase: SellerPhase
-  readonly invoicing: Invoicing
+  /** `one`: none is sent while another is unanswered. */
+  readonly invoicing: Invoicing | 'one'
   readonly terms: SessionTerms | undefined
   readonly sent: Progress
   /** Position reached before the stream was cut: records up to it were risked already and are sent again for nothing. */
@@ -61,7 +62,7 @@ export type SellerEvent =
   | { type: 'block'; records: Records }
   | { type: 'ended' }
   | { type: 'toppingUp' }
-  | { type: 'credited'; sessionPaid: bigint; available?: bigint }
+  | { type: 'credited'; sessionPaid: bigint; available?: bigint | undefined }
   | { type: 'position'; n: bigint }
   | { type: 'close'; reason: number }
   | { type: 'acknowledged' }
@@ -122,12 +123,19 @@ export function invoice(state: SellerState, now: number): [SellerState, SellerEf
 }
 
 /** Uninvoiced records never start a payment timer; an invoice that asks for money does. */
+
+/** Each payment costs a fee: the one that was asked for comes first. */
+export function isOneOpen({ invoicing, awaiting }: SellerState): boolean {
+  return invoicing === 'one' && awaiting !== undefined
+}
+
 export function streamingDeadline(state: SellerState, now: number): number | undefined {
   const { uninvoicedSince, awaiting, blocked, closing } = state
   if (closing) return now + PAYMENT_TIMEOUT_MS
   const since = awaiting?.since ?? (blocked === 'window' || blocked === 'channel' ? now : undefined)
   const payment = since === undefined ? Number.POSITIVE_INFINITY : since + PAYMENT_TIMEOUT_MS
-  const invoiced = uninvoicedSince === undefined ? Number.POSITIVE_INFINITY : uninvoicedSince + INVOICE_DELAY_MS
+  const waits = uninvoicedSince === undefined || isOneOpen(state)
+  const invoiced = waits ? Number.POSITIVE_INFINITY : uninvoicedSince + INVOICE_DELAY_MS
   const deadline = Math.min(payment, invoiced)
   return deadline === Number.POSITIVE_INFINITY ? undefined : deadline
 }

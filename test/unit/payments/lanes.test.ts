@@ -74,7 +74,7 @@ class Market {
     this.sessions.push({ ...live, buyerOpen: true, sellerOpen: true, buyerUp: true, sellerUp: true })
     // ACCEPT takes its time: other sessions may end meanwhile.
     await pause()
-    await buying.accept(selling.base, selling.proof)
+    await buying.accept(selling.base as bigint, selling.proof)
   }
 
   pay(session: Live, more: bigint): void {
@@ -141,13 +141,13 @@ class Market {
     const { buying, selling } = session
     assert.deepEqual([buying.paid, selling.credited], [session.paid, session.credited])
     if (session.paid > session.credited) {
-      assert.equal(selling.verify(session.paid, buying.voucher), undefined)
-      await selling.credit(session.paid, buying.voucher)
+      assert.equal(selling.verify(session.paid, buying.payload), undefined)
+      await selling.credit(session.paid, buying.payload)
       session.credited = session.paid
     }
-    const available = selling.available()
+    const available = selling.available() as bigint
     session.limit = available < session.maximum ? available : session.maximum
-    await buying.accept(selling.base, selling.proof)
+    await buying.accept(selling.base as bigint, selling.proof)
   }
 
   async #resumeBuyer(session: Live): Promise<void> {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Budget, type ChannelStore, DdmError } from '../../../src/interface/index.ts'
+import {
+  type Budget,
+  type ChannelStore,
+  DdmError,
+  isVoucher,
+  type VoucherPayload
+} from '../../../src/interface/index.ts'
 import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore, unlimited } from './memory.ts'
 
 const DIGEST = `0x${'01'.repeat(32)}` as const
@@ -52,7 +58,7 @@ test('nothing is signed before the budget has answered, nor handed out before it
   release()
   const payload = await paying
   const [stored] = await store.payers()
-  assert.deepEqual([stored?.signed, stored?.signature], [10n, payload?.signature])
+  assert.deepEqual([stored?.signed, stored?.signature], [10n, (payload as VoucherPayload).signature])
 })
 
 test('a payment that was given up, or whose session ended, while the budget answered is not signed', async () => {
@@ -97,8 +103,8 @@ test('payments that overtake each other never lower what is signed', async () =>
   const { open } = await setup()
   const session = await open()
   const payloads = await Promise.all([30n, 10n, 50n, 20n].map((paid) => session.pay(paid)))
-  assert.ok(payloads.every((payload) => payload !== undefined && payload.maxClaimableAmount >= 30n))
-  assert.equal((await session.pay(1n))?.maxClaimableAmount, 50n)
+  assert.ok(payloads.every((payload) => isVoucher(payload) && payload.maxClaimableAmount >= 30n))
+  assert.equal(((await session.pay(1n)) as VoucherPayload).maxClaimableAmount, 50n)
 })
 
 test('a store that fails leaves no promise behind, on either side', async () => {
@@ -197,11 +203,11 @@ test('the voucher that a session shows is the last one that is durable', async (
   gate = promise
   const paying = session.pay(20n)
   await new Promise((turn) => setImmediate(turn))
-  assert.deepEqual(session.voucher, first)
+  assert.deepEqual(session.payload, first)
   resolve()
   const second = await paying
-  assert.deepEqual(session.voucher, second)
-  assert.equal(second?.maxClaimableAmount, 20n)
+  assert.deepEqual(session.payload, second)
+  assert.equal((second as VoucherPayload).maxClaimableAmount, 20n)
 })
 
 test('a seller credits nothing that the channel does not hold: a deposit that was undone', async () => {
@@ -209,7 +215,7 @@ test('a seller credits nothing that the channel does not hold: a deposit that wa
   const buying = await open()
   const selling = await payee.accept({ ...request, order: buying.order, buyer: 'buyer' })
   await selling.begin('session')
-  await buying.accept(selling.base, selling.proof)
+  await buying.accept(selling.base as bigint, selling.proof)
   await selling.credit(10n, await buying.pay(10n))
   for (const channelId of balances.keys()) balances.set(channelId, 15n)
   await payee.channels?.watch()

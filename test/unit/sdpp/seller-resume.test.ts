@@ -84,7 +84,7 @@ test('all that was sent before goes again, and nothing new until it is paid for'
 
 test('a voucher that was lost with the stream counts before anything is decided', async (t) => {
   const { pair, session } = await cut(t)
-  const { buyer, done } = await resume(pair, session, { paid: 5_000n, voucher: voucher(5_000n) })
+  const { buyer, done } = await resume(pair, session, { paid: 5_000n, payload: voucher(5_000n) })
   const { statement } = await buyer.next('ACCEPT')
   assert.equal(statement.content.credited, 5_000n)
   buyer.stream.abort(new Error('gone'))
@@ -94,7 +94,7 @@ test('a voucher that was lost with the stream counts before anything is decided'
 
 test('a voucher that is too low is refused, and the session stays as it was', async (t) => {
   const { pair, session } = await cut(t)
-  const { buyer, done } = await resume(pair, session, { paid: 5_000n, voucher: voucher(4_999n) })
+  const { buyer, done } = await resume(pair, session, { paid: 5_000n, payload: voucher(4_999n) })
   assert.equal(await buyer.status(), STATUS.paymentInvalid)
   buyer.stream.abort(new Error('gone'))
   await done
