@@ -221,7 +221,7 @@ function messages(): object {
       bad('RESUME', 'position negative', resume({ position: -1 })),
       bad('RESUME', 'paid of 2^128', resume({ paid: (U128 + 1n).toString() })),
       bad('RESUME', 'paid missing', resume({ paid: undefined })),
-      bad('RESUME', 'voucher of null', resume({ voucher: null })),
+      bad('RESUME', 'payload of null', resume({ payload: null })),
       bad('HELLO', 'nonce of 15 bytes', encodeCanonical({ versions: [2], nonce: fill(15, 5), pay: [] })),
       bad('HELLO', 'nine versions', encodeCanonical({ versions: new Array(9).fill(2), nonce: fill(16, 5), pay: [] })),
       bad('HELLO', 'an unknown rail', encodeCanonical({ versions: [2], nonce: fill(16, 5), pay: [{ rail: 'x' }] })),
