@@ -1,5 +1,5 @@
 /** The arrows of docs/ARCHITECTURE.md. A room is entered only through its index.ts. */
-const rooms = ['protocols/sdpp', 'registry', 'data', 'evidence', 'storage', 'chain', 'payments/evm', 'payments/free']
+const rooms = ['protocols/sdpp', 'registry', 'data', 'evidence', 'storage', 'chain', 'payments/evm', 'payments/free', 'payments/iota']
 const leaves = '^src/(interface|statements)/'
 
 /** What decides about money and protocol steps. */

@@ -1,5 +1,13 @@
 import { stat } from 'node:fs/promises'
-import type { BlockStore, ChannelStore, Logger, SessionStore, SpendingStore, TrustStore } from '../interface/index.ts'
+import type {
+  BlockStore,
+  ChannelStore,
+  Logger,
+  SessionStore,
+  SpendingStore,
+  TransferStore,
+  TrustStore
+} from '../interface/index.ts'
 import { blockStore } from './blocks.ts'
 import { channelStore } from './channels.ts'
 import { type Connection, connect } from './connection.ts'
@@ -7,6 +15,7 @@ import { type MetaStore, metaStore } from './meta.ts'
 import { LEDGER_MIGRATIONS } from './migrations.ts'
 import { sessionStore } from './sessions.ts'
 import { spendingStore } from './spending.ts'
+import { transferStore } from './transfers.ts'
 import { trustStore } from './trust.ts'
 
 export interface LedgerInit {
@@ -25,6 +34,7 @@ export interface LedgerInit {
 export interface Ledger {
   sessions: SessionStore
   channels: ChannelStore
+  transfers: TransferStore
   spending: SpendingStore
   trust: TrustStore
   blocks: BlockStore
@@ -58,6 +68,7 @@ export async function openLedger({ path, logger, readOnly = false }: LedgerInit)
   return {
     sessions: sessionStore(db),
     channels: channelStore(db),
+    transfers: transferStore(db),
     spending: spendingStore(db),
     trust: trustStore(db),
     blocks: blockStore(db),

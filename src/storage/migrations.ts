@@ -197,5 +197,33 @@ CREATE TABLE grants (
 CREATE INDEX grants_at_risk_by_peer ON grants (peer) WHERE exposure <> '0';
 CREATE INDEX grants_at_risk_by_account ON grants (account) WHERE exposure <> '0';
 CREATE INDEX grants_to_strangers ON grants (role, at) WHERE exposure <> '0' AND stranger = 1;
+
+-- What a payer signed on rails that move money each time, as it left, and what came of it.
+CREATE TABLE signed_transactions (
+  network TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  bytes BLOB NOT NULL,
+  signature BLOB NOT NULL,
+  coins TEXT NOT NULL,
+  state TEXT NOT NULL,
+  UNIQUE (network, digest)
+) STRICT;
+CREATE INDEX unsettled_transactions ON signed_transactions (network) WHERE state = 'signed';
+
+-- What a transaction moved for a session: a payer's may pay several sellers, for a payee each counts once.
+CREATE TABLE transfers (
+  role TEXT NOT NULL,
+  network TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  session_id TEXT NOT NULL,
+  amount TEXT NOT NULL,
+  session_paid TEXT NOT NULL,
+  demand BLOB NOT NULL,
+  demand_signature BLOB NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX transfers_of_session ON transfers (role, session_id);
+CREATE INDEX transfers_of_transaction ON transfers (network, digest);
+CREATE UNIQUE INDEX payee_transfers_once ON transfers (network, digest) WHERE role = 'payee';
 `
 ]

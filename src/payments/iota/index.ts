@@ -1,0 +1,30 @@
+import type { AbortOptions, Hex } from '../../interface/index.ts'
+import type { IotaRail, IotaRailInit } from './rail.ts'
+
+export type { IotaRail, IotaRailInit } from './rail.ts'
+
+// The SDK takes a while to load: only who pays or is paid in IOTA waits for it.
+
+/**
+ * Both roles on the iota rail: payments by transactions whose memo is the digest of the invoice that they pay.
+ *
+ * @example
+ * ```ts
+ * const rail = await openIotaRail({ url, chainIdentifier, seed, issuer: peerId, assetId, transfers, budget, logger })
+ * ```
+ *
+ * @throws DdmError `networkMismatch`, `unreachable`
+ */
+export async function openIotaRail(init: IotaRailInit, options?: AbortOptions): Promise<IotaRail> {
+  const { connectRail } = await import('./rail.ts')
+  return connectRail(init, options)
+}
+
+/**
+ * @param seed - 32 bytes
+ * @returns the account's address, 32 bytes
+ */
+export async function iotaAddress(seed: Uint8Array): Promise<Hex> {
+  const { iotaAccount } = await import('./account.ts')
+  return iotaAccount(seed).address
+}

@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type AbortOptions,
+  DdmError,
+  faultPoint,
+  type Hex,
+  isTransfer,
+  type PayeeSession,
+  type PaymentPayload,
+  type Transfer,
+  type TransferPayload
+} from '../../interface/index.ts'
+import { FieldError, readAnyStatement, type Statement, verifyStatement } from '../../statements/index.ts'
+import { paymentProblem } from './judge.ts'
+import type { ExecutedTransaction } from './ledger-client.ts'
+import { paymentMemo } from './memo.ts'
+import type { IotaPayeeInit } from './payee.ts'
+
+/** A node may lag behind the one that executed the payment; the payment's own time-out is longer. */
+const EXECUTION_TIMEOUT_MS = 20_000
+const POLL_MS = 100
+
+interface SessionInit {
+  account: Hex
+  maximum: bigint
+  /** Nanos that the account holds. */
+  balance: bigint
+}
+
+/** What a session was paid, as the ledger shows it. */
+export class IotaPayeeSession implements PayeeSession {
+  readonly transfers = true
+  readonly base = undefined
+  readonly proof = undefined
+  readonly account: string
+  readonly covered: bigint
+  readonly #rail: IotaPayeeInit
+  readonly #init: SessionInit
+  #id: string | undefined
+  #credited = 0n
+  #open = true
+  #crediting: Promise<unknown> = Promise.resolve()
+
+  constructor(rail: IotaPayeeInit, init: SessionInit) {
+    this.#rail = rail
+    this.#init = init
+    this.account = init.account
+    this.covered = init.balance
+  }
+
+  get credited(): bigint {
+    return this.#credited
+  }
+
+  available(): undefined {
+    return undefined
+  }
+
+  async begin(sessionId: string): Promise<void> {
+    this.#id = sessionId
+  }
+
+  resume(sessionId: string, received: readonly Transfer[]): void {
+    this.#id = sessionId
+    for (const { sessionPaid } of received) if (sessionPaid > this.#credited) this.#credited = sessionPaid
+  }
+
+  verify(sessionPaid: bigint, payload: PaymentPayload | undefined): string | undefined {
+    const { maximum } = this.#init
+    if (!this.#open) return 'the session has ended'
+    if (sessionPaid > maximum) return `${sessionPaid} paid is above the session's maximum ${maximum}`
+    if (payload === undefined) return sessionPaid === 0n ? undefined : 'a payment on this rail names its transaction'
+    if (!isTransfer(payload)) return 'a payment on this rail names its transaction'
+    return this.#demandProblem(payload)
+  }
+
+  /** The invoice comes back with the payment: what was asked need not be remembered. */
+  #demandProblem({ demand }: TransferPayload): string | undefined {
+    try {
+      const statement = readAnyStatement(demand.payload, demand.signature)
+      const { kind, issuer } = statement
+      if (kind !== 'invoice' && kind !== 'accept') return `a payment answers an INVOICE or ACCEPT, not ${kind}`
+      if (issuer !== this.#rail.issuer) return `the payment answers a statement of ${issuer}`
+      const { session } = statement.content as Statement<'invoice' | 'accept'>
+      if (session.toString() !== this.#id) return `the payment answers an invoice of session ${session}`
+      return verifyStatement(statement) ? undefined : 'the invoice that the payment answers has a bad signature'
+    } catch (error) {
+      if (error instanceof FieldError) return `the payment answers no statement: ${error.message}`
+      throw error
+    }
+  }
+
+  credit(sessionPaid: bigint, payload: PaymentPayload | undefined, options?: AbortOptions): Promise<void> {
+    const crediting = this.#crediting.then(() => this.#credit(sessionPaid, payload, options))
+    this.#crediting = crediting.catch(() => {})
+    return crediting
+  }
+
+  async #credit(sessionPaid: bigint, payload: PaymentPayload | undefined, options: AbortOptions = {}): Promise<void> {
+    const problem = this.verify(sessionPaid, payload)
+    if (problem !== undefined) throw invalid(problem)
+    if (!isTransfer(payload) || sessionPaid <= this.#credited) return
+    const { client, transfers, payTo } = this.#rail
+    const { transaction, demand } = payload
+    const which = { network: client.network, transaction }
+    const known = await transfers.received(which, options)
+    if (known !== undefined) throw this.#paidBefore(known)
+    const executed = await this.#executed(transaction, options)
+    const amount = sessionPaid - this.#credited
+    const expected = { payer: this.#init.account, payTo, amount, memo: paymentMemo(demand) }
+    const wrong = paymentProblem(executed, expected)
+    if (wrong !== undefined) throw invalid(wrong)
+    faultPoint('payment.verified')
+    const transfer = { ...which, session: this.#id as string, amount, sessionPaid, demand, at: executed.at }
+    // No signal: a payment that arrived counts, whatever happens to the stream.
+    if (!(await transfers.putReceived(transfer))) throw invalid(`transaction ${transaction} has paid another invoice`)
+    this.#credited = sessionPaid
+    faultPoint('payment.stored')
+  }
+
+  #paidBefore({ transaction, session, sessionPaid }: Transfer): DdmError {
+    return invalid(`transaction ${transaction} has paid ${sessionPaid} of session ${session} before`)
+  }
+
+  /**
+   * @throws DdmError `unreachable` while the node does not know the transaction: no fault of the payer
+   */
+  async #executed(transaction: Hex, { signal }: AbortOptions): Promise<ExecutedTransaction> {
+    const { client } = this.#rail
+    const until = performance.now() + EXECUTION_TIMEOUT_MS
+    for (;;) {
+      const executed = await client.executed(transaction, signal === undefined ? {} : { signal })
+      if (executed !== undefined) return executed
+      if (performance.now() > until) {
+        throw new DdmError('unreachable', `the ledger does not show transaction ${transaction}; it may lag behind`)
+      }
+      await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal })
+    }
+  }
+
+  async suspend(): Promise<void> {
+    await this.#crediting
+  }
+
+  async end(): Promise<undefined> {
+    await this.#crediting
+    this.#open = false
+    return undefined
+  }
+}
+
+function invalid(text: string): DdmError {
+  return new DdmError('paymentInvalid', text)
+}

@@ -1,0 +1,80 @@
+import {
+  type AbortOptions,
+  type AssetId,
+  type ClaimResult,
+  DdmError,
+  type Hex,
+  type ListingPayment,
+  type Payee,
+  type PayeeRequest,
+  type PayeeSession,
+  type PaymentTerms,
+  type ResumeRequest,
+  type TransferStore
+} from '../../interface/index.ts'
+import { isAuthorized } from './account.ts'
+import { granularityFor, paymentFee } from './fees.ts'
+import type { LedgerClient } from './ledger-client.ts'
+import { IotaPayeeSession } from './payee-session.ts'
+
+export interface IotaPayeeInit {
+  client: LedgerClient
+  transfers: TransferStore
+  /** Account that is paid, 32 bytes. */
+  payTo: Hex
+  /** Peer ID that signs invoices. */
+  issuer: string
+  assetId: AssetId
+  /** Nanos per unit of gas, for the granularity that offers name. */
+  gasPrice: bigint
+  /** Most that the fee of a payment may be of it, in percent; invoices are that large where the window allows it. */
+  maxFeePercent: number
+}
+
+/** Seller's role on the iota rail: what its own ledger node shows as executed counts, and nothing else. */
+export class IotaPayee implements Payee {
+  readonly rail = 'iota'
+  readonly #init: IotaPayeeInit
+
+  constructor(init: IotaPayeeInit) {
+    this.#init = init
+  }
+
+  terms(listing: ListingPayment): PaymentTerms | undefined {
+    const { client, assetId, payTo, gasPrice, maxFeePercent } = this.#init
+    const { rail, network, asset } = listing
+    if (rail !== 'iota' || network !== client.network || asset !== assetId || listing.payTo !== payTo) return undefined
+    const { amount, count, unit } = listing.price
+    const price = { amount: BigInt(amount), count: BigInt(count), unit }
+    const k = granularityFor(price, paymentFee(gasPrice), maxFeePercent)
+    return { rail, price, network, asset, payTo, ...(k === undefined ? {} : { k }) }
+  }
+
+  async accept(request: PayeeRequest, options: AbortOptions = {}): Promise<PayeeSession> {
+    const { client } = this.#init
+    const { account, accountAuth } = request.order
+    if (account === undefined || accountAuth === undefined) {
+      throw new DdmError('paymentInvalid', 'the order has no account or no accountAuth')
+    }
+    if (!(await isAuthorized(account, accountAuth, client.network, request.binding))) {
+      throw new DdmError('paymentInvalid', `accountAuth is not signed by account ${account} for this order`)
+    }
+    await request.authorize?.(account)
+    const balance = await client.balance(account, options)
+    return new IotaPayeeSession(this.#init, { account, maximum: request.maximum, balance })
+  }
+
+  async resume({ sessionId, maximum, account }: ResumeRequest, options: AbortOptions = {}): Promise<PayeeSession> {
+    if (account === undefined) throw new DdmError('notFound', `session ${sessionId} names no paying account`)
+    const { client, transfers } = this.#init
+    const balance = await client.balance(account as Hex, options)
+    const session = new IotaPayeeSession(this.#init, { account: account as Hex, maximum, balance })
+    session.resume(sessionId, await transfers.receivedOf(sessionId, options))
+    return session
+  }
+
+  /** Payments have arrived when they count: there is nothing to claim. */
+  async claim(): Promise<ClaimResult> {
+    return { claimed: 0n, transactions: [], rejected: [] }
+  }
+}

@@ -1,0 +1,125 @@
+import {
+  type AbortOptions,
+  DdmError,
+  faultPoint,
+  type PayerSession,
+  type PaymentTerms,
+  type PayOptions,
+  priceOfOneRecord,
+  type RailOrder,
+  type Transfer,
+  type TransferPayload
+} from '../../interface/index.ts'
+import { paymentFee } from './fees.ts'
+import { paymentMemo } from './memo.ts'
+import type { IotaPayerInit } from './payer.ts'
+
+interface SessionInit {
+  terms: PaymentTerms
+  seller: string
+  maximum: bigint
+  order: RailOrder
+}
+
+/** Payments of one session, one after the other. */
+export class IotaPayerSession implements PayerSession {
+  readonly transfers = true
+  readonly order: RailOrder
+  readonly #rail: IotaPayerInit
+  readonly #init: SessionInit
+  #id: string | undefined
+  #paid = 0n
+  /** Of a payment, as of the last one. */
+  #fee = 0n
+  #last: TransferPayload | undefined
+  #open = true
+  #paying: Promise<unknown> = Promise.resolve()
+
+  constructor(rail: IotaPayerInit, init: SessionInit) {
+    this.#rail = rail
+    this.#init = init
+    this.order = init.order
+  }
+
+  get paid(): bigint {
+    return this.#paid
+  }
+
+  get payload(): TransferPayload | undefined {
+    return this.#last
+  }
+
+  async begin(sessionId: string): Promise<void> {
+    this.#id = sessionId
+  }
+
+  resume(sessionId: string, sent: readonly Transfer[]): void {
+    this.#id = sessionId
+    const last = sent.at(-1)
+    if (last === undefined) return
+    this.#paid = last.sessionPaid
+    this.#last = { transaction: last.transaction, demand: last.demand }
+  }
+
+  /** Nothing is consumed before its time here: there is no base. */
+  async accept(): Promise<void> {}
+
+  pay(sessionPaid: bigint, options: PayOptions = {}): Promise<TransferPayload | undefined> {
+    const paying = this.#paying.then(() => this.#pay(sessionPaid, options))
+    this.#paying = paying.catch(() => {})
+    return paying
+  }
+
+  async #pay(sessionPaid: bigint, { demand, signal }: PayOptions): Promise<TransferPayload | undefined> {
+    if (sessionPaid <= this.#paid) return this.#last
+    if (demand === undefined) {
+      throw new DdmError('internal', 'a payment on this rail names the statement that asks for it')
+    }
+    const { terms, seller, maximum } = this.#init
+    const session = this.#id
+    if (!this.#open || session === undefined || terms.payTo === undefined) {
+      throw new DdmError('internal', 'the session has ended; nothing more is paid for it')
+    }
+    if (sessionPaid > maximum) {
+      throw new DdmError('budget', `paying ${sessionPaid} is above the session's maximum ${maximum}`, {
+        details: { need: `${sessionPaid}`, limit: `${maximum}` }
+      })
+    }
+    const options = signal === undefined ? {} : { signal }
+    const amount = sessionPaid - this.#paid
+    this.#fee = paymentFee(await this.#rail.client.gasPrice(options))
+    const unitPrice = priceOfOneRecord(terms.price, 1n)
+    await this.#rail.budget.reserve({ seller, session, amount: amount + this.#fee, unitPrice }, options)
+    const { transaction } = await this.#rail.wallet.send(
+      {
+        output: { to: terms.payTo, amount },
+        memo: paymentMemo(demand),
+        transfer: { session, amount, sessionPaid, demand }
+      },
+      options
+    )
+    this.#paid = sessionPaid
+    this.#last = { transaction, demand }
+    faultPoint('payment.stored')
+    return this.#last
+  }
+
+  suspend(options?: AbortOptions): Promise<void> {
+    return this.#settle(options)
+  }
+
+  async end(_due: bigint, options?: AbortOptions): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
+    await this.#settle(options)
+  }
+
+  /** Fees are spent too. What may yet be carried out stays reserved. */
+  async #settle(options?: AbortOptions): Promise<void> {
+    const session = this.#id
+    if (session === undefined) return
+    const sent = await this.#rail.transfers.sent(session, options)
+    const spent = sent.reduce((sum, { amount }) => sum + amount, 0n)
+    await this.#rail.budget.settle({ session, used: spent + BigInt(sent.length) * this.#fee }, options)
+  }
+}
