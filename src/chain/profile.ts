@@ -5,6 +5,7 @@ import type {
   Address,
   AssetId,
   Hex,
+  IotaNetwork,
   NetworkId,
   NetworkProfile,
   NetworkToken
@@ -95,6 +96,26 @@ function bootstrapAddress(value: unknown, path: string): string {
   return value
 }
 
+function httpUrl(value: unknown, path: string): string {
+  const url = typeof value === 'string' ? URL.parse(value) : null
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+    fail(path, `must be an http or https URL, is ${show(value)}`)
+  }
+  return value as string
+}
+
+function iotaNetwork(value: unknown): IotaNetwork {
+  const { chainIdentifier, rpcUrl, faucetUrl } = fields(value, 'iota', ['chainIdentifier', 'rpcUrl'], ['faucetUrl'])
+  if (typeof chainIdentifier !== 'string' || !/^[0-9a-f]{8}$/.test(chainIdentifier)) {
+    fail('iota.chainIdentifier', `must be 8 hex digits, is ${show(chainIdentifier)}`)
+  }
+  return {
+    chainIdentifier,
+    rpcUrl: httpUrl(rpcUrl, 'iota.rpcUrl'),
+    ...(faucetUrl === undefined ? {} : { faucetUrl: httpUrl(faucetUrl, 'iota.faucetUrl') })
+  }
+}
+
 function token(value: unknown, path: string): NetworkToken {
   const object = fields(value, path, ['address', 'symbol', 'decimals', 'name', 'version'])
   return {
@@ -119,7 +140,7 @@ function token(value: unknown, path: string): NetworkToken {
  */
 export function parseProfile(value: unknown): NetworkProfile {
   const parsed = typeof value === 'string' ? parseJson(value) : value
-  const root = fields(parsed, 'the file', ['v', 'name', 'chain', 'contracts', 'tokens', 'bootstrap'])
+  const root = fields(parsed, 'the file', ['v', 'name', 'chain', 'contracts', 'tokens', 'bootstrap'], ['iota'])
   if (root.v !== 1) fail('v', `must be 1, is ${show(root.v)}; a newer DDM may have written it`)
   if (typeof root.name !== 'string' || !NAME.test(root.name)) {
     fail('name', `must be 1 to 32 lower-case letters, digits or hyphens, is ${show(root.name)}`)
@@ -153,7 +174,8 @@ export function parseProfile(value: unknown): NetworkProfile {
       allowanceCollector: address(contracts.allowanceCollector, 'contracts.allowanceCollector')
     },
     tokens: list(root.tokens, 'tokens', token, 1),
-    bootstrap: list(root.bootstrap, 'bootstrap', bootstrapAddress)
+    bootstrap: list(root.bootstrap, 'bootstrap', bootstrapAddress),
+    ...(root.iota === undefined ? {} : { iota: iotaNetwork(root.iota) })
   }
 }
 

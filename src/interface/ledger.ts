@@ -1,5 +1,5 @@
 import type { AbortOptions, Hex } from './common.ts'
-import type { ChannelConfig, PaymentPayload, VoucherPayload } from './payment.ts'
+import type { ChannelConfig, PaymentPayload, RailName, VoucherPayload } from './payment.ts'
 
 /** A signed statement as it went over the wire: the payload bytes that were signed, never re-encoded. */
 export interface SignedStatement {
@@ -27,7 +27,7 @@ export interface SessionRecord {
   /** Name in the transition table of the role. */
   state: string
   /** Rail and, on evm, channel. */
-  rail: string
+  rail: RailName
   channelId?: Hex
   /** Offset of the first record. */
   start: bigint

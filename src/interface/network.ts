@@ -1,9 +1,15 @@
-import type { Address, Hex } from './common.ts'
+import type { Address, AssetId, Hex, NetworkId } from './common.ts'
+import { DdmError } from './errors.ts'
+import type { RailName } from './payment.ts'
 
-export interface NetworkToken {
-  address: Address
+/** What amounts are counted in: `10 ** decimals` atomic units are one whole token. */
+export interface Currency {
   symbol: string
   decimals: number
+}
+
+export interface NetworkToken extends Currency {
+  address: Address
   /** EIP-712 domain of the token, for EIP-3009. */
   name: string
   version: string
@@ -38,4 +44,35 @@ export interface NetworkProfile {
   tokens: NetworkToken[]
   /** Multiaddrs with /p2p/ of bootstrap nodes. */
   bootstrap: string[]
+  /** Where the iota rail pays; without it there is none. */
+  iota?: IotaNetwork
+}
+
+export interface IotaNetwork {
+  /** First four bytes of the genesis checkpoint's digest: a node that serves another network is not used. */
+  chainIdentifier: string
+  rpcUrl: string
+  /** Gives away coins: local and test networks only. */
+  faucetUrl?: string
+}
+
+/** One whole IOTA is 10⁹ nanos. */
+const IOTA: Currency = { symbol: 'IOTA', decimals: 9 }
+
+/** CAIP-2 name: `iota:6364aad5`. */
+export function iotaNetworkId({ chainIdentifier }: IotaNetwork): NetworkId {
+  return `iota:${chainIdentifier}`
+}
+
+/** CAIP-19 name of the network's own coin (SLIP-44 type 4218). */
+export function iotaAssetId(network: IotaNetwork): AssetId {
+  return `${iotaNetworkId(network)}/slip44:4218`
+}
+
+/** What a rail pays in on this network: the profile's first token, or IOTA. */
+export function currencyOf({ name, tokens }: Pick<NetworkProfile, 'name' | 'tokens'>, rail: RailName): Currency {
+  if (rail === 'iota') return IOTA
+  const [first] = tokens
+  if (first === undefined) throw new DdmError('config', `network profile ${name} names no token`)
+  return first
 }

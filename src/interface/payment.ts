@@ -119,6 +119,8 @@ export interface Payer {
     listing: ListingPayment,
     options?: AbortOptions
   ) => string | undefined | Promise<string | undefined>
+  /** Why the wallet cannot pay even one record of a listing now; undefined when it can. */
+  lacks?: (listing: ListingPayment, options?: AbortOptions) => Promise<string | undefined>
   /** What one payment costs besides its amount, atomic units of the asset; undefined where it costs nothing. */
   fee?: (terms: Pick<PaymentTerms, 'sponsored'>, options?: AbortOptions) => Promise<bigint>
   /**

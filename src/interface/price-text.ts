@@ -1,11 +1,11 @@
 import { formatUnits } from './amount.ts'
 import type { PriceUnit } from './listing.ts'
-import type { NetworkToken } from './network.ts'
+import type { Currency } from './network.ts'
 
 /** `0.0001 USDC per record`; the amount is atomic units. */
 export function priceText(
   price: { amount: bigint | string; count: bigint | number; unit: PriceUnit },
-  token: NetworkToken
+  token: Currency
 ): string {
   const amount = BigInt(price.amount)
   if (amount === 0n) return 'free'

@@ -1,5 +1,6 @@
 import type { AbortOptions } from './common.ts'
 import type { SessionRole } from './ledger.ts'
+import type { RailName } from './payment.ts'
 
 /**
  * Trust that grows (docs/specs/sdpp.md, Money). A seller gives credit, a buyer pays ahead; both keep the same book, each
@@ -82,6 +83,8 @@ export interface TrustStore {
 
 export interface TrustRequest {
   role: SessionRole
+  /** Each currency has a book of its own. @default 'evm' */
+  rail?: RailName
   peer: string
   account?: string
   /** Price of one record: what a stranger gets. */

@@ -83,7 +83,8 @@ export class Expiry {
       ...(record.channelId === undefined ? {} : { channelId: record.channelId }),
       terms: { rail: entry.rail, price: { amount, count, unit } },
       peer: record.peer,
-      maximum: stored.order.content.maximum
+      maximum: stored.order.content.maximum,
+      ...(stored.order.content.account === undefined ? {} : { account: stored.order.content.account })
     }
     if (role === 'seller') {
       const session = await payees.find((payee) => payee.rail === rail)?.resume(request, options)

@@ -12,6 +12,7 @@ export interface HomePaths {
   wallet: string
   voucher: string
   receiver: string
+  iota: string
   config: string
   /** Profile of the network that this home has joined. */
   network: string
@@ -36,6 +37,7 @@ export function homePaths(root: string): HomePaths {
     wallet: join(root, 'wallet.json'),
     voucher: join(root, 'voucher.json'),
     receiver: join(root, 'receiver.json'),
+    iota: join(root, 'iota.json'),
     config: join(root, 'config.json'),
     network: join(root, 'network.json'),
     ledger: join(root, 'ledger.db'),

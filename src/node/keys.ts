@@ -5,6 +5,7 @@ import { DdmError } from '../interface/index.ts'
 import { errnoOf } from './files.ts'
 import { ensurePrivateFolder, type HomePaths } from './home.ts'
 import { type EvmKey, evmKey, generateEvmSecret } from './keys/evm-key.ts'
+import { generateIotaSecret, type IotaKey, iotaKey } from './keys/iota-key.ts'
 import { createKeyFile, type KeyKind, readKeyFile, type StoredKey } from './keys/key-file.ts'
 import type { PassphraseSource } from './keys/passphrase.ts'
 
@@ -18,6 +19,8 @@ export interface Keys extends IdentityKey {
   voucherSigner: EvmKey
   /** The channel's `receiverAuthorizer` of a seller: authorises claims and refunds. `receiver.json` */
   receiverAuthorizer: EvmKey
+  /** Account that pays and is paid on the iota rail; on networks that have one. `iota.json` */
+  iota?: IotaKey
 }
 
 export interface IdentityKey {
@@ -34,6 +37,8 @@ export interface LoadKeysOptions {
   passphrase?: string | PassphraseSource
   /** Write new key files without encryption, marked so: development and test networks only. @default false */
   insecureDevKeys?: boolean
+  /** The network has an iota rail. @default false */
+  iota?: boolean
 }
 
 /**
@@ -56,7 +61,8 @@ export async function loadKeys(paths: HomePaths, options: LoadKeysOptions = {}):
     load(paths.voucher, 'voucher'),
     load(paths.receiver, 'receiver')
   ])
-  return { identity, wallet, voucherSigner, receiverAuthorizer, unencrypted }
+  const keys = { identity, wallet, voucherSigner, receiverAuthorizer, unencrypted }
+  return options.iota === true ? { ...keys, iota: await loadIotaKey(paths.iota, options, unencrypted) } : keys
 }
 
 /** The peer identity alone: all that a bootstrap node has. */
@@ -95,6 +101,16 @@ async function loadEvmKey(
   const key = await evmKey(stored.secret)
   if (key?.address !== stored.public) throw notTheKey(path, stored.public)
   return key as EvmKey
+}
+
+async function loadIotaKey(path: string, options: LoadKeysOptions, unencrypted: string[]): Promise<IotaKey> {
+  const stored = await loadOrCreate(path, 'iota', options, unencrypted, async () => {
+    const secret = generateIotaSecret()
+    return { secret, public: (await iotaKey(secret))?.address ?? '' }
+  })
+  const key = await iotaKey(stored.secret)
+  if (key?.address !== stored.public) throw notTheKey(path, stored.public)
+  return key as IotaKey
 }
 
 async function loadOrCreate(

@@ -1,7 +1,7 @@
-import { DdmError, formatUnits, type NetworkToken, type Price, type PriceUnit, parseUnits } from '../interface/index.ts'
+import { type Currency, DdmError, formatUnits, type Price, type PriceUnit, parseUnits } from '../interface/index.ts'
 
 /** Whole tokens as people write them, or atomic units: `'0.05'` or `50000n`. */
-export function atomicAmount(value: string | bigint, token: NetworkToken, name: string): bigint {
+export function atomicAmount(value: string | bigint, token: Currency, name: string): bigint {
   return typeof value === 'bigint' ? value : parseUnits(value, token.decimals, name)
 }
 
@@ -14,7 +14,7 @@ export function atomicAmount(value: string | bigint, token: NetworkToken, name: 
  * priceFromText('0.0000001', { unit: 'record', count: 1 }, usdc) // { amount: 1n, count: 10n, unit: 'record' }
  * ```
  */
-export function priceFromText(text: string, per: { unit: PriceUnit; count: number }, token: NetworkToken): Price {
+export function priceFromText(text: string, per: { unit: PriceUnit; count: number }, token: Currency): Price {
   if (!Number.isSafeInteger(per.count) || per.count < 1) {
     throw new DdmError('usage', `a price is per 1 or more ${per.unit}s, not per ${per.count}`)
   }
@@ -31,6 +31,6 @@ export function priceFromText(text: string, per: { unit: PriceUnit; count: numbe
   return { amount: reduced, count, unit: per.unit }
 }
 
-export function tokenText(amount: bigint, token: NetworkToken): string {
+export function tokenText(amount: bigint, token: Currency): string {
   return `${formatUnits(amount, token.decimals)} ${token.symbol}`
 }

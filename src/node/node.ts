@@ -57,7 +57,12 @@ async function startNode(init: NodeInit, closers: Closers, options: AbortOptions
   const profile = withOverrides(await loadProfile(init.network, paths), config)
   const insecureDevKeys = init.insecureDevKeys ?? config.insecureDevKeys
   const passphrase = init.passphrase ?? passphraseFrom()
-  const keys = await loadKeys(paths, { create: true, insecureDevKeys, passphrase })
+  const keys = await loadKeys(paths, {
+    create: true,
+    insecureDevKeys,
+    passphrase,
+    iota: profile.iota !== undefined
+  })
   for (const file of keys.unencrypted) logger.warn('key file is not encrypted', { file })
 
   const { account, wallet } = walletOf(keys)
@@ -83,7 +88,8 @@ async function startNode(init: NodeInit, closers: Closers, options: AbortOptions
   faultPoint('recovery.opened')
   if (profile.chain.dev === true) await fundOnDevChain(chain, account, profile, options)
   const signer = createSigner(network.peerId.toString(), keys.identity.raw.subarray(0, 32))
-  const { payers, payees } = await createRails({ chain, ledger, paths, keys, config, profile, logger })
+  const rails = await createRails({ chain, ledger, paths, keys, config, profile, signer, logger }, options)
+  closers.add(() => rails.close())
   const registry = createRegistry(
     {
       chain: chain.registry,
@@ -110,8 +116,7 @@ async function startNode(init: NodeInit, closers: Closers, options: AbortOptions
     network,
     chain,
     signer,
-    payers,
-    payees,
+    rails,
     registry
   }
   const node = new RunningNode(parts, closers)

@@ -1,22 +1,47 @@
-import { DdmError, due, type Listing, type NetworkToken, type Price, priceText } from '../interface/index.ts'
+import {
+  type Currency,
+  DdmError,
+  due,
+  type Listing,
+  type ListingPayment,
+  type Price,
+  priceText
+} from '../interface/index.ts'
 import type { OrderWish } from '../protocols/sdpp/index.ts'
+import type { NodeConfig } from './config.ts'
 import { atomicAmount, priceFromText, tokenText } from './money.ts'
 import type { BuyOptions } from './types.ts'
 
 /** What a node allows a purchase when its caller says nothing; atomic units. */
 export interface WishDefaults {
-  token: NetworkToken
+  currency: Currency
   prepay: bigint
   maximum: bigint
+}
+
+export function wishDefaults(
+  currency: Currency,
+  { prepay, budgetPerSession }: Pick<NodeConfig, 'prepay' | 'budgetPerSession'>
+): WishDefaults {
+  return {
+    currency,
+    prepay: atomicAmount(prepay, currency, 'prepay'),
+    maximum: atomicAmount(budgetPerSession, currency, 'budgetPerSession')
+  }
 }
 
 /** Highest price per unit, as a fraction. */
 export type PriceLimit = Pick<Price, 'amount' | 'count'>
 
 /** What a caller asks for, as an ORDER says it. */
-export function orderWish(listing: Listing, options: BuyOptions, defaults: WishDefaults): OrderWish {
+export function orderWish(
+  listing: Listing,
+  payment: ListingPayment,
+  options: BuyOptions,
+  defaults: WishDefaults
+): OrderWish {
   const { records, from, max, k, prepay, duration } = options
-  const { token } = defaults
+  const { currency } = defaults
   const quantity = records === undefined ? undefined : BigInt(records)
   if (quantity !== undefined && quantity < 1n) throw new DdmError('usage', `--records ${quantity} is not 1 or more`)
   const finite = listing.document.cadence?.mode === 'finite'
@@ -27,20 +52,19 @@ export function orderWish(listing: Listing, options: BuyOptions, defaults: WishD
     ...(k === undefined ? {} : { k: BigInt(k) }),
     ...(prepay === undefined
       ? { prepay: defaults.prepay }
-      : { prepay: atomicAmount(prepay, token, 'prepay'), prepayForAll: true }),
-    maximum: max === undefined ? defaultMaximum(listing, quantity, defaults.maximum) : atomicAmount(max, token, 'max')
+      : { prepay: atomicAmount(prepay, currency, 'prepay'), prepayForAll: true }),
+    maximum:
+      max === undefined ? defaultMaximum(payment, quantity, defaults.maximum) : atomicAmount(max, currency, 'max')
   }
 }
 
-export function priceLimit({ document }: Listing, maxPrice: string | undefined, token: NetworkToken) {
-  const per = document.payment[0]?.price ?? { unit: 'record' as const, count: 1 }
-  return maxPrice === undefined ? undefined : priceFromText(maxPrice, { unit: per.unit, count: 1 }, token)
+export function priceLimit({ price }: ListingPayment, maxPrice: string | undefined, currency: Currency) {
+  return maxPrice === undefined ? undefined : priceFromText(maxPrice, { unit: price.unit, count: 1 }, currency)
 }
 
 /** What the wanted records cost at the listing's price, else what the node allows a session. */
-function defaultMaximum({ document }: Listing, quantity: bigint | undefined, maximum: bigint): bigint {
-  const price = document.payment[0]?.price
-  if (price === undefined || quantity === undefined || price.unit !== 'record') return maximum
+function defaultMaximum({ price }: ListingPayment, quantity: bigint | undefined, maximum: bigint): bigint {
+  if (quantity === undefined || price.unit !== 'record') return maximum
   return due(
     { amount: BigInt(price.amount), count: BigInt(price.count), unit: price.unit },
     { n: quantity, records: quantity, bytes: 0n }
@@ -50,19 +74,16 @@ function defaultMaximum({ document }: Listing, quantity: bigint | undefined, max
 /** What the listing says is known before anybody is dialled; the offer is held against the same limits again. */
 export function checkListed(
   listing: Listing,
+  payment: ListingPayment,
   wish: OrderWish,
   limit: PriceLimit | undefined,
-  token: NetworkToken
+  currency: Currency
 ): void {
-  if (listing.status !== 'active') {
-    throw new DdmError('refused', `listing ${listing.id} ("${listing.document.title}") is ${listing.status}`)
-  }
-  const prices = listing.document.payment.map(({ price: { amount, count, unit } }): Price => {
-    return { amount: BigInt(amount), count: BigInt(count), unit }
-  })
-  const least = prices.map((price) => due(price, { n: 1n, records: 1n, bytes: 1n })).sort((a, b) => (a < b ? -1 : 1))[0]
-  if (least !== undefined && least > wish.maximum && !isGivenAway(listing, wish)) {
-    const [have, need] = [tokenText(wish.maximum, token), tokenText(least, token)]
+  const { amount, count, unit } = payment.price
+  const price: Price = { amount: BigInt(amount), count: BigInt(count), unit }
+  const least = due(price, { n: 1n, records: 1n, bytes: 1n })
+  if (least > wish.maximum && !isGivenAway(listing, wish)) {
+    const [have, need] = [tokenText(wish.maximum, currency), tokenText(least, currency)]
     throw new DdmError(
       'priceAboveLimit',
       `one record of listing ${listing.id} costs ${need}, more than the maximum ${have}`,
@@ -71,13 +92,15 @@ export function checkListed(
       }
     )
   }
-  const [first] = prices
-  if (limit === undefined || first === undefined) return
-  if (prices.some((price) => price.amount * limit.count <= limit.amount * price.count)) return
-  const [asked, allowed] = [priceText(first, token), priceText({ ...limit, unit: first.unit }, token)]
+  if (limit === undefined || price.amount * limit.count <= limit.amount * price.count) return
+  const [asked, allowed] = [priceText(price, currency), priceText({ ...limit, unit }, currency)]
   throw new DdmError('priceAboveLimit', `listing ${listing.id} costs ${asked}, more than your limit ${allowed}`, {
     details: { price: asked, limit: allowed }
   })
+}
+
+export function checkActive({ id, status, document }: Listing): void {
+  if (status !== 'active') throw new DdmError('refused', `listing ${id} ("${document.title}") is ${status}`)
 }
 
 /** All that is ordered lies in the free range. */

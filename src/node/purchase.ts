@@ -82,9 +82,10 @@ export class RunningPurchase implements Purchase {
   get status(): PurchaseStatus {
     const status = this.#last?.status ?? NOTHING
     const seconds = this.#firstRecordAt === undefined ? 0 : (performance.now() - this.#firstRecordAt) / 1000
-    const { source, resumes, narrow } = this.#opener
+    const { source, resumes, narrow, rail } = this.#opener
     return {
       ...status,
+      rail,
       resolvedThrough: source,
       resumes,
       ...(narrow === undefined ? {} : { narrow }),
@@ -180,6 +181,7 @@ export class RunningPurchase implements Purchase {
       session: id,
       listing,
       seller,
+      rail: this.#opener.rail ?? 'evm',
       records: received,
       due: owed,
       paid,

@@ -1,16 +1,14 @@
-import { assetId as assetIdOf, type Chain, defaultToken, networkId as networkIdOf } from '../chain/index.ts'
+import { type Chain, defaultToken } from '../chain/index.ts'
 import {
   type AbortOptions,
   type Address,
   type ClaimResult,
+  currencyOf,
   DdmError,
   type Hex,
   type Listing,
   type NetworkProfile,
   type NetworkToken,
-  type Payee,
-  type Payer,
-  parseUnits,
   type SearchQuery,
   type SessionRecord,
   type TrustLedger
@@ -42,12 +40,15 @@ import type { HomePaths } from './home.ts'
 import type { Keys } from './keys.ts'
 import type { NodeLogger } from './logger.ts'
 import type { Network } from './network.ts'
+import { wishDefaults } from './order-wish.ts'
 import { RunningPurchase } from './purchase.ts'
+import { quote } from './quote.ts'
+import { createTrust } from './rail-trust.ts'
+import type { Rails } from './rails.ts'
 import { Receipts } from './receipts.ts'
-import { Sales } from './sales.ts'
+import { Sales, waysToBePaid } from './sales.ts'
 import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
-import { createTrustLedger } from './trust.ts'
-import type { BuyOptions, DdmNode, Purchase, Sale, SellOptions } from './types.ts'
+import type { BuyOptions, DdmNode, Purchase, Quote, Sale, SellOptions } from './types.ts'
 import { setFrozen, walletStatus } from './wallet.ts'
 
 export interface NodeParts {
@@ -61,8 +62,7 @@ export interface NodeParts {
   network: Network
   chain: Chain
   signer: StatementSigner
-  payers: readonly Payer[]
-  payees: readonly Payee[]
+  rails: Rails
   registry: RegistryService
 }
 
@@ -83,11 +83,11 @@ export class RunningNode implements DdmNode {
   readonly channels: Channels
 
   constructor(parts: NodeParts, closers: Closers) {
-    const { config, profile, registry, ledger, network, chain, payees, logger, signer } = parts
+    const { config, profile, registry, ledger, network, chain, rails, logger, signer } = parts
+    const { payers, payees } = rails
     this.#parts = parts
     this.#closers = closers
     this.#token = defaultToken(profile)
-    const { decimals } = this.#token
     const access = new Access({
       maxSessions: config.maxSessionsPerBuyer,
       ordersPerMinute: config.orderRatePerBuyer,
@@ -101,10 +101,8 @@ export class RunningNode implements DdmNode {
       listingId: (salt) => chain.registry.listingId(this.account, salt),
       peerId: this.peerId,
       account: this.account,
-      networkId: networkIdOf(profile),
-      assetId: assetIdOf(profile),
-      token: this.#token,
-      credit: parseUnits(config.credit, decimals, 'credit'),
+      ways: waysToBePaid(profile, rails),
+      credit: config.credit,
       logger
     })
     this.#claims = new Claims({
@@ -112,11 +110,8 @@ export class RunningNode implements DdmNode {
       onHead: (listener) => chain.registry.onHead(listener),
       logger
     })
-    this.#trust = createTrustLedger({
-      store: ledger.trust,
-      strangerCredit: parseUnits(config.strangerCredit, decimals, 'strangerCredit')
-    })
-    this.#expiry = new Expiry({ sessions: ledger.sessions, payers: parts.payers, payees, trust: this.#trust, logger })
+    this.#trust = createTrust(parts)
+    this.#expiry = new Expiry({ sessions: ledger.sessions, payers, payees, trust: this.#trust, logger })
     this.#funded = new FundedPeers({ sessions: ledger.sessions, payees, logger })
     network.setFunded(this.#funded.has)
     this.#seller = sdppSeller({ onSessionEnd: ({ refund }) => this.#onSessionEnd(refund) })({
@@ -130,7 +125,7 @@ export class RunningNode implements DdmNode {
     })
     this.receipts = new Receipts({ ledger, blocks: network.blocks })
     this.channels = new Channels({
-      payers: parts.payers,
+      payers,
       payees,
       sessions: ledger.sessions,
       token: this.#token,
@@ -179,23 +174,27 @@ export class RunningNode implements DdmNode {
     return requestMenu(stream, peerId, { clock: systemClock, logger: logger.child('menu') }, options)
   }
 
+  async quote(listing: string | Listing, options: Pick<BuyOptions, 'rail' | 'k' | 'signal'> = {}): Promise<Quote> {
+    const { rails, config, registry } = this.#parts
+    const found = typeof listing === 'string' ? await registry.get(listing, options) : listing
+    return quote(found, rails.payers, config, options)
+  }
+
   buy(listing: string | Listing, options: BuyOptions = {}): Purchase {
     return this.#purchase({ listing }, options)
   }
 
   #purchase(target: PurchaseTarget, options: BuyOptions): Purchase {
-    const { network, signer, ledger, payers, logger, config, registry } = this.#parts
-    const { decimals } = this.#token
+    const { network, signer, ledger, rails, logger, config, registry, profile } = this.#parts
     const components: PurchaseComponents = {
       network,
       signer,
       sessions: ledger.sessions,
-      payers,
+      payers: rails.payers,
+      rails: config.rails,
       trust: this.#trust,
-      token: this.#token,
+      defaults: (rail) => wishDefaults(currencyOf(profile, rail), config),
       logger: logger.child('buyer'),
-      prepay: parseUnits(config.prepay, decimals, 'prepay'),
-      maximum: parseUnits(config.budgetPerSession, decimals, 'budgetPerSession'),
       find: (id, findOptions) => registry.get(id, findOptions)
     }
     const purchase = new RunningPurchase(target, options, components)
@@ -214,8 +213,8 @@ export class RunningNode implements DdmNode {
     list: (options) => this.#parts.ledger.sessions.list(undefined, options),
     get: (id, options) => findSession(this.#parts.ledger.sessions, id, options),
     exposure: (record, options) => {
-      const { payers, payees, ledger } = this.#parts
-      return exposureOfSession(record, { payers, payees, channels: ledger.channels }, options)
+      const { rails, ledger } = this.#parts
+      return exposureOfSession(record, { ...rails, channels: ledger.channels }, options)
     },
     resume: (id, options) => this.#resume(id, options)
   }

@@ -1,25 +1,32 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { assetId, networkId } from '../chain/index.ts'
 import { feed, type OpenProductLog, openProductLog, type RecordTransform } from '../data/index.ts'
 import {
   type AbortOptions,
   type Address,
   type AssetId,
   type BlockStore,
+  type Currency,
+  currencyOf,
   DdmError,
   type Hex,
+  iotaAssetId,
+  iotaNetworkId,
   type Listing,
   type ListingDraft,
   type ListingPayment,
   type Logger,
   type NetworkId,
-  type NetworkToken,
+  type NetworkProfile,
   type Payee,
+  type RailName,
   type Registry
 } from '../interface/index.ts'
 import type { Catalog, Product } from '../protocols/sdpp/index.ts'
 import type { Access } from './access.ts'
 import { atomicAmount, priceFromText } from './money.ts'
+import type { Rails } from './rails.ts'
 import type { Sale, SellOptions } from './types.ts'
 
 export interface SalesComponents {
@@ -29,13 +36,36 @@ export interface SalesComponents {
   listingId: (salt: Hex) => Hex
   peerId: string
   account: Address
-  networkId: NetworkId
-  assetId: AssetId
-  token: NetworkToken
+  /** The first is meant where a price names no currency. */
+  ways: readonly [WayToBePaid, ...WayToBePaid[]]
   access: Access
-  /** Default credit per session, atomic units. */
-  credit: bigint
+  /** Default credit per session, whole tokens of each currency. */
+  credit: string
   logger: Logger
+}
+
+/** One of the currencies that this node is paid in. */
+export interface WayToBePaid {
+  rail: RailName
+  network: NetworkId
+  asset: AssetId
+  payTo: Hex
+  currency: Currency
+}
+
+export function waysToBePaid(profile: NetworkProfile, { accounts }: Pick<Rails, 'accounts'>): SalesComponents['ways'] {
+  const { evm, iota } = accounts
+  const token: WayToBePaid = {
+    rail: 'evm',
+    network: networkId(profile),
+    asset: assetId(profile),
+    payTo: evm as Hex,
+    currency: currencyOf(profile, 'evm')
+  }
+  if (iota === undefined || profile.iota === undefined) return [token]
+  const { iota: network } = profile
+  const currency = currencyOf(profile, 'iota')
+  return [token, { rail: 'iota', network: iotaNetworkId(network), asset: iotaAssetId(network), payTo: iota, currency }]
 }
 
 /** What OFFER states when the listing names no limit. */
@@ -62,7 +92,7 @@ export class Sales implements Catalog {
   }
 
   async sell(options: SellOptions): Promise<Sale> {
-    const { blocks, payees, logger, token } = this.#components
+    const { blocks, payees, logger } = this.#components
     const draft = this.#draft(options)
     const id = this.#components.listingId(draft.salt)
     if (this.#offered.has(id)) {
@@ -75,7 +105,7 @@ export class Sales implements Catalog {
       listing,
       log,
       payees,
-      credit: options.credit === undefined ? this.#components.credit : atomicAmount(options.credit, token, 'credit'),
+      ...this.#credits(options),
       ...(options.credit === undefined ? {} : { creditForAll: true }),
       k: granularity(options.k),
       ...(options.invoicing === undefined ? {} : { invoicing: options.invoicing })
@@ -142,17 +172,36 @@ export class Sales implements Catalog {
         description: options.description ?? options.title,
         ...(options.keywords === undefined ? {} : { keywords: options.keywords }),
         seller: { peerId, account },
-        payment: [this.#payment(options)]
+        payment: [options, ...(options.otherPrices ?? [])].map((price) => this.#payment(price))
       }
     }
   }
 
-  #payment({ price, per }: SellOptions): ListingPayment {
-    const { networkId, assetId, account, token } = this.#components
-    const { amount, count, unit } = priceFromText(price, per ?? { unit: 'record', count: 1 }, token)
-    const stated = { amount: amount.toString(), count: Number(count), unit }
-    if (amount === 0n) return { rail: 'free', price: stated }
-    return { rail: 'evm', network: networkId, asset: assetId, payTo: account, price: stated }
+  /** What a session may owe, in each currency. */
+  #credits({ credit = this.#components.credit }: SellOptions): Pick<Product, 'credit' | 'credits'> {
+    const { ways } = this.#components
+    const all = ways.map(({ rail, currency }) => [rail, atomicAmount(credit, currency, 'credit')] as const)
+    return { credit: all[0]?.[1] ?? 0n, credits: Object.fromEntries(all) }
+  }
+
+  #payment({ price: written, per }: Pick<SellOptions, 'price' | 'per'>): ListingPayment {
+    const { text, way } = this.#wayOf(written)
+    const { amount, count, unit } = priceFromText(text, per ?? { unit: 'record', count: 1 }, way.currency)
+    const price = { amount: amount.toString(), count: Number(count), unit }
+    if (amount === 0n) return { rail: 'free', price }
+    const { rail, network, asset, payTo } = way
+    return { rail, network, asset, payTo, price }
+  }
+
+  /** `0.01 IOTA`: the currency names the rail. */
+  #wayOf(written: string): { text: string; way: WayToBePaid } {
+    const { ways } = this.#components
+    const [text = '', symbol, ...more] = written.trim().split(/\s+/)
+    if (symbol === undefined) return { text, way: ways[0] }
+    const way = ways.find(({ currency }) => currency.symbol.toLowerCase() === symbol.toLowerCase())
+    if (way !== undefined && more.length === 0) return { text, way }
+    const known = ways.map(({ currency }) => currency.symbol).join(', ')
+    throw new DdmError('usage', `price "${written}" is in none of the currencies of this network: ${known}`)
   }
 }
 

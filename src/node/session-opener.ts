@@ -1,13 +1,12 @@
 import {
   type AbortOptions,
   DdmError,
-  formatUnits,
   type Hex,
   type Listing,
   type ListingDocument,
   type Logger,
-  type NetworkToken,
   type Payer,
+  type RailName,
   type RandomBytes,
   type RecordValidator,
   type SessionStore,
@@ -26,10 +25,12 @@ import {
 } from '../protocols/sdpp/index.ts'
 import type { StatementSigner, StatementVerifier } from '../statements/index.ts'
 import { keepDocument, readDocument } from './listing-document.ts'
+import { tokenText } from './money.ts'
 import type { Network, ResolvedPeer } from './network.ts'
-import { checkListed, orderWish, priceLimit } from './order-wish.ts'
+import { checkActive, checkListed, orderWish, priceLimit, type WishDefaults } from './order-wish.ts'
 import { recordCheck } from './record-check.ts'
 import type { BuyOptions } from './types.ts'
+import { chooseWay } from './way-to-pay.ts'
 import { type NarrowWindow, narrowWindow } from './window-check.ts'
 
 export interface PurchaseComponents {
@@ -38,11 +39,11 @@ export interface PurchaseComponents {
   sessions: SessionStore
   payers: readonly Payer[]
   trust: TrustLedger
-  token: NetworkToken
+  /** Ways to pay, the preferred first. */
+  rails: readonly RailName[]
+  /** What a purchase is allowed when its caller says nothing, in the currency of a rail. */
+  defaults: (rail: RailName) => WishDefaults
   logger: Logger
-  /** Defaults of the node, atomic units. */
-  prepay: bigint
-  maximum: bigint
   find: (listing: string, options?: AbortOptions) => Promise<Listing>
   /** What judges the records of a listing. @default recordCheck */
   judge?: (document: ListingDocument, options: AbortOptions) => Promise<RecordValidator | undefined>
@@ -77,6 +78,7 @@ export class SessionOpener {
   place: { listing: Hex; seller: string } | undefined
   source: ResolvedPeer['source'] | undefined
   narrow: NarrowWindow | undefined
+  rail: RailName | undefined
   /** Streams that were lost and replaced. */
   resumes = 0
   /** Judges the records on every stream of the purchase; its thread starts while the seller is dialled. */
@@ -165,17 +167,21 @@ export class SessionOpener {
   }
 
   async #order(): Promise<BuyerSession> {
-    const { token, network, find } = this.#components
-    const { answering, refund, mark, maxPrice, checkSchema, signal } = this.#options
+    const { network, find, payers, rails, defaults } = this.#components
+    const { answering, refund, mark, maxPrice, checkSchema, rail, signal } = this.#options
     const { listing: wanted } = this.#target as { listing: string | Listing }
     const listing = typeof wanted === 'string' ? await find(wanted, this.#options) : wanted
-    const wish = orderWish(listing, this.#options, this.#components)
-    const limit = priceLimit(listing, maxPrice, token)
-    checkListed(listing, wish, limit, token)
+    checkActive(listing)
+    const { payment, payer } = await chooseWay(listing, payers, rail === undefined ? rails : [rail], { signal })
+    this.rail = payment.rail
+    const { currency, ...most } = defaults(payment.rail)
+    const wish = orderWish(listing, payment, this.#options, { currency, ...most })
+    const limit = priceLimit(payment, maxPrice, currency)
+    checkListed(listing, payment, wish, limit, currency)
     this.place = { listing: listing.id, seller: listing.peerId }
     await keepDocument(network.blocks, listing.document, { signal })
     if (checkSchema !== false) this.#check(listing.document)
-    const session = await this.#connect(listing.peerId, {
+    const session = await this.#connect(listing.peerId, [payer], {
       listing,
       wish,
       ...(limit === undefined ? {} : { maxPrice: limit }),
@@ -189,8 +195,9 @@ export class SessionOpener {
   }
 
   #warn({ window, need }: NarrowWindow, { id }: Listing, roundTripMs: number): void {
-    const { token, logger } = this.#components
-    const amount = (value: bigint): string => `${formatUnits(value, token.decimals)} ${token.symbol}`
+    const { defaults, logger } = this.#components
+    const { currency } = defaults(this.rail ?? 'evm')
+    const amount = (value: bigint): string => tokenText(value, currency)
     logger.warn(
       `the window of ${amount(window)} is too small for the rate of this stream and a round trip of ${Math.round(roundTripMs)} ms: the seller will wait for payments; ${amount(need)} would do`,
       { listing: id }
@@ -202,7 +209,8 @@ export class SessionOpener {
     const { answering, refund } = this.#options
     const { prepay, maximum } = order.content
     this.place = { listing: record.listingId, seller: record.peer }
-    const session = await this.#connect(record.peer, {
+    this.rail = record.rail
+    const session = await this.#connect(record.peer, this.#components.payers, {
       wish: { from: {}, prepay, maximum },
       resume: point,
       ...(answering === undefined ? {} : { answering }),
@@ -212,8 +220,8 @@ export class SessionOpener {
     return session
   }
 
-  async #connect(seller: string, request: BuyRequest): Promise<BuyerSession> {
-    const { network, signer, sessions, payers, trust, logger, verifier, random } = this.#components
+  async #connect(seller: string, payers: readonly Payer[], request: BuyRequest): Promise<BuyerSession> {
+    const { network, signer, sessions, trust, logger, verifier, random } = this.#components
     const { signal } = this.#options
     const { source } = await network.resolvePeer(seller, { signal, refresh: true })
     this.source = source

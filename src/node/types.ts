@@ -9,10 +9,12 @@ import type {
   Listing,
   ListingDocument,
   ListingEvent,
+  ListingPayment,
   ListingStatus,
   Logger,
   NetworkProfile,
   PriceUnit,
+  RailName,
   RefundResult,
   SearchQuery,
   SessionRecord,
@@ -39,6 +41,18 @@ export interface NodeInit {
   logger?: Logger
 }
 
+/** What a purchase would be paid with. */
+export interface Quote {
+  rail: RailName
+  payment: ListingPayment
+  /** Cost of one payment besides its amount, atomic units; 0 where payments cost nothing. */
+  fee: bigint
+  /** Records per payment so that fees stay within the node's `maxFeePercent`; a small window makes it fewer. */
+  k?: bigint
+  /** Share of the fee in a payment of k records. */
+  feePercent?: number
+}
+
 /** One record as a buyer gets it. */
 export interface PurchasedRecord {
   offset: bigint
@@ -48,6 +62,8 @@ export interface PurchasedRecord {
 }
 
 export interface BuyOptions extends AbortOptions {
+  /** Way to pay. @default the first of the node's `rails` that the listing offers and the wallet can pay with */
+  rail?: RailName
   /** Stops after this many; without it a finite product is bought whole and a stream until stopped. */
   records?: number | bigint
   /**
@@ -96,6 +112,7 @@ export interface PurchaseOutcome {
   session: string
   listing: Hex
   seller: string
+  rail: RailName
   records: bigint
   /** Atomic units. */
   due: bigint
@@ -113,6 +130,8 @@ export interface PurchaseOutcome {
 export interface PurchaseStatus extends BuyerSessionStatus {
   /** How the seller's addresses were found. */
   resolvedThrough: 'dht' | 'connection' | 'peerstore' | undefined
+  /** What it is paid by; undefined until that is chosen. */
+  rail: RailName | undefined
   /** Streams that were lost and replaced so far. */
   resumes: number
   /** Set when the window cannot carry the rate that the listing promises: pay ahead (`prepay`) as much as `need`. */
@@ -152,10 +171,12 @@ export interface SellOptions extends AbortOptions, AccessRules {
   title: string
   description?: string
   keywords?: string[]
-  /** Price in whole tokens per `per.count` units, e.g. `'0.0001'`; `'0'` sells for nothing. */
+  /** Price in whole tokens per `per.count` units: `'0.0001'`, or with its currency `'0.01 IOTA'`; `'0'` sells for nothing. */
   price: string
   /** @default { unit: 'record', count: 1 } */
   per?: { unit: PriceUnit; count: number }
+  /** The same product in other currencies: each buyer picks one. */
+  otherPrices?: Array<{ price: string; per?: { unit: PriceUnit; count: number } }>
   /** How many records, from the first on, cost nothing: the same ones for everybody. @default 0 */
   free?: number
   source: DataSource
@@ -227,6 +248,8 @@ export interface DdmNode {
   }
   /** What a peer sells, knowing only its ID. */
   menu: (peerId: string, options?: AbortOptions) => Promise<MenuEntry[]>
+  /** How a purchase would be paid, and what paying costs; orders nothing. */
+  quote: (listing: string | Listing, options?: Pick<BuyOptions, 'rail' | 'k' | 'signal'>) => Promise<Quote>
   buy: (listing: string | Listing, options?: BuyOptions) => Purchase
   /** Publishes a listing and serves it until stopped. */
   sell: (options: SellOptions) => Promise<Sale>

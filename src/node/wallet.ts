@@ -1,13 +1,13 @@
 import { statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { type Chain, connectChain, defaultToken } from '../chain/index.ts'
+import { assetId, type Chain, connectChain, defaultToken } from '../chain/index.ts'
 import {
   type AbortOptions,
   type Address,
+  type Currency,
   DdmError,
   type Hex,
   type NetworkProfile,
-  type NetworkToken,
   parseUnits
 } from '../interface/index.ts'
 import type { BudgetLimits } from '../payments/index.ts'
@@ -46,7 +46,7 @@ export interface WalletStatus {
 
 const HOUR = 3_600_000
 
-export function budgetOf(config: NodeConfig, { decimals }: NetworkToken): WalletBudget {
+export function budgetOf(config: NodeConfig, { decimals }: Currency): WalletBudget {
   const units = (name: keyof NodeConfig): bigint => parseUnits(String(config[name]), decimals, name)
   return {
     perRecord: units('budgetPerRecord'),
@@ -89,20 +89,21 @@ export interface WalletComponents {
   paths: Pick<HomePaths, 'frozen'>
   config: NodeConfig
   profile: NetworkProfile
-  ledger: Pick<Ledger, 'spending'>
+  ledger: Pick<Ledger, 'book'>
   chain: Pick<Chain, 'nativeBalance' | 'tokenBalance'>
   account: Address
 }
 
 export async function walletStatus(components: WalletComponents, options?: AbortOptions): Promise<WalletStatus> {
   const { paths, config, profile, ledger, chain, account } = components
-  const { symbol, decimals, ...token } = defaultToken(profile)
+  const { symbol, decimals } = defaultToken(profile)
+  const { spending } = ledger.book(assetId(profile))
   const now = Date.now()
   const [native, held, hour, day] = await Promise.all([
     chain.nativeBalance(account, options),
     chain.tokenBalance(account, options),
-    ledger.spending.sum({ since: now - HOUR }, options),
-    ledger.spending.sum({ since: now - 24 * HOUR }, options)
+    spending.sum({ since: now - HOUR }, options),
+    spending.sum({ since: now - 24 * HOUR }, options)
   ])
   return {
     account,
@@ -112,7 +113,7 @@ export async function walletStatus(components: WalletComponents, options?: Abort
     symbol,
     decimals,
     spent: { hour, day },
-    budget: budgetOf(config, { symbol, decimals, ...token }),
+    budget: budgetOf(config, { symbol, decimals }),
     maxWithdrawDelay: config.maxWithdrawDelay
   }
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import type {
+  AssetId,
   BlockStore,
   ChannelStore,
   Logger,
@@ -35,8 +36,8 @@ export interface Ledger {
   sessions: SessionStore
   channels: ChannelStore
   transfers: TransferStore
-  spending: SpendingStore
-  trust: TrustStore
+  /** What was spent and risked in one asset. */
+  book: (asset: AssetId) => { spending: SpendingStore; trust: TrustStore }
   blocks: BlockStore
   meta: MetaStore
   /** Writes what was queued, then closes the file. May be called again. */
@@ -69,8 +70,7 @@ export async function openLedger({ path, logger, readOnly = false }: LedgerInit)
     sessions: sessionStore(db),
     channels: channelStore(db),
     transfers: transferStore(db),
-    spending: spendingStore(db),
-    trust: trustStore(db),
+    book: (asset) => ({ spending: spendingStore(db, asset), trust: trustStore(db, asset) }),
     blocks: blockStore(db),
     meta: metaStore(db),
     close: () => db.close()

@@ -152,6 +152,9 @@ ALTER TABLE channel_sessions ADD COLUMN consumed TEXT NOT NULL DEFAULT '0';
 ALTER TABLE channel_sessions ADD COLUMN signed TEXT NOT NULL DEFAULT '0';
 UPDATE channel_sessions SET signed = paid WHERE role = 'payer';
 
+-- Amounts of different assets are never added up.
+ALTER TABLE spending ADD COLUMN asset TEXT NOT NULL DEFAULT '';
+
 -- A refund that may be on its way to the chain, and the escrow's nonce that it uses up.
 ALTER TABLE payee_channels ADD COLUMN refund TEXT;
 ALTER TABLE payee_channels ADD COLUMN refund_nonce TEXT;
@@ -169,6 +172,7 @@ CREATE TABLE violations (
 
 -- What is known of a peer or an account: what it settled, and how often its credit was halved.
 CREATE TABLE trust (
+  asset TEXT NOT NULL,
   role TEXT NOT NULL,
   kind TEXT NOT NULL,
   name TEXT NOT NULL,
@@ -176,11 +180,12 @@ CREATE TABLE trust (
   halvings INTEGER NOT NULL,
   halved_at TEXT NOT NULL,
   forgiveness TEXT NOT NULL,
-  PRIMARY KEY (role, kind, name)
+  PRIMARY KEY (asset, role, kind, name)
 ) STRICT, WITHOUT ROWID;
 
 -- Credit given to sessions (prepay, on the buyer's side). Exposure: the credit until the session has ended, then its debt.
 CREATE TABLE grants (
+  asset TEXT NOT NULL,
   role TEXT NOT NULL,
   session_id TEXT NOT NULL,
   peer TEXT NOT NULL,

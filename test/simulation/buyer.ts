@@ -116,10 +116,9 @@ export class BuyerNode {
       sessions,
       payers: [this.plan.honest ? payer : corruptPayer(payer, scenario, world)],
       trust,
-      token: TOKEN_UNITS,
+      rails: ['evm'],
+      defaults: () => ({ currency: TOKEN_UNITS, prepay: 0n, maximum: 0n }),
       logger: silent,
-      prepay: 0n,
-      maximum: 0n,
       find: async () => this.#seller.listing,
       clock: process.clock,
       chance: () => world.random.next(),
@@ -188,7 +187,7 @@ export class BuyerNode {
       },
       {
         ...components,
-        prepay,
+        defaults: () => ({ currency: TOKEN_UNITS, prepay, maximum: 0n }),
         judge: async () => (badAt === undefined ? undefined : this.#validator(badAt))
       }
     )

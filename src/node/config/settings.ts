@@ -89,6 +89,17 @@ export const SETTINGS = {
   budgetDeposit: setting(amount, '10', 'buyer: most that is deposited with one seller'),
   budgetSellers: setting(list(peer), [], 'buyer: peer IDs of the only sellers that are paid; none: everybody'),
 
+  rails: setting(
+    list(oneOf('free', 'evm', 'iota')),
+    ['free', 'evm', 'iota'],
+    'buyer: ways to pay, the preferred first; others are not used'
+  ),
+  maxFeePercent: setting(
+    integer(1, 100),
+    1,
+    'most that the fee of a payment may be of it, in percent, where each payment costs one: invoices are that large'
+  ),
+
   maxSessionsPerBuyer: setting(
     integer(1, 10_000),
     16,

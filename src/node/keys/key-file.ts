@@ -6,7 +6,7 @@ import { errnoOf, writeFileAtomic } from '../files.ts'
 import { MIN_PASSPHRASE_LENGTH } from './passphrase.ts'
 
 /** What a key is for; part of the authenticated header, so that one key file cannot pass as another. */
-export type KeyKind = 'identity' | 'wallet' | 'voucher' | 'receiver'
+export type KeyKind = 'identity' | 'wallet' | 'voucher' | 'receiver' | 'iota'
 
 /**
  * Cost of a guess: 32 MiB and three passes, as strong as N = 2¹⁷, p = 1 in a quarter of the memory.

@@ -1,6 +1,7 @@
 import type { AbortOptions, Hex } from '../../interface/index.ts'
 import type { IotaRail, IotaRailInit } from './rail.ts'
 
+export { granularityFor } from './fees.ts'
 export type { IotaRail, IotaRailInit } from './rail.ts'
 
 // The SDK takes a while to load: only who pays or is paid in IOTA waits for it.

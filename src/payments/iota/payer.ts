@@ -8,6 +8,7 @@ import {
   type PayerRequest,
   type PayerSession,
   type PaymentTerms,
+  type Price,
   priceOfOneRecord,
   type ResumeRequest,
   type TransferStore
@@ -54,10 +55,21 @@ export class IotaPayer implements Payer {
       return `the offer pays ${payTo ?? 'nobody'}, the listing names ${listing.payTo}`
     }
     if (payTo.length !== account.address.length) return `${payTo} is no account of ${client.network}`
-    const need = priceOfOneRecord(price, 1n) + (await this.fee(terms, options))
+    return this.#lack(price, await this.fee(terms, options), options)
+  }
+
+  async lacks({ price }: ListingPayment, options?: AbortOptions): Promise<string | undefined> {
+    const { amount, count, unit } = price
+    return this.#lack({ amount: BigInt(amount), count: BigInt(count), unit }, await this.fee({}, options), options)
+  }
+
+  async #lack(price: Price, fee: bigint, options?: AbortOptions): Promise<string | undefined> {
+    const { client, account } = this.#init
+    const need = priceOfOneRecord(price, 1n) + fee
     const have = await client.balance(account.address, options)
-    if (have >= need) return undefined
-    return `account ${account.address} holds ${have} nanos, one record and its fee cost ${need}`
+    return have >= need
+      ? undefined
+      : `account ${account.address} holds ${have} nanos, one record and its fee cost ${need}`
   }
 
   async open({ terms, binding, seller, maximum }: PayerRequest, options?: AbortOptions): Promise<PayerSession> {

@@ -140,6 +140,7 @@ async function withPrepay(
   let statement: CheckedStatement<'order'> | undefined
   const prepay = await trust.grant({
     role: 'buyer',
+    rail: entry.rail,
     peer: seller,
     ...(entry.payTo === undefined ? {} : { account: entry.payTo }),
     one: priceOfOneRecord(priceOf(entry), offer.content.maxRecordBytes),

@@ -9,6 +9,7 @@ import {
   type PayeeSession,
   type PaymentTerms,
   priceOfOneRecord,
+  type RailName,
   type RandomBytes,
   type SessionRecord,
   type SessionStore,
@@ -26,7 +27,7 @@ import {
 } from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
 import { sessionBinding } from './binding.ts'
-import type { Product } from './catalog.ts'
+import { creditOf, type Product } from './catalog.ts'
 import type { Clock } from './clock.ts'
 import { MAX_MENU_PAGES, MENU_PAGE, OFFER_TTL_SECONDS, RESUME_TTL_SECONDS, SDPP_VERSION } from './constants.ts'
 import { admit, enter } from './gate.ts'
@@ -181,10 +182,10 @@ export class SellerNegotiation {
   }
 
   /** What this buyer may be given, by its peer ID alone: the account that pays is not known before ORDER. */
-  async #offerable(product: Product, { price }: PaymentTerms, maxRecordBytes: bigint): Promise<bigint> {
+  async #offerable(product: Product, { rail, price }: PaymentTerms, maxRecordBytes: bigint): Promise<bigint> {
     const { trust, buyer } = this.#components
-    if (trust === undefined || price.amount === 0n) return product.credit
-    return trust.offerable(creditRequest(product, buyer, priceOfOneRecord(price, maxRecordBytes)))
+    if (trust === undefined || price.amount === 0n) return creditOf(product, rail)
+    return trust.offerable(creditRequest(product, rail, buyer, priceOfOneRecord(price, maxRecordBytes)))
   }
 
   #ways(product: Product, pay: Plain<'HELLO'>['pay']): Array<{ payee: Payee; terms: PaymentTerms }> {
@@ -305,7 +306,7 @@ export class SellerNegotiation {
     const { maximum, quantity } = content
     const cost = quantity === undefined ? maximum : due(price, { n: quantity, records: quantity, bytes: 0n })
     return trust.grant({
-      ...creditRequest(product, buyer, priceOfOneRecord(price, maxRecordBytes)),
+      ...creditRequest(product, entry.rail, buyer, priceOfOneRecord(price, maxRecordBytes)),
       cap: entry.credit,
       session: cid,
       ...(rail.account === undefined ? {} : { account: rail.account }),
@@ -331,9 +332,11 @@ export class SellerNegotiation {
 }
 
 function creditRequest(
-  { credit, creditForAll }: Product,
+  product: Product,
+  rail: RailName,
   peer: string,
   one: bigint
-): Pick<TrustRequest, 'role' | 'peer' | 'one' | 'cap'> & { floor?: bigint } {
-  return { role: 'seller', peer, one, cap: credit, ...(creditForAll === true ? { floor: credit } : {}) }
+): Pick<TrustRequest, 'role' | 'rail' | 'peer' | 'one' | 'cap'> & { floor?: bigint } {
+  const cap = creditOf(product, rail)
+  return { role: 'seller', rail, peer, one, cap, ...(product.creditForAll === true ? { floor: cap } : {}) }
 }

@@ -8,7 +8,7 @@ import {
 } from '../../interface/index.ts'
 import { type CheckedStatement, equalBytes, type StatementFields, signStatement } from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
-import type { Product } from './catalog.ts'
+import { creditOf, type Product } from './catalog.ts'
 import { admit, enter } from './gate.ts'
 import type { Plain } from './messages.ts'
 import { checkResume, paymentTermsOf, sessionTerms } from './negotiation.ts'
@@ -155,15 +155,15 @@ async function present(rail: PayeeSession, { paid, payload }: Plain<'RESUME'>, s
 
 /** Credit as policy has it now; never more than was agreed to. */
 async function reopen(
-  { record, offer }: KnownSession,
-  { creditForAll, credit: cap }: Product,
+  { record, offer, order }: KnownSession,
+  product: Product,
   rail: PayeeSession,
   { price, credit }: SessionTerms,
   { trust }: SellerNegotiationComponents
 ): Promise<bigint> {
   if (trust === undefined || price.amount === 0n) return credit
   const one = priceOfOneRecord(price, offer.content.maxRecordBytes)
-  const floor = creditForAll === true ? { floor: cap } : {}
+  const floor = product.creditForAll === true ? { floor: creditOf(product, order.content.rail) } : {}
   try {
     return await trust.reopen({ role: 'seller', session: record.id, one, cap: credit, covered: rail.covered, ...floor })
   } catch (error) {

@@ -15,7 +15,10 @@ async function setup(t: TestContext, init: Omit<BudgetInit, 'spending' | 'now'>)
   const open = async () => {
     const ledger = await openLedger({ path })
     t.after(() => ledger.close())
-    return { ledger, budget: createBudget({ ...init, spending: ledger.spending, now: () => clock.now }) }
+    return {
+      ledger,
+      budget: createBudget({ ...init, spending: ledger.book('eip155:1').spending, now: () => clock.now })
+    }
   }
   return { ...(await open()), clock, reopen: open }
 }
@@ -96,12 +99,12 @@ test('asked for at the same time, amounts that do not both fit are not both give
   const { budget, ledger } = await setup(t, { limits: { perDay: 1000n } })
   await fc.assert(
     fc.asyncProperty(fc.array(fc.bigInt({ min: 1n, max: 200n }), { maxLength: 12 }), async (amounts) => {
-      const before = await ledger.spending.sum({})
+      const before = await ledger.book('eip155:1').spending.sum({})
       const results = await Promise.allSettled(
         amounts.map((amount, index) => budget.reserve({ seller: `${index}`, session: `${index}`, amount }))
       )
       const given = amounts.filter((_, index) => results[index]?.status === 'fulfilled')
-      const sum = await ledger.spending.sum({})
+      const sum = await ledger.book('eip155:1').spending.sum({})
       assert.equal(
         sum,
         given.reduce((total, amount) => total + amount, before)
@@ -129,8 +132,8 @@ test('what was reserved and not used is there again, once, and no other session 
   await budget.settle({ session: '1', used: 10n })
   await budget.settle({ session: '1', used: 10n })
   await budget.settle({ session: '1', used: 90n })
-  assert.equal(await ledger.spending.sum({ session: '1' }), 10n)
-  assert.equal(await ledger.spending.sum({ since: START + 5 * 60_000 }), 30n)
+  assert.equal(await ledger.book('eip155:1').spending.sum({ session: '1' }), 10n)
+  assert.equal(await ledger.book('eip155:1').spending.sum({ since: START + 5 * 60_000 }), 30n)
   await assert.rejects(budget.reserve({ seller: 'c', session: '3', amount: 61n }), exceeded('budgetPerHour', 101, 100))
   await budget.reserve({ seller: 'c', session: '3', amount: 60n })
 })

@@ -23,7 +23,8 @@ async function setup(t: TestContext, strangerCredit = STRANGERS): Promise<Setup>
   const clock = { now: Date.UTC(2026, 0, 1) }
   let ledger = await openLedger({ path })
   t.after(() => ledger.close())
-  const create = (): TrustLedger => createTrustLedger({ store: ledger.trust, strangerCredit, now: () => clock.now })
+  const create = (): TrustLedger =>
+    createTrustLedger({ store: ledger.book('eip155:1').trust, strangerCredit, now: () => clock.now })
   const restart = async (): Promise<TrustLedger> => {
     await ledger.close()
     ledger = await openLedger({ path })

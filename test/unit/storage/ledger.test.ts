@@ -227,7 +227,7 @@ test('what was signed, and the voucher held, never decrease', async (t) => {
 })
 
 test('spending sums exactly, by seller, session and time', async (t) => {
-  const { spending } = await ledgerOf(t)
+  const { spending } = (await ledgerOf(t)).book('eip155:1')
   const row = fc.record({
     seller: fc.constantFrom('p', 'q'),
     session: fc.constantFrom('s', 't', 'u'),

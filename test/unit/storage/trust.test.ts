@@ -6,6 +6,8 @@ import { exposureOf, type Grant, MAX_AMOUNT, type TrustRecord } from '../../../s
 import { type Ledger, openLedger } from '../../../src/storage/index.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
+const ASSET = 'eip155:1/erc20:0x00'
+
 const grant = (session: string, change: Partial<Grant> = {}): Grant => ({
   role: 'seller',
   session,
@@ -30,7 +32,7 @@ const ledgerOf = async (t: TestContext): Promise<Ledger> => opened(t, join(await
 const amount = fc.bigInt({ min: 0n, max: MAX_AMOUNT })
 
 test('grants and records keep amounts up to 2^128; the newest replaces', async (t) => {
-  const { trust } = await ledgerOf(t)
+  const { trust } = (await ledgerOf(t)).book(ASSET)
   const money = fc.record({ credit: amount, settled: amount, debt: amount, stranger: fc.boolean(), open: fc.boolean() })
   const record: fc.Arbitrary<TrustRecord> = fc.record(
     { settled: amount, halvings: fc.nat({ max: 10 }), halvedAt: amount, forgiveness: amount },
@@ -54,7 +56,7 @@ test('grants and records keep amounts up to 2^128; the newest replaces', async (
 })
 
 test('property: exposure is the sum over peer or account, apart for open and ended sessions, without the one named', async (t) => {
-  const { trust } = await ledgerOf(t)
+  const { trust } = (await ledgerOf(t)).book(ASSET)
   let round = 0
   const one = fc.record({
     peer: fc.constantFrom('a', 'b'),
@@ -109,7 +111,8 @@ test('property: exposure is the sum over peer or account, apart for open and end
 
 test('what is outstanding survives a restart, oldest first, and can be read beside the owner', async (t) => {
   const path = join(await tempDir(t), 'ledger.db')
-  const { trust, close } = await opened(t, path)
+  const { book, close } = await opened(t, path)
+  const { trust } = book(ASSET)
   const rows = [
     grant('owes', { at: 2, open: false, debt: 3n, account: 'x' }),
     grant('open', { at: 1 }),
@@ -120,14 +123,14 @@ test('what is outstanding survives a restart, oldest first, and can be read besi
   await close()
   const again = await opened(t, path)
   const [owes, open, empty, buying] = rows
-  assert.deepEqual(await again.trust.outstanding(), [open, owes, buying, empty])
+  assert.deepEqual(await again.book(ASSET).trust.outstanding(), [open, owes, buying, empty])
   const beside = await opened(t, path, true)
-  assert.deepEqual(await beside.trust.outstanding('buyer'), [buying])
-  await assert.rejects(beside.trust.put(grant('new'), []), /readonly|read-only/i)
+  assert.deepEqual(await beside.book(ASSET).trust.outstanding('buyer'), [buying])
+  await assert.rejects(beside.book(ASSET).trust.put(grant('new'), []), /readonly|read-only/i)
 })
 
 test('a grant and its records are one commit: neither without the other', async (t) => {
-  const { trust } = await ledgerOf(t)
+  const { trust } = (await ledgerOf(t)).book(ASSET)
   const broken = { by: 'peer', name: 'p', settled: 1n, halvings: 0.5, halvedAt: 0n, forgiveness: 1n } as const
   await assert.rejects(trust.put(grant('s'), [broken]))
   assert.equal(await trust.grant('seller', 's'), undefined)
