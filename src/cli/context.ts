@@ -1,5 +1,11 @@
 import type { Command } from 'commander'
-import { DdmError, type NetworkToken } from '../interface/index.ts'
+import {
+  type Currency,
+  currencyOf as currencyOfRail,
+  DdmError,
+  formatUnits,
+  type RailName
+} from '../interface/index.ts'
 import type { DdmNode, NodeInit } from '../node/index.ts'
 import type { Output } from './output.ts'
 import { withPassphrase } from './passphrase.ts'
@@ -92,9 +98,12 @@ export async function withNode<T>(context: Context, needs: NodeNeeds, use: (node
   }
 }
 
-/** The token in which the network prices: the profile's first. */
-export function tokenOf(node: DdmNode): NetworkToken {
-  const [token] = node.profile.tokens
-  if (token === undefined) throw new DdmError('config', `the network profile ${node.profile.name} names no token`)
-  return token
+/** What a rail pays in; without one the token in which the network prices. */
+export function currencyOf(node: Pick<DdmNode, 'profile'>, rail: RailName = 'evm'): Currency {
+  return currencyOfRail(node.profile, rail)
+}
+
+/** `0.05 USDC`. */
+export function moneyText(amount: bigint, { symbol, decimals }: Currency): string {
+  return `${formatUnits(amount, decimals)} ${symbol}`
 }

@@ -11,7 +11,8 @@ export interface ProductFlags {
   name?: string
   description?: string
   keywords?: string[]
-  price?: string
+  /** One, or one for each currency. */
+  price?: string | string[]
   source?: string
   onError?: string
   period?: number
@@ -116,6 +117,8 @@ async function product(
   if (onError !== 'stop' && onError !== 'skip') {
     throw new DdmError('usage', `--on-error "${onError}" is neither stop nor skip`)
   }
+  const [first, ...others] = (Array.isArray(price) ? price : [price]).map(parsePrice)
+  if (first === undefined) throw new DdmError('usage', missing('price'))
   const { parseSource } = await loadNode()
   const options: SourceOptions = {
     onError,
@@ -125,7 +128,8 @@ async function product(
   }
   return {
     title,
-    ...parsePrice(price),
+    ...first,
+    ...(others.length === 0 ? {} : { otherPrices: others }),
     source: parseSource(source, options),
     ...(description === undefined ? {} : { description }),
     ...(keywords === undefined ? {} : { keywords }),

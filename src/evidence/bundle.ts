@@ -2,8 +2,9 @@ import { CarBufferReader } from '@ipld/car/buffer-reader'
 import * as CarBufferWriter from '@ipld/car/buffer-writer'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
-import type { SessionRole, TranscriptPart } from '../interface/index.ts'
+import type { Demand, SessionRole, TranscriptPart } from '../interface/index.ts'
 import {
+  amount,
   bytes,
   decodeCanonical,
   encodeCanonical,
@@ -14,6 +15,7 @@ import {
   map,
   oneOf,
   optional,
+  quoted,
   sha256,
   statementLink,
   u64,
@@ -35,6 +37,7 @@ const MAX_BUNDLE_BYTES = 1 << 28
 /** One part per block of at least one record: more than any session that a node has kept. */
 const MAX_PARTS = 1 << 24
 const MAX_STATEMENTS = 16
+const MAX_TRANSFERS = 1 << 17
 const MAX_U32 = 0xffff_ffffn
 
 const bundleShape = map({
@@ -45,7 +48,8 @@ const bundleShape = map({
   statements: list(map({ link, signature: bytes(64) }), MAX_STATEMENTS),
   parts: list(map({ first: u64, count: u64, digest: bytes(32) }), MAX_PARTS),
   violation: optional(map({ part: u64, index: u64 })),
-  voucher: optional(voucher)
+  voucher: optional(voucher),
+  transfers: optional(list(map({ transaction: bytes(32), amount, sessionPaid: amount, demand: quoted }), MAX_TRANSFERS))
 })
 
 export interface BundleContent {
@@ -60,6 +64,18 @@ export interface BundleContent {
   violation?: ViolatedPart
   /** Of a session without a receipt, which would have it: the highest that the buyer signed. */
   voucher?: Voucher
+  /** On rails that move money each time, oldest first. */
+  transfers?: BundledTransfer[]
+}
+
+/** What a transaction moved. The ledger shows whether it is true; the seller's `credited` says that it believes so. */
+export interface BundledTransfer {
+  transaction: Uint8Array
+  amount: bigint
+  /** Of the session, with it. */
+  sessionPaid: bigint
+  /** The statement that asked for it: the digest of its payload is the transaction's memo. */
+  demand: Demand
 }
 
 /** Where a record breaks the schema, with what shows it. */
@@ -77,7 +93,7 @@ interface CarBlock {
 }
 
 export function encodeBundle(content: BundleContent): Uint8Array {
-  const { violation, voucher: held } = content
+  const { violation, voucher: held, transfers } = content
   const root = encodeCanonical(
     bundleShape.encode({
       v: BUNDLE_VERSION,
@@ -89,7 +105,8 @@ export function encodeBundle(content: BundleContent): Uint8Array {
       ...(violation === undefined
         ? {}
         : { violation: { part: BigInt(violation.part), index: BigInt(violation.index) } }),
-      ...(held === undefined ? {} : { voucher: held })
+      ...(held === undefined ? {} : { voucher: held }),
+      ...(transfers === undefined ? {} : { transfers })
     })
   )
   return encodeCar([
@@ -136,7 +153,8 @@ export function decodeBundle(file: Uint8Array): BundleContent {
     }),
     parts,
     ...(place === undefined ? {} : { violation: { part: place.part, index: place.index, bytes: bytesOf(length + 1) } }),
-    ...(value.voucher === undefined ? {} : { voucher: value.voucher })
+    ...(value.voucher === undefined ? {} : { voucher: value.voucher }),
+    ...(value.transfers === undefined ? {} : { transfers: value.transfers })
   }
 }
 

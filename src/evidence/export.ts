@@ -4,6 +4,7 @@ import {
   type SessionRecord,
   type SignedStatement,
   type TranscriptPart,
+  type Transfer,
   type Violation,
   type VoucherPayload
 } from '../interface/index.ts'
@@ -11,12 +12,13 @@ import {
   type CheckedStatement,
   equalBytes,
   FieldError,
+  fromHex,
   readStatement,
   sha256,
   transcriptStart,
   transcriptStep
 } from '../statements/index.ts'
-import { encodeBundle, type ViolatedPart } from './bundle.ts'
+import { type BundledTransfer, encodeBundle, type ViolatedPart } from './bundle.ts'
 
 /** Order in which a session makes them, and in which the bundle holds them. */
 export const KINDS = ['offer', 'order', 'accept', 'invoice', 'receipt', 'receipt-ack'] as const
@@ -36,6 +38,8 @@ export interface BundleInput {
   violation?: Violation | undefined
   /** Highest voucher of the channel; only a session without a receipt needs it. */
   voucher?: VoucherPayload | undefined
+  /** On rails that move money each time, oldest first; none on others. */
+  transfers?: readonly Transfer[]
 }
 
 /**
@@ -51,7 +55,8 @@ export interface BundleInput {
  * @returns a CARv1
  * @throws DdmError `evidence` when the session was never accepted
  */
-export function exportBundle({ session, statements, parts, listing, violation, voucher }: BundleInput): Uint8Array {
+export function exportBundle(input: BundleInput): Uint8Array {
+  const { session, statements, parts, listing, violation, voucher, transfers = [] } = input
   const kept = newest(statements)
   const missing = NEEDED.filter((kind) => !kept.some((statement) => statement.kind === kind))
   if (missing.length > 0) {
@@ -73,8 +78,14 @@ export function exportBundle({ session, statements, parts, listing, violation, v
     statements: kept.map(({ cid, payload, signature }) => ({ link: CID.parse(cid), payload, signature })),
     parts: signedFor,
     ...(shown === undefined ? {} : { violation: shown }),
-    ...(ended || voucher === undefined ? {} : { voucher })
+    ...(ended || voucher === undefined ? {} : { voucher }),
+    ...(transfers.length === 0 ? {} : { transfers: transfers.map(bundled) })
   })
+}
+
+function bundled({ transaction, amount, sessionPaid, demand }: Transfer): BundledTransfer {
+  const { payload, signature } = demand
+  return { transaction: fromHex(transaction), amount, sessionPaid, demand: { payload, signature } }
 }
 
 /** The last of each kind, without a receipt after which the session went on and an answer to another receipt. */

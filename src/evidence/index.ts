@@ -1,5 +1,6 @@
 export { type BundleInput, exportBundle } from './export.ts'
 export type { RecordTerms } from './listing.ts'
+export type { AccountVerifier, VerifiedTransfer } from './transfers.ts'
 export { type VerifiedBundle, type VerifyOptions, verifyBundle } from './verify.ts'
 export type { ProvenViolation, RecordJudge } from './violation.ts'
 export type { VoucherFinding, VoucherProof, VoucherVerifier } from './voucher.ts'

@@ -1,15 +1,17 @@
-import type { Address, Hex, Price, SessionRole } from '../interface/index.ts'
-import { type OfferPrice, toHex, type Voucher } from '../statements/index.ts'
+import type { Address, Hex, Price, RailName, SessionRole } from '../interface/index.ts'
+import { type OfferPrice, type Statement, toHex, type Voucher } from '../statements/index.ts'
 import { checkAccount, checkPayment, checkTranscript, priceOf, standingOf } from './account.ts'
 import { decodeBundle } from './bundle.ts'
 import { readChain } from './chain.ts'
 import { readListing } from './listing.ts'
 import { checkTerms } from './terms.ts'
+import { type AccountVerifier, checkTransfers, type VerifiedTransfer } from './transfers.ts'
 import { checkViolation, type ProvenViolation, type RecordJudge } from './violation.ts'
 import { type PaidChannel, paidChannel, type VoucherVerifier } from './voucher.ts'
 
 export interface VerifyOptions {
   verifyVoucher: VoucherVerifier
+  verifyAccount: AccountVerifier
   /** Called only for a bundle that claims a violation. */
   validate: RecordJudge
 }
@@ -45,8 +47,8 @@ export interface VerifiedBundle {
   /** The record that breaks the listing's schema. */
   violation?: ProvenViolation
   /** Account that paid, and where; absent on the free rail. Compare chain, escrow and asset with a network you trust. */
-  payer?: Address
-  payTo?: Address
+  payer?: Hex
+  payTo?: Hex
   network?: string
   asset?: string
   escrow?: Address
@@ -56,6 +58,9 @@ export interface VerifiedBundle {
    */
   voucher?: Voucher
   base?: bigint
+  rail: RailName
+  /** Payments on rails that move money each time, oldest first: the ledger shows whether they were carried out. */
+  transfers: VerifiedTransfer[]
   /** Whether the buyer acknowledged the receipt. */
   acknowledged: boolean
   statements: number
@@ -74,7 +79,7 @@ export interface VerifiedBundle {
  */
 export async function verifyBundle(
   file: Uint8Array,
-  { verifyVoucher, validate }: VerifyOptions
+  { verifyVoucher, verifyAccount, validate }: VerifyOptions
 ): Promise<VerifiedBundle> {
   const bundle = decodeBundle(file)
   const listing = readListing(bundle.listingBytes)
@@ -84,7 +89,8 @@ export async function verifyBundle(
   checkAccount(chain, entry)
   const transcript = checkTranscript(bundle, chain)
   const channel = paidChannel(order.content, entry)
-  await checkPayment(chain, bundle, channel, verifyVoucher)
+  const transfers = await checkTransfers(chain, entry, bundle, standingOf(chain).credited, verifyAccount)
+  if (entry.rail !== 'iota') await checkPayment(chain, bundle, channel, verifyVoucher)
   const violation = await checkViolation(bundle, listing, validate)
   const { n, bytes, due, credited, root } = standingOf(chain)
   const voucher = receipt?.content.proof ?? bundle.voucher
@@ -108,7 +114,9 @@ export async function verifyBundle(
     ...(root === undefined ? {} : { root: toHex(root) }),
     transcript,
     ...(violation === undefined ? {} : { violation }),
-    ...paidTo(entry, channel),
+    rail: entry.rail,
+    transfers,
+    ...paidTo(entry, channel, order.content),
     ...(voucher === undefined ? {} : { voucher }),
     ...(accept.content.base === undefined ? {} : { base: accept.content.base }),
     acknowledged: ack !== undefined,
@@ -116,11 +124,16 @@ export async function verifyBundle(
   }
 }
 
-function paidTo({ network, asset, payTo }: OfferPrice, channel: PaidChannel | undefined): Partial<VerifiedBundle> {
-  if (channel === undefined) return {}
+function paidTo(
+  { network, asset, payTo }: OfferPrice,
+  channel: PaidChannel | undefined,
+  { account }: Statement<'order'>
+): Partial<VerifiedBundle> {
+  const payer = channel?.config.payer ?? account
+  if (payer === undefined) return {}
   return {
-    payer: channel.config.payer,
-    escrow: channel.escrow,
+    payer,
+    ...(channel === undefined ? {} : { escrow: channel.escrow }),
     ...(network === undefined ? {} : { network }),
     ...(asset === undefined ? {} : { asset }),
     ...(payTo === undefined ? {} : { payTo })

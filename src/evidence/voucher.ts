@@ -26,10 +26,10 @@ export interface PaidChannel {
   escrow: Address
 }
 
-/** The channel of an ORDER, checked against the OFFER that it takes; undefined on the free rail. */
+/** The channel of an ORDER, checked against the OFFER that it takes; undefined on rails without channels. */
 export function paidChannel(order: Statement<'order'>, entry: OfferPrice): PaidChannel | undefined {
-  if (entry.rail === 'free') {
-    same('order → config', undefined, order.config === undefined ? undefined : 'a channel on the free rail')
+  if (entry.rail !== 'evm') {
+    same('order → config', undefined, order.config === undefined ? undefined : `a channel on the ${entry.rail} rail`)
     return undefined
   }
   const { config } = order

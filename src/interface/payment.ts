@@ -1,7 +1,9 @@
 import type { AbortOptions, Address, AssetId, Hex, NetworkId } from './common.ts'
 import type { ListingPayment, Price } from './listing.ts'
 
-export type RailName = 'evm' | 'iota' | 'free'
+export const RAIL_NAMES = ['evm', 'iota', 'free'] as const
+
+export type RailName = (typeof RAIL_NAMES)[number]
 
 /** What a HELLO says that a buyer can pay in. No wallet address is in it. */
 export interface PaymentCapability {

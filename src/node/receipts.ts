@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { createRecordValidator } from '../data/index.ts'
 import {
+  type AccountVerifier,
   type BundleInput,
   exportBundle,
   type RecordJudge,
@@ -14,8 +15,8 @@ import {
   type SessionRecord,
   type VoucherPayload
 } from '../interface/index.ts'
-import { createEip712, malformedSignature } from '../payments/index.ts'
-import { CLOSE_REASON } from '../protocols/sdpp/index.ts'
+import { createEip712, isAuthorized, malformedSignature } from '../payments/index.ts'
+import { CLOSE_REASON, sessionBinding } from '../protocols/sdpp/index.ts'
 import type { Ledger } from '../storage/index.ts'
 import { findSession } from './find-session.ts'
 import { documentBytes } from './listing-document.ts'
@@ -36,6 +37,11 @@ async function voucherVerifier(): Promise<VoucherVerifier> {
   }
 }
 
+/** What the iota rail contributes. */
+const isPayer: AccountVerifier = ({ account, signature, network, offer, order }) => {
+  return isAuthorized(account, signature, network, sessionBinding(offer.link, order.issuer, order.content.nonce))
+}
+
 /** What the data room contributes: a thread of its own for the stranger's schema. */
 const judge: RecordJudge = async (record, { encoding, jsonSchema, maxRecordBytes }) => {
   const rules = { encoding, schema: jsonSchema, maxRecordBytes: Number(maxRecordBytes) }
@@ -50,6 +56,7 @@ const judge: RecordJudge = async (record, { encoding, jsonSchema, maxRecordBytes
 async function verified(bundle: Uint8Array): Promise<VerifiedReceipt> {
   const { reason, ...shown } = await verifyBundle(bundle, {
     verifyVoucher: await voucherVerifier(),
+    verifyAccount: isPayer,
     validate: judge
   })
   if (reason === undefined) return shown
@@ -105,9 +112,10 @@ export class Receipts {
     return sessions
       .filter((session) => state === undefined || session.state === state)
       .map(
-        ({ id, role: side, listingId, peer, position, due, paid, state: now, updatedAt }): ReceiptSummary => ({
+        ({ id, role: side, rail, listingId, peer, position, due, paid, state: now, updatedAt }): ReceiptSummary => ({
           session: id,
           role: side,
+          rail,
           listing: listingId,
           peer,
           records: position,
@@ -121,16 +129,17 @@ export class Receipts {
 
   readonly export: DdmNode['receipts']['export'] = async (session, file, { role, ...options } = {}) => {
     const record = await findSession(this.#ledger.sessions, session, options, role)
-    const { sessions } = this.#ledger
-    const [statements, parts, violation, voucher, bytes] = await Promise.all([
+    const { sessions, transfers } = this.#ledger
+    const [statements, parts, violation, voucher, moved, bytes] = await Promise.all([
       sessions.statements(record.id, record.role, options),
       sessions.parts(record.id, record.role, options),
       sessions.violation(record.id, record.role, options),
       this.#voucher(record, options),
+      record.role === 'seller' ? transfers.receivedOf(record.id, options) : transfers.sent(record.id, options),
       documentBytes(this.#blocks, record.listingCid, options)
     ])
     const listing = { cid: record.listingCid, bytes }
-    const input = { session: record, statements, parts, listing, violation, voucher }
+    const input = { session: record, statements, parts, listing, violation, voucher, transfers: moved }
     const { bundle, shown, disputed } = await undisputed(input)
     await writeFile(file, bundle, { flush: true })
     const unproven = shown.violation === undefined ? violation?.reason : undefined

@@ -211,6 +211,7 @@ export interface Sale {
 export interface ReceiptSummary {
   session: string
   role: 'buyer' | 'seller'
+  rail: RailName
   listing: Hex
   peer: string
   records: bigint

@@ -1,3 +1,4 @@
+import { RAIL_NAMES } from '../interface/index.ts'
 import { amount, bytes, flag, having, hex, link, list, map, oneOf, optional, text, u64 } from './field.ts'
 
 /** What statements say, field by field; the tables in docs/specs/sdpp.md list the same. */
@@ -7,7 +8,7 @@ const address = hex(20)
 const account = hex([20, 32])
 const caip = text(128, /^[-a-z0-9]{3,8}:[-_a-zA-Z0-9/:.]{1,119}$/)
 const peerId = text(128, /^[a-zA-Z0-9]+$/)
-export const rail = oneOf('evm', 'iota', 'free')
+export const rail = oneOf(...RAIL_NAMES)
 
 const priceFields = { amount, count: u64, unit: oneOf('record', 'KiB') }
 
@@ -25,7 +26,7 @@ export const channelConfig = map({
 export const voucher = map({ channelId: hex(32), maxClaimableAmount: amount, signature: hex({ max: 1024 }) })
 
 /** A statement as it was signed, inside another message. */
-const quoted = map({ payload: bytes({ max: 8192 }), signature: bytes(64) })
+export const quoted = map({ payload: bytes({ max: 8192 }), signature: bytes(64) })
 
 /** The iota rail's payload of a PAYMENT. */
 const transfer = map({

@@ -96,6 +96,7 @@ function misstate(random: Random, file: Uint8Array): Uint8Array {
 export async function bundleTarget(): Promise<Target> {
   const eip712 = await createEip712()
   const options: VerifyOptions = {
+    verifyAccount: () => false,
     verifyVoucher: ({ config, voucher, chainId, escrow }) => {
       const domain = eip712.escrowDomain(chainId, escrow)
       const channelId = eip712.channelId(domain, config)

@@ -1,18 +1,21 @@
 import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { PassThrough, type Writable } from 'node:stream'
+import { Option } from 'commander'
 import {
+  type Currency,
   type DataSink,
   DdmError,
   EXIT_CODES,
   formatUnits,
   type Listing,
-  type NetworkToken,
-  printableJson
+  printableJson,
+  RAIL_NAMES,
+  type RailName
 } from '../../interface/index.ts'
 import type { BuyOptions, DdmNode, Purchase, PurchaseOutcome } from '../../node/index.ts'
 import { timeSpan, timeSpanOrNone, wholeNumber } from '../arguments.ts'
-import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
+import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
 
 /** Where the records go. */
 export interface DownloadFlags {
@@ -22,6 +25,7 @@ export interface DownloadFlags {
 }
 
 interface Options extends DownloadFlags {
+  rail?: RailName
   records?: number
   from?: string
   max?: string
@@ -50,6 +54,11 @@ export const buy: Register = (program, act) => {
     .option(
       '--from <start>',
       'first offset, a time like 2026-01-31 or 2026-01-31T12:00Z, or "live" (default: the first one, the newest of a stream)'
+    )
+    .addOption(
+      new Option('--rail <rail>', 'pay this way (default: the first of the setting "rails" that can be paid)').choices(
+        RAIL_NAMES
+      )
     )
     .option('--max <amount>', 'most that this purchase may cost, in whole tokens like 0.05')
     .option('--max-price <amount>', 'highest price per record (or KiB), in whole tokens')
@@ -87,13 +96,14 @@ export async function download(
     await node.listings.synced({ signal })
     const listing = await node.listings.get(id, { signal })
     const wish = wishFor(listing)
+    await showFees(context, node, listing, wish)
     // Opened before anything is paid: a file that cannot be written is known by then.
     const sink = await openSink(options)
     const mark = await sink.mark?.()
     const purchase = node.buy(listing, { ...wish, ...(mark === undefined ? {} : { mark }) })
     const stop = (): void => purchase.stop()
     signal.addEventListener('abort', stop, { once: true })
-    const shown = showProgress(context, purchase, listing.document.title, tokenOf(node))
+    const shown = showProgress(context, purchase, listing.document.title, node)
     try {
       await pour(purchase, sink)
       await sink.close()
@@ -110,6 +120,18 @@ export async function download(
   })
 }
 
+/** What paying costs is said before anything is ordered. */
+async function showFees({ output, signal }: Context, node: DdmNode, listing: Listing, wish: BuyOptions): Promise<void> {
+  const { rail, fee, k, feePercent } = await node.quote(listing, { ...wish, signal })
+  if (fee === 0n) return
+  const currency = currencyOf(node, rail)
+  const share = feePercent === undefined ? '' : `, ${feePercent} % of a payment for ${k} records`
+  output.aside(
+    { event: 'fee', rail, fee: formatUnits(fee, currency.decimals), symbol: currency.symbol, k, feePercent },
+    `Each payment costs a fee of ${moneyText(fee, currency)}${share}; a window too small for that makes payments smaller`
+  )
+}
+
 async function openSink({ output, append = false, force = false }: DownloadFlags): Promise<DataSink> {
   const { fileSink, jsonLinesSink } = await loadNode()
   return output === undefined ? jsonLinesSink(recordStream()) : fileSink(resolve(output), { append, force })
@@ -121,8 +143,9 @@ async function removeEmpty({ output, append, force }: DownloadFlags): Promise<vo
 }
 
 function wishOf(options: Options): BuyOptions {
-  const { records, from, max, maxPrice, k, prepay, duration, resumeFor, refund, check } = options
+  const { rail, records, from, max, maxPrice, k, prepay, duration, resumeFor, refund, check } = options
   return {
+    ...(rail === undefined ? {} : { rail }),
     ...(records === undefined ? {} : { records }),
     ...(from === undefined ? {} : { from: startFrom(from) }),
     ...(max === undefined ? {} : { max }),
@@ -154,21 +177,19 @@ export function recordStream(): Writable {
   return safe
 }
 
-function showProgress(
-  { output }: Context,
-  purchase: Purchase,
-  title: string,
-  token: NetworkToken
-): { end: () => void } {
+function showProgress({ output }: Context, purchase: Purchase, title: string, node: DdmNode): { end: () => void } {
   if (!output.live) return { end: () => {} }
-  const timer = setInterval(() => output.progress(progressLine(title, purchase, token)), PROGRESS_MS)
+  const timer = setInterval(
+    () => output.progress(progressLine(title, purchase, currencyOf(node, purchase.status.rail))),
+    PROGRESS_MS
+  )
   return { end: () => clearInterval(timer) }
 }
 
-function progressLine(title: string, { status }: Pick<Purchase, 'status'>, token: NetworkToken): string {
+function progressLine(title: string, { status }: Pick<Purchase, 'status'>, { symbol, decimals }: Currency): string {
   const { phase, received, rate, paid, risk } = status
-  const amount = (value: bigint): string => formatUnits(value, token.decimals)
-  return `${title}: ${received} records, ${rate.toFixed(1)}/s, paid ${amount(paid)} ${token.symbol}, at risk ${amount(risk)} (${phase})`
+  const amount = (value: bigint): string => formatUnits(value, decimals)
+  return `${title}: ${received} records, ${rate.toFixed(1)}/s, paid ${amount(paid)} ${symbol}, at risk ${amount(risk)} (${phase})`
 }
 
 function report(
@@ -179,7 +200,7 @@ function report(
   { status }: Purchase,
   { document: { title } }: Listing
 ): void {
-  const { symbol, decimals } = tokenOf(node)
+  const { symbol, decimals } = currencyOf(node, outcome.rail)
   const amount = (value: bigint): string => formatUnits(value, decimals)
   const { session, listing, seller, records, due: owed, paid, reason, resumes, firstRecordMs, totalMs } = outcome
   const value = {
@@ -192,6 +213,7 @@ function report(
     due: amount(owed),
     paid: amount(paid),
     symbol,
+    rail: outcome.rail,
     reason,
     resumes,
     resolvedThrough: status.resolvedThrough,

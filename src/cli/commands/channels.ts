@@ -1,5 +1,5 @@
 import { type ChannelStanding, formatUnits } from '../../interface/index.ts'
-import { type Context, type Register, tokenOf, withNode } from '../context.ts'
+import { type Context, currencyOf, type Register, withNode } from '../context.ts'
 import { short, table } from '../table.ts'
 
 export const channels: Register = (program, act) => {
@@ -27,7 +27,7 @@ async function list(context: Context): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const all = await node.channels.list({ signal })
-    const { symbol, decimals } = tokenOf(node)
+    const { symbol, decimals } = currencyOf(node)
     const amount = (value: bigint): string => formatUnits(value, decimals)
     if (output.json) for (const one of all) output.result(shown(one, amount, symbol))
     else if (all.length === 0) output.note('This home has no channels yet: the first purchase opens one.')
@@ -80,7 +80,7 @@ async function refund(context: Context, id: string): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const { amount, transaction } = await node.channels.refund(id, { signal })
-    const { symbol, decimals } = tokenOf(node)
+    const { symbol, decimals } = currencyOf(node)
     const refunded = formatUnits(amount, decimals)
     const way = `take it without the other side: ddm channels withdraw ${id}`
     output.result(
@@ -95,7 +95,7 @@ async function withdraw(context: Context, id: string, { amount: wanted }: { amou
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const { amount, finalizeAfter, transaction } = await node.channels.withdraw(id, wanted, { signal })
-    const { symbol, decimals } = tokenOf(node)
+    const { symbol, decimals } = currencyOf(node)
     const text = formatUnits(amount, decimals)
     output.result(
       { channel: id, askedBack: text, symbol, thawingUntil: at(finalizeAfter), transaction },
@@ -109,7 +109,7 @@ async function finish(context: Context, id: string): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const { amount, transaction } = await node.channels.finish(id, { signal })
-    const { symbol, decimals } = tokenOf(node)
+    const { symbol, decimals } = currencyOf(node)
     const text = formatUnits(amount, decimals)
     output.result({ channel: id, taken: text, symbol, transaction }, `Took ${text} ${symbol} back`)
     return undefined

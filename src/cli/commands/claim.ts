@@ -1,5 +1,5 @@
 import { formatUnits } from '../../interface/index.ts'
-import { type Context, type Register, tokenOf, withNode } from '../context.ts'
+import { type Context, currencyOf, type Register, withNode } from '../context.ts'
 
 export const claim: Register = (program, act) => {
   program
@@ -12,7 +12,7 @@ async function run(context: Context): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const { claimed, transactions, rejected } = await node.claim({ signal })
-    const { symbol, decimals } = tokenOf(node)
+    const { symbol, decimals } = currencyOf(node)
     output.result(
       { claimed: formatUnits(claimed, decimals), symbol, transactions, rejected },
       `Claimed ${formatUnits(claimed, decimals)} ${symbol}`,

@@ -1,5 +1,5 @@
 import { priceText } from '../../interface/index.ts'
-import { type Context, type Register, tokenOf, withNode } from '../context.ts'
+import { type Context, currencyOf, type Register, withNode } from '../context.ts'
 import { short, table } from '../table.ts'
 
 export const menu: Register = (program, act) => {
@@ -14,7 +14,6 @@ async function run(context: Context, peer: string): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const entries = await node.menu(peer, { signal })
-    const token = tokenOf(node)
     if (output.json) {
       for (const { cid, id, title, rail, amount, count, unit, asset, records } of entries) {
         output.result({ id, cid: cid.toString(), title, rail, asset, price: { amount, count, unit }, records })
@@ -23,7 +22,7 @@ async function run(context: Context, peer: string): Promise<undefined> {
     else {
       const rows = entries.map((entry) => [
         short(entry.id, 12),
-        priceText(entry, token),
+        priceText(entry, currencyOf(node, entry.rail)),
         entry.records === undefined ? '' : `${entry.records} records`,
         entry.title
       ])

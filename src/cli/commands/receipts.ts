@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import { Option } from 'commander'
-import { DdmError, EXIT_CODES, formatUnits, type NetworkToken, type SessionRole } from '../../interface/index.ts'
-import type { VerifiedReceipt } from '../../node/index.ts'
-import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
+import { type Currency, DdmError, EXIT_CODES, formatUnits, type SessionRole } from '../../interface/index.ts'
+import type { ReceiptSummary, VerifiedReceipt } from '../../node/index.ts'
+import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
 import { short, table } from '../table.ts'
 
 const ROLES: SessionRole[] = ['buyer', 'seller']
@@ -34,12 +34,11 @@ async function list(context: Context, filter: { role?: SessionRole; state?: stri
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const all = await node.receipts.list({ ...filter, signal })
-    const { decimals, symbol } = tokenOf(node)
-    const amounts = ({ due, paid }: { due: bigint; paid: bigint }) => ({
-      due: formatUnits(due, decimals),
-      paid: formatUnits(paid, decimals)
-    })
-    if (output.json) for (const one of all) output.result({ ...one, ...amounts(one), symbol })
+    const amounts = ({ rail, due, paid }: ReceiptSummary) => {
+      const { decimals, symbol } = currencyOf(node, rail)
+      return { due: formatUnits(due, decimals), paid: formatUnits(paid, decimals), symbol }
+    }
+    if (output.json) for (const one of all) output.result({ ...one, ...amounts(one) })
     else if (all.length === 0) {
       const some = filter.role !== undefined || filter.state !== undefined
       output.note(some ? 'No session of this home is like that.' : 'This home has bought and sold nothing yet.')
@@ -49,8 +48,8 @@ async function list(context: Context, filter: { role?: SessionRole; state?: stri
         one.role === 'buyer' ? 'bought' : 'sold',
         short(one.listing, 12),
         String(one.records),
-        `${amounts(one).due} ${symbol}`,
-        `${amounts(one).paid} ${symbol}`,
+        `${amounts(one).due} ${amounts(one).symbol}`,
+        `${amounts(one).paid} ${amounts(one).symbol}`,
         one.state,
         new Date(one.at).toISOString().slice(0, 19)
       ])
@@ -69,7 +68,11 @@ async function exportReceipt(
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const path = resolve(file ?? `${session}.car`)
     const bundle = await node.receipts.export(session, path, { signal, ...(role === undefined ? {} : { role }) })
-    output.result({ file: path, ...json(bundle) }, `Written: ${path}`, ...summary(bundle, tokenOf(node)))
+    output.result(
+      { file: path, ...json(bundle) },
+      `Written: ${path}`,
+      ...summary(bundle, currencyOf(node, bundle.rail))
+    )
     return undefined
   })
 }
@@ -99,9 +102,9 @@ function json({ violation, price, ...bundle }: VerifiedReceipt): Record<string, 
 }
 
 /** Without a network profile nobody knows a token's decimals: then amounts are atomic units. */
-function summary(bundle: VerifiedReceipt, token?: NetworkToken): string[] {
+function summary(bundle: VerifiedReceipt, currency?: Currency): string[] {
   const amount = (value: bigint): string =>
-    token === undefined ? `${value} atomic units` : `${formatUnits(value, token.decimals)} ${token.symbol}`
+    currency === undefined ? `${value} atomic units` : moneyText(value, currency)
   const { complete, reason, acknowledged, price, violation, unproven, disputed, voucher, unpaid, unused } = bundle
   const per = price.count === 1n ? price.unit : `${price.count} ${price.unit === 'KiB' ? 'KiB' : 'records'}`
   const lines = [
@@ -118,6 +121,9 @@ function summary(bundle: VerifiedReceipt, token?: NetworkToken): string[] {
       `the buyer's voucher: ${amount(voucher.maxClaimableAmount)} for all sessions on channel ${voucher.channelId}`
     )
   }
+  for (const { transaction, amount: moved } of bundle.transfers) {
+    lines.push(`paid ${amount(moved)} by transaction ${transaction}`)
+  }
   if (violation !== undefined) {
     lines.push(`VIOLATION: record ${violation.offset} breaks the listing's schema: ${violation.reason}`)
     lines.push(`  ${preview(violation.record)}`)
@@ -128,7 +134,8 @@ function summary(bundle: VerifiedReceipt, token?: NetworkToken): string[] {
   if (disputed !== undefined) lines.push(`a later invoice was refused and is left out: ${disputed}`)
   lines.push(`buyer  ${bundle.buyer}`, `seller ${bundle.seller}`)
   if (bundle.payer !== undefined) {
-    lines.push(`paid by ${bundle.payer} in ${bundle.asset} through escrow ${bundle.escrow}`)
+    const through = bundle.escrow === undefined ? '' : ` through escrow ${bundle.escrow}`
+    lines.push(`paid by ${bundle.payer} in ${bundle.asset}${through}`)
   }
   return lines.map((line) => `  ${line}`)
 }

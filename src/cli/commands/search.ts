@@ -1,5 +1,5 @@
 import { wholeNumber } from '../arguments.ts'
-import { type Context, type Register, tokenOf, withNode } from '../context.ts'
+import { type Context, type Register, withNode } from '../context.ts'
 import { listingSummary, listingTable } from '../listing.ts'
 
 interface Options {
@@ -34,7 +34,7 @@ async function run(context: Context, words: string[], { limit, seller, unconfirm
     )
     if (output.json) for (const listing of found) output.result(listingSummary(listing))
     else if (found.length === 0) output.note(`No listing has all of: ${words.join(' ')}`)
-    else output.result(undefined, ...listingTable(found, tokenOf(node)))
+    else output.result(undefined, ...listingTable(found, node))
     return undefined
   })
 }

@@ -1,8 +1,8 @@
 import { formatUnits } from '../../interface/index.ts'
 import type { DdmNode, Sale, SellOptions } from '../../node/index.ts'
 import { timeSpan, wholeNumber, words } from '../arguments.ts'
-import { type Context, type Register, tokenOf, withNode } from '../context.ts'
-import { firstPrice } from '../listing.ts'
+import { type Context, currencyOf, type Register, withNode } from '../context.ts'
+import { pricesText } from '../listing.ts'
 import { onRequest } from '../parent.ts'
 import { type ProductFlags, productFromFlags, productsFromFile } from '../products.ts'
 import { stopped } from '../stop.ts'
@@ -21,7 +21,10 @@ export const sell: Register = (program, act) => {
     .option('--name <title>', 'title of the product')
     .option('--description <text>')
     .option('--keywords <words>', 'separated by commas', words)
-    .option('--price <price>', 'like 0.0001/record, 0.02/100 records, 0.001/KiB; 0 gives it away')
+    .option(
+      '--price <price...>',
+      'like 0.0001/record, 0.02/100 records, 0.001/KiB, "0.01 IOTA/record"; several: each buyer picks one; 0 gives it away'
+    )
     .option('--source <source>', 'telemetry, csv:FILE, jsonl:FILE or stdin (JSON lines)')
     .option('--on-error <action>', 'for a line that cannot be read: stop or skip', 'stop')
     .option('--period <span>', 'telemetry: time between records, like 100ms', timeSpan)
@@ -55,7 +58,7 @@ async function run(context: Context, options: Options): Promise<undefined> {
     const timer = setInterval(() => showSessions(context, node), PROGRESS_MS)
     const release = onRequest('claim', async () => {
       const { claimed, transactions } = await node.claim()
-      output.event({ event: 'claimed', claimed: formatUnits(claimed, tokenOf(node).decimals), transactions })
+      output.event({ event: 'claimed', claimed: formatUnits(claimed, currencyOf(node).decimals), transactions })
     })
     try {
       await Promise.race([stopped(signal), failed])
@@ -82,15 +85,15 @@ async function offer({ output, signal }: Context, node: DdmNode, product: SellOp
       payment: document.payment,
       transaction: transaction?.hash
     },
-    `On sale: ${document.title}, ${firstPrice(document.payment, tokenOf(node))} (listing ${id.slice(0, 12)})`
+    `On sale: ${document.title}, ${pricesText(document.payment, node)} (listing ${id.slice(0, 12)})`
   )
   return sale
 }
 
 function showSessions({ output }: Context, node: DdmNode): void {
   if (!output.live) return
-  const { decimals, symbol } = tokenOf(node)
-  const lines = node.sessions.selling().map(({ buyer, phase, sent, due, credited }) => {
+  const lines = node.sessions.selling().map(({ buyer, phase, rail, sent, due, credited }) => {
+    const { decimals, symbol } = currencyOf(node, rail)
     const amount = (value: bigint): string => formatUnits(value, decimals)
     return `buyer …${buyer.slice(-8)}: ${sent} records, due ${amount(due)}, credited ${amount(credited)} ${symbol} (${phase})`
   })

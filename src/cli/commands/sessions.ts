@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
-import { type DataSink, DdmError, formatUnits, type SessionRecord } from '../../interface/index.ts'
+import { type Currency, type DataSink, DdmError, formatUnits, type SessionRecord } from '../../interface/index.ts'
 import type { PurchaseOutcome, SessionExposure } from '../../node/index.ts'
 import { timeSpanOrNone } from '../arguments.ts'
-import { type Context, loadNode, type Register, tokenOf, withNode } from '../context.ts'
+import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
 import { short, table } from '../table.ts'
 import { recordStream } from './buy.ts'
 
@@ -27,18 +27,16 @@ async function list(context: Context): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const all = await node.sessions.list({ signal })
-    const { symbol, decimals } = tokenOf(node)
-    const amount = (value: bigint): string => formatUnits(value, decimals)
-    if (output.json) for (const one of all) output.result(shown(one, amount, symbol))
+    if (output.json) for (const one of all) output.result(shown(one, currencyOf(node, one.rail)))
     else if (all.length === 0) output.note('This home has no sessions yet.')
     else {
-      const rows = all.map(({ id, role, peer, position, due, paid, state, updatedAt }) => [
+      const rows = all.map(({ id, role, peer, rail, position, due, paid, state, updatedAt }) => [
         short(id, 24),
         role === 'buyer' ? 'bought' : 'sold',
         short(peer, 16),
         String(position),
-        `${amount(due)} ${symbol}`,
-        `${amount(paid)} ${symbol}`,
+        moneyText(due, currencyOf(node, rail)),
+        moneyText(paid, currencyOf(node, rail)),
         state,
         new Date(updatedAt).toISOString().slice(0, 19)
       ])
@@ -54,11 +52,11 @@ async function show(context: Context, id: string): Promise<undefined> {
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const record = await node.sessions.get(id, { signal })
     const exposure = await node.sessions.exposure(record, { signal })
-    const { symbol, decimals } = tokenOf(node)
-    const amount = (value: bigint): string => formatUnits(value, decimals)
+    const currency = currencyOf(node, record.rail)
+    const amount = (value: bigint): string => formatUnits(value, currency.decimals)
     const { window, unclaimed, unconfirmed, locked, bound, withdrawDelay } = exposure
     const value = {
-      ...shown(record, amount, symbol),
+      ...shown(record, currency),
       window: amount(window),
       unclaimed: amount(unclaimed),
       unconfirmed: amount(unconfirmed),
@@ -66,7 +64,7 @@ async function show(context: Context, id: string): Promise<undefined> {
       withdrawDelay,
       atMostLost: amount(bound)
     }
-    output.result(value, ...described(record, exposure, (atomic) => `${amount(atomic)} ${symbol}`))
+    output.result(value, ...described(record, exposure, (atomic) => moneyText(atomic, currency)))
     return undefined
   })
 }
@@ -98,7 +96,8 @@ function described(
   return rows.map(([name, text]) => `${name.padEnd(13)} ${text}`)
 }
 
-function shown(record: SessionRecord, amount: (value: bigint) => string, symbol: string) {
+function shown(record: SessionRecord, { symbol, decimals }: Currency) {
+  const amount = (value: bigint): string => formatUnits(value, decimals)
   const { id, role, listingId, peer, state, rail, channelId, start, position, due, paid, credit } = record
   return {
     session: id,
@@ -136,7 +135,7 @@ async function resume(
     try {
       await pour(purchase, sink)
       await sink.close()
-      report(context, await purchase.done, tokenOf(node))
+      report(context, await purchase.done, currencyOf(node, record.rail))
     } finally {
       purchase.stop()
       await Promise.allSettled([purchase.done, sink.close()])
@@ -160,7 +159,7 @@ async function sinkOf({ id, sink, position }: SessionRecord, file: string | unde
 function report(
   { output }: Context,
   { session, records, due, paid, reason, resumes }: PurchaseOutcome,
-  { symbol, decimals }: { symbol: string; decimals: number }
+  { symbol, decimals }: Currency
 ): void {
   const amounts = { due: formatUnits(due, decimals), paid: formatUnits(paid, decimals), symbol }
   output.aside(

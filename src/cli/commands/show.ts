@@ -1,5 +1,5 @@
 import { priceText } from '../../interface/index.ts'
-import { type Context, type Register, tokenOf, withNode } from '../context.ts'
+import { type Context, currencyOf, type Register, withNode } from '../context.ts'
 
 export const show: Register = (program, act) => {
   program
@@ -16,7 +16,6 @@ async function run(context: Context, id: string): Promise<undefined> {
     const listing = await node.listings.get(id, { signal })
     const { document, version, status, trust, peerId, account, cid, transaction } = listing
     const { title, description, keywords, cadence, license, schema, payment } = document
-    const token = tokenOf(node)
     const optional = (name: string, value: string | undefined): string[] =>
       value === undefined || value === '' ? [] : [`${name.padEnd(12)}${value}`]
     output.result(
@@ -27,7 +26,7 @@ async function run(context: Context, id: string): Promise<undefined> {
       `${'listing'.padEnd(12)}${listing.id} (version ${version}, ${status}, ${trust})`,
       `${'document'.padEnd(12)}${cid}`,
       `${'seller'.padEnd(12)}${peerId} (${account})`,
-      ...payment.map(({ rail, price }) => `${'price'.padEnd(12)}${priceText(price, token)} (${rail})`),
+      ...payment.map(({ rail, price }) => `${'price'.padEnd(12)}${priceText(price, currencyOf(node, rail))} (${rail})`),
       ...optional('keywords', keywords?.join(', ')),
       ...optional('kind', cadence?.mode),
       ...optional('encoding', schema.encoding),

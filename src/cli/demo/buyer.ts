@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DdmError, formatUnits, type Listing } from '../../interface/index.ts'
 import type { DdmNode, Purchase } from '../../node/index.ts'
-import { type Context, loadNode, tokenOf, withNode } from '../context.ts'
+import { type Context, currencyOf, loadNode, withNode } from '../context.ts'
 import { stopped } from '../stop.ts'
 import { WANTED, type WantedProduct } from './products.ts'
 
@@ -95,8 +95,8 @@ async function purchase(
 }
 
 function progressOf({ status }: Purchase, node: DdmNode): Record<string, unknown> {
-  const { decimals, symbol } = tokenOf(node)
-  const { received, rate, paid, risk, phase } = status
+  const { received, rate, paid, risk, phase, rail } = status
+  const { decimals, symbol } = currencyOf(node, rail)
   const amount = (value: bigint): string => `${formatUnits(value, decimals)} ${symbol}`
   return { records: received, rate, paid: amount(paid), risk: amount(risk), phase }
 }

@@ -1,4 +1,4 @@
-import type { AbortOptions, Hex } from '../../interface/index.ts'
+import type { AbortOptions, Hex, NetworkId, SessionBinding } from '../../interface/index.ts'
 import type { IotaRail, IotaRailInit } from './rail.ts'
 
 export { granularityFor } from './fees.ts'
@@ -28,4 +28,15 @@ export async function openIotaRail(init: IotaRailInit, options?: AbortOptions): 
 export async function iotaAddress(seed: Uint8Array): Promise<Hex> {
   const { iotaAccount } = await import('./account.ts')
   return iotaAccount(seed).address
+}
+
+/** Whether an account signed for the session that an order begins; offline. */
+export async function isAuthorized(
+  account: Hex,
+  signature: Hex,
+  network: NetworkId,
+  binding: SessionBinding
+): Promise<boolean> {
+  const accounts = await import('./account.ts')
+  return accounts.isAuthorized(account, signature, network, binding)
 }

@@ -1,4 +1,5 @@
 export type { SessionTerms } from './account.ts'
+export { sessionBinding } from './binding.ts'
 export {
   type BuyerComponents,
   type BuyerOutcome,

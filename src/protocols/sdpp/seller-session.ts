@@ -6,6 +6,7 @@ import {
   type Hex,
   type Logger,
   type PayeeSession,
+  type RailName,
   type RandomBytes,
   recordEnds,
   type SessionStore,
@@ -66,6 +67,8 @@ export interface SellerSessionStatus {
   buyer: string
   listing: string | undefined
   phase: string
+  /** undefined before the order. */
+  rail: RailName | undefined
   sent: bigint
   due: bigint
   credited: bigint
@@ -137,6 +140,7 @@ export class SellerSession {
       buyer: this.#buyer,
       listing: accepted?.product.listing.id,
       phase,
+      rail: accepted?.record.rail,
       sent: sent.n,
       due,
       credited,

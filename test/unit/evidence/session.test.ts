@@ -15,7 +15,7 @@ import { validate } from './bundle.ts'
 
 const PRICE = { amount: '0', count: 1, unit: 'record' } as const
 const SCHEMA = { properties: { i: { maximum: 700 } } }
-const JUDGES = { verifyVoucher: () => assert.fail('there is no voucher'), validate }
+const JUDGES = { verifyVoucher: () => assert.fail('there is no voucher'), verifyAccount: () => false, validate }
 
 async function freePair(t: TestContext): Promise<Pair & { listingBytes: Uint8Array }> {
   const pair = await makePair(t, {

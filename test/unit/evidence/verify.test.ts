@@ -69,6 +69,7 @@ test('a session on the free rail verifies without a voucher', async () => {
   } as unknown as Lie
   const shown = await verifyBundle(await makeBundle(people, free), {
     verifyVoucher: () => assert.fail('there is no voucher to verify'),
+    verifyAccount: () => assert.fail('there is no account to verify'),
     validate: () => assert.fail('there is no record to check')
   })
   assert.deepEqual([shown.due, shown.payer], [0n, undefined])
