@@ -50,6 +50,8 @@ export interface TransferStore {
   putReceived: (transfer: Transfer, options?: AbortOptions) => Promise<boolean>
   /** Payee: what a transaction paid. */
   received: (which: Pick<Transfer, 'network' | 'transaction'>, options?: AbortOptions) => Promise<Transfer | undefined>
+  /** Payee: all that ever arrived, oldest first. */
+  arrived: (network: NetworkId, options?: AbortOptions) => Promise<Array<Pick<Transfer, 'transaction' | 'amount'>>>
   /** Payee: the transfers of a session, oldest first. */
   receivedOf: (session: string, options?: AbortOptions) => Promise<Transfer[]>
 }

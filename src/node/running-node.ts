@@ -6,6 +6,7 @@ import {
   currencyOf,
   DdmError,
   type Hex,
+  iotaNetworkId,
   type Listing,
   type NetworkProfile,
   type NetworkToken,
@@ -254,6 +255,10 @@ export class RunningNode implements DdmNode {
         chain.tokenBalance(this.account, options)
       ])
       return { native, token, symbol: this.#token.symbol, decimals: this.#token.decimals }
+    },
+    arrived: async (options) => {
+      const { profile, ledger } = this.#parts
+      return profile.iota === undefined ? [] : ledger.transfers.arrived(iotaNetworkId(profile.iota), options)
     },
     status: (options) => walletStatus({ ...this.#parts, account: this.account }, options),
     freeze: () => setFrozen(this.#parts.paths, true),

@@ -289,6 +289,8 @@ export interface DdmNode {
   }
   readonly wallet: {
     balance: (options?: AbortOptions) => Promise<{ native: bigint; token: bigint; symbol: string; decimals: number }>
+    /** What arrived by transactions that pay on their own, on the iota rail. Nanos; nothing where there is no such rail. */
+    arrived: (options?: AbortOptions) => Promise<Array<{ transaction: Hex; amount: bigint }>>
     /** Balances, what was spent, the caps. */
     status: (options?: AbortOptions) => Promise<WalletStatus>
     /** Kill switch: nothing is signed any more, by this run and later ones, until `unfreeze`. */

@@ -14,6 +14,7 @@ const UNSETTLED = "SELECT * FROM signed_transactions WHERE state = 'signed' AND 
 const SENT = `SELECT transfers.* FROM transfers JOIN signed_transactions USING (network, digest)
   WHERE role = 'payer' AND session_id = ? AND state <> 'failed' ORDER BY transfers.rowid`
 const RECEIVED = "SELECT * FROM transfers WHERE role = 'payee' AND network = ? AND digest = ?"
+const ARRIVED = "SELECT digest, amount FROM transfers WHERE role = 'payee' AND network = ? ORDER BY rowid"
 const RECEIVED_OF = "SELECT * FROM transfers WHERE role = 'payee' AND session_id = ? ORDER BY rowid"
 
 /** What was moved by transactions, in ledger.db. */
@@ -33,6 +34,10 @@ export function transferStore(db: Connection): TransferStore {
       (await db.write([[PUT_RECEIVED, values('payee', transfer)]], options)).length > 0,
     received: async ({ network, transaction }, options) =>
       (await db.read(RECEIVED, [network, transaction], options)).map(toTransfer)[0],
+    arrived: async (network, options) =>
+      (await db.read(ARRIVED, [network], options)).map(({ digest, amount }) => {
+        return { transaction: toText(digest), amount: toBigInt(amount) }
+      }),
     receivedOf: async (session, options) => (await db.read(RECEIVED_OF, [session], options)).map(toTransfer)
   }
 }

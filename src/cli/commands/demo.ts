@@ -1,15 +1,18 @@
 import { join, relative, resolve } from 'node:path'
+import { Option } from 'commander'
 import { EXIT_CODES } from '../../interface/index.ts'
 import { type Context, loadNode, type Register } from '../context.ts'
 import type { BuyerOptions } from '../demo/buyer.ts'
 import type { DemoFolder } from '../demo/folder.ts'
 import type { MarketSummary } from '../demo/market.ts'
+import type { DemoRail } from '../demo/products.ts'
 import { stopped } from '../stop.ts'
 
 export const demo: Register = (program, act) => {
   program
     .command('demo')
     .description('a whole market on this machine: chain, bootstrap, seller and buyer, each a process (npm start)')
+    .addOption(new Option('--rail <rail>', 'what is paid with').choices(['evm', 'iota']).default('evm'))
     .option('--once', 'end when everything is bought, claimed and verified')
     .action(act(run))
   program
@@ -24,7 +27,7 @@ export const demo: Register = (program, act) => {
     )
 }
 
-async function run(context: Context, { once }: { once?: boolean }): Promise<number> {
+async function run(context: Context, { once, rail }: { once?: boolean; rail: DemoRail }): Promise<number> {
   const { flags, output, signal } = context
   const [{ claimFolder, clearFolder, demoFolder }, { Market }, { createHome, lockHome }] = await Promise.all([
     import('../demo/folder.ts'),
@@ -34,7 +37,7 @@ async function run(context: Context, { once }: { once?: boolean }): Promise<numb
   const folder = demoFolder(resolve(flags.home ?? '.ddm'))
   await claimFolder(folder)
   const lock = await lockHome(await createHome(folder.root))
-  const market = new Market(folder, context)
+  const market = new Market(folder, context, rail)
   try {
     await clearFolder(folder)
     const summary = await market.run()
@@ -60,12 +63,12 @@ function describe(summary: MarketSummary): string[] {
   const { records, due, paid, claimed, receipts, transactions, resolvedThrough, firstRecordMs, totalMs } = summary
   const seconds = (totalMs / 1000).toFixed(1)
   return [
-    `bought     ${records} records; due ${due}, paid ${paid}, claimed on the chain ${claimed}`,
+    `bought     ${records} records; due ${due}, paid ${paid}, arrived ${claimed}`,
     `timing     seller found through the ${resolvedThrough}, first record after ${firstRecordMs} ms, all in ${seconds} s`,
     ...receipts.map(
       ({ file, verified }) => `receipt    ${relative('.', file)}: ${verified ? 'verified offline' : 'WRONG'}`
     ),
-    ...transactions.map((hash) => `on chain   ${hash}`)
+    ...transactions.map((hash) => `on ledger  ${hash}`)
   ]
 }
 

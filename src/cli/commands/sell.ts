@@ -58,7 +58,15 @@ async function run(context: Context, options: Options): Promise<undefined> {
     const timer = setInterval(() => showSessions(context, node), PROGRESS_MS)
     const release = onRequest('claim', async () => {
       const { claimed, transactions } = await node.claim()
-      output.event({ event: 'claimed', claimed: formatUnits(claimed, currencyOf(node).decimals), transactions })
+      const arrived = await node.wallet.arrived()
+      const received = arrived.reduce((sum, { amount }) => sum + amount, 0n)
+      output.event({
+        event: 'claimed',
+        claimed: formatUnits(claimed, currencyOf(node).decimals),
+        transactions,
+        received: formatUnits(received, currencyOf(node, 'iota').decimals),
+        receivedIn: arrived.map(({ transaction }) => transaction)
+      })
     })
     try {
       await Promise.race([stopped(signal), failed])

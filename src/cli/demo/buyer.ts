@@ -67,7 +67,8 @@ async function purchase(
   const sink = await fileSink(file)
   const { title } = listing.document
   const { records, max, name } = wanted
-  const running = node.buy(listing, { max, signal, ...(records === undefined ? {} : { records }) })
+  const rail = listing.document.payment[0]?.rail === 'iota' ? 'iota' : 'evm'
+  const running = node.buy(listing, { max: max[rail], signal, ...(records === undefined ? {} : { records }) })
   const show = (): void => output.event({ event: 'progress', title, ...progressOf(running, node) })
   const timer = setInterval(show, PROGRESS_MS)
   try {

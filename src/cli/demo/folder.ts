@@ -48,6 +48,7 @@ export async function claimFolder({ root }: DemoFolder): Promise<void> {
 export async function clearFolder({ root, records, receipts }: DemoFolder): Promise<void> {
   for (const name of [
     'chain',
+    'ledger',
     'bootstrap',
     'seller',
     'buyer',

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
-import { formatUnits } from '../../interface/index.ts'
+import { currencyOf, formatUnits } from '../../interface/index.ts'
 import { type Context, loadNode } from '../context.ts'
 import { Child, type ChildEvent } from './child.ts'
 import type { DemoFolder } from './folder.ts'
-import { demoProducts } from './products.ts'
+import { type DemoRail, demoProducts } from './products.ts'
 
 /** The whole market, from nothing to verified receipts: far more than it needs on a slow machine. */
 const MARKET_TIMEOUT_MS = 180_000
@@ -35,6 +35,7 @@ export interface MarketSummary {
 export class Market {
   readonly #folder: DemoFolder
   readonly #context: Context
+  readonly #rail: DemoRail
   readonly #children: Child[] = []
   readonly #transactions: string[] = []
   readonly #bought: BoughtProduct[] = []
@@ -42,7 +43,8 @@ export class Market {
   readonly #receipts: string[] = []
   readonly #progress = new Map<string, string>()
 
-  constructor(folder: DemoFolder, context: Context) {
+  constructor(folder: DemoFolder, context: Context, rail: DemoRail) {
+    this.#rail = rail
     this.#folder = folder
     this.#context = context
   }
@@ -63,10 +65,11 @@ export class Market {
     const { rpc, chainId } = await chain.event('ready', signal)
     output.note(`chain      ${rpc} (chain ${chainId}, contracts deployed)`)
 
+    if (this.#rail === 'iota') await this.#startLedger(signal)
     const bootstrap = this.#start('bootstrap', ['bootstrap', ...this.#peer('bootstrap')])
     output.note(`bootstrap  ${(await bootstrap.event('ready', signal)).peerId}`)
 
-    await writeFile(products, JSON.stringify(demoProducts(), null, 2))
+    await writeFile(products, JSON.stringify(demoProducts(this.#rail), null, 2))
     const seller = this.#start('seller', ['sell', '--config', products, ...this.#peer('seller')])
     output.note(`seller     ${(await seller.event('ready', signal)).peerId}`)
 
@@ -77,9 +80,23 @@ export class Market {
 
     seller.request('claim')
     const claimed = await seller.event('claimed', signal)
-    this.#transactions.push(...(claimed.transactions as string[]))
+    const paidByTransfer = this.#rail === 'iota'
+    this.#transactions.push(...((paidByTransfer ? claimed.receivedIn : claimed.transactions) as string[]))
     const verified = await this.#verify(signal)
-    return this.#summary(String(claimed.claimed), verified, performance.now() - startedAt)
+    const arrived = String(paidByTransfer ? claimed.received : claimed.claimed)
+    return this.#summary(arrived, verified, performance.now() - startedAt)
+  }
+
+  /** The ledger that payments go over, named in the profile as on any other network. */
+  async #startLedger(signal: AbortSignal): Promise<void> {
+    const { profile: file, home } = this.#folder
+    const ledger = this.#start('ledger', ['iota-ledger', '--home', home('ledger')])
+    const { rpc, faucet, chainIdentifier } = await ledger.event('ready', signal)
+    const { readProfile, writeProfile } = await loadNode()
+    const profile = await readProfile(file, { signal })
+    const iota = { chainIdentifier: String(chainIdentifier), rpcUrl: String(rpc), faucetUrl: String(faucet) }
+    await writeProfile(file, { ...profile, iota }, { signal })
+    this.#context.output.note(`ledger     ${rpc} (IOTA network ${chainIdentifier})`)
   }
 
   /** In the order in which they need each other. */
@@ -135,8 +152,7 @@ export class Market {
 
   async #summary(claimed: string, receipts: MarketSummary['receipts'], totalMs: number): Promise<MarketSummary> {
     const { readProfile } = await loadNode()
-    const { tokens } = await readProfile(this.#folder.profile)
-    const decimals = tokens[0]?.decimals ?? 0
+    const { decimals } = currencyOf(await readProfile(this.#folder.profile), this.#rail)
     const bought = this.#bought
     const sum = (amounts: string[]): string =>
       formatUnits(
