@@ -112,7 +112,7 @@ export interface RecordStore {
   /** Digests that are known already are left out. When the session has ended, all that is pending of it has. */
   note: (session: SessionDigests, at: number, options?: AbortOptions) => Promise<void>
   /** Oldest first. */
-  pending: (limit: number, options?: AbortOptions) => Promise<PendingDigest[]>
+  pending: (options?: AbortOptions) => Promise<PendingDigest[]>
   /** They are pending no more. The first record of a digest stays. */
   put: (records: readonly RecordedDigest[], options?: AbortOptions) => Promise<void>
   get: (digest: Uint8Array, options?: AbortOptions) => Promise<RecordedDigest | undefined>

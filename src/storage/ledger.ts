@@ -4,6 +4,7 @@ import type {
   BlockStore,
   ChannelStore,
   Logger,
+  RecordStore,
   SessionStore,
   SpendingStore,
   TransferStore,
@@ -14,6 +15,7 @@ import { channelStore } from './channels.ts'
 import { type Connection, connect } from './connection.ts'
 import { type MetaStore, metaStore } from './meta.ts'
 import { LEDGER_MIGRATIONS } from './migrations.ts'
+import { recordStore } from './records.ts'
 import { sessionStore } from './sessions.ts'
 import { spendingStore } from './spending.ts'
 import { transferStore } from './transfers.ts'
@@ -38,6 +40,7 @@ export interface Ledger {
   transfers: TransferStore
   /** What was spent and risked in one asset. */
   book: (asset: AssetId) => { spending: SpendingStore; trust: TrustStore }
+  records: RecordStore
   blocks: BlockStore
   meta: MetaStore
   /** Writes what was queued, then closes the file. May be called again. */
@@ -71,6 +74,7 @@ export async function openLedger({ path, logger, readOnly = false }: LedgerInit)
     channels: channelStore(db),
     transfers: transferStore(db),
     book: (asset) => ({ spending: spendingStore(db, asset), trust: trustStore(db, asset) }),
+    records: recordStore(db),
     blocks: blockStore(db),
     meta: metaStore(db),
     close: () => db.close()

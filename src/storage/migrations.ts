@@ -230,5 +230,28 @@ CREATE TABLE transfers (
 CREATE INDEX transfers_of_session ON transfers (role, session_id);
 CREATE INDEX transfers_of_transaction ON transfers (network, digest);
 CREATE UNIQUE INDEX payee_transfers_once ON transfers (network, digest) WHERE role = 'payee';
+
+-- Digests of statements that are to be recorded on a ledger, and those that were: root and path of a batch, if it was one.
+CREATE TABLE pending_records (
+  digest BLOB NOT NULL UNIQUE,
+  session_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  ended INTEGER NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX pending_records_of_session ON pending_records (session_id);
+
+CREATE TABLE records (
+  digest BLOB PRIMARY KEY,
+  medium TEXT NOT NULL,
+  network TEXT NOT NULL,
+  ledger_transaction TEXT NOT NULL,
+  account TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  place INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  root BLOB,
+  proof BLOB
+) STRICT, WITHOUT ROWID;
 `
 ]
