@@ -13,6 +13,7 @@ const TARGET = new URL('../src/chain/abi.ts', import.meta.url)
 const CONTRACTS = [
   ['src/ListingRegistry.sol', 'ListingRegistry'],
   ['src/ChannelEscrow.sol', 'ChannelEscrow'],
+  ['src/Records.sol', 'Records'],
   ['src/collectors/Eip3009Collector.sol', 'Eip3009Collector'],
   ['src/collectors/AllowanceCollector.sol', 'AllowanceCollector'],
   ['src/test-token/TestToken.sol', 'TestToken']

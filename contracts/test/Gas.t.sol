@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {ListingRegistry} from "../src/ListingRegistry.sol";
+import {Records} from "../src/Records.sol";
 import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
 import {IListingRegistry} from "../src/interfaces/IListingRegistry.sol";
 import {EscrowFixture} from "./EscrowFixture.sol";
@@ -40,6 +41,12 @@ contract GasTest is EscrowFixture {
         vm.prank(seller);
         registry.bindPeer(keccak256("peer"), abi.encode(keccak256("r"), keccak256("s")));
         spent("bind peer");
+    }
+
+    function test_record() public {
+        Records records = new Records();
+        records.record(keccak256("root"), 1000);
+        assertLe(spent("record, any number"), 25_000);
     }
 
     function test_deposit() public {

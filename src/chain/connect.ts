@@ -1,11 +1,20 @@
 import { type Hex, keccak256 } from 'viem'
-import type { AbortOptions, Address, ChannelChain, Logger, NetworkProfile, RegistryChain } from '../interface/index.ts'
+import type {
+  AbortOptions,
+  Address,
+  ChannelChain,
+  EventLedger,
+  Logger,
+  NetworkProfile,
+  RegistryChain
+} from '../interface/index.ts'
 import { DdmError } from '../interface/index.ts'
 import { createChannelChain, readTokenBalance } from './channels.ts'
 import { type FundAmounts, fund } from './dev.ts'
 import { createHeadWatcher } from './heads.ts'
 import { defaultToken } from './profile.ts'
 import { createTransactionQueue, DEV_TIMING, PUBLIC_TIMING } from './queue.ts'
+import { createEventLedger } from './records.ts'
 import { createRegistryChain } from './registry.ts'
 import { createRpc, type Rpc, shownUrl } from './rpc.ts'
 import type { TransactionQueue } from './transactions.ts'
@@ -28,6 +37,8 @@ export interface Chain {
   readonly registry: RegistryChain
   /** undefined without a wallet. */
   readonly channels: ChannelChain | undefined
+  /** undefined when the profile names no contract for it. */
+  readonly records: EventLedger | undefined
   /** The one queue through which the wallet sends; undefined without a wallet. */
   readonly transactions: TransactionQueue | undefined
   /** Wei. */
@@ -41,7 +52,7 @@ export interface Chain {
 
 export async function connect(init: ChainInit, options?: AbortOptions): Promise<Chain> {
   const { profile, logger } = init
-  const { id, genesisHash, rpcUrls, confirmations, dev } = profile.chain
+  const { id, genesisHash, rpcUrls, confirmations, fees, dev } = profile.chain
   const signer = init.wallet === undefined ? undefined : openWallet(init.wallet)
   const rpc = createRpc({
     urls: rpcUrls,
@@ -63,12 +74,14 @@ export async function connect(init: ChainInit, options?: AbortOptions): Promise<
       chainId: id,
       signer,
       confirmations,
+      fees,
       timing: dev === true ? DEV_TIMING : PUBLIC_TIMING,
       logger
     })
   return {
     registry: createRegistryChain({ profile, rpc, heads, queue: transactions }),
     channels: transactions && createChannelChain({ profile, rpc, queue: transactions }),
+    records: createEventLedger({ profile, rpc, queue: transactions }),
     transactions,
     nativeBalance: async (owner, options) =>
       BigInt(await rpc.request<Hex>('eth_getBalance', [owner, 'latest'], options)),
@@ -83,17 +96,23 @@ export async function connect(init: ChainInit, options?: AbortOptions): Promise<
 
 /** Chain ID and genesis are checked by every URL's first request; what is left is whether our contracts are there. */
 async function checkContracts(rpc: Rpc, profile: NetworkProfile, options?: AbortOptions): Promise<void> {
-  const { registry, escrow, escrowCodeHash } = profile.contracts
-  const [registryCode, escrowCode] = await Promise.all([
-    rpc.request<Hex>('eth_getCode', [registry, 'latest'], options),
-    rpc.request<Hex>('eth_getCode', [escrow, 'latest'], options)
+  const { registry, escrow, escrowCodeHash, records } = profile.contracts
+  const codeAt = (address: Address): Promise<Hex> => rpc.request<Hex>('eth_getCode', [address, 'latest'], options)
+  const [registryCode, escrowCode, recordsCode] = await Promise.all([
+    codeAt(registry),
+    codeAt(escrow),
+    records === undefined ? undefined : codeAt(records)
   ])
   const at = profile.chain.rpcUrls.map(shownUrl).join(', ')
-  if (registryCode === '0x') {
+  for (const [name, address, code] of [
+    ['registry', registry, registryCode],
+    ['records contract', records, recordsCode]
+  ] as const) {
+    if (code !== '0x') continue
     throw new DdmError(
       'networkMismatch',
-      `the network profile names the registry ${registry}, but there is no contract at that address on ${at}`,
-      { details: { expected: registry, actual: 'no code' } }
+      `the network profile names the ${name} ${address}, but there is no contract at that address on ${at}`,
+      { details: { expected: String(address), actual: 'no code' } }
     )
   }
   const actual = escrowCode === '0x' ? 'no code' : keccak256(escrowCode)

@@ -1,11 +1,12 @@
 import { concat, decodeFunctionResult, encodeAbiParameters, encodeFunctionData, type Hex, keccak256 } from 'viem'
-import type { AbortOptions, Address, Logger, NetworkProfile, NetworkToken } from '../interface/index.ts'
+import type { AbortOptions, Address, FeeStyle, Logger, NetworkProfile, NetworkToken } from '../interface/index.ts'
 import { DdmError } from '../interface/index.ts'
 import {
   allowanceCollectorBytecode,
   channelEscrowBytecode,
   eip3009CollectorBytecode,
   listingRegistryBytecode,
+  recordsBytecode,
   testTokenAbi,
   testTokenBytecode
 } from './abi.ts'
@@ -26,6 +27,8 @@ export interface DeployInit {
   dev?: boolean
   /** @default 0 on dev chains, 2 otherwise */
   confirmations?: number
+  /** @default 'legacy' when the chain has no base fee, else 'eip1559' */
+  fees?: FeeStyle
   /** Existing ERC-20 with EIP-3009, such as USDC; needed unless `dev`. */
   token?: Address
   /** Existing escrow with the interface of ours, such as the public one. @default a new one */
@@ -48,11 +51,13 @@ export async function deploy(init: DeployInit, options?: AbortOptions): Promise<
   }
   const rpc = createRpc({ urls: [rpcUrl], logger })
   const chainId = Number(await rpc.request<Hex>('eth_chainId', [], options))
+  const fees = init.fees ?? (await feeStyle(rpc, options))
   const queue = createTransactionQueue({
     rpc,
     chainId,
     signer: signerOf(init.privateKey),
     confirmations: 0,
+    fees,
     timing: dev ? DEV_TIMING : PUBLIC_TIMING,
     logger
   })
@@ -70,6 +75,7 @@ export async function deploy(init: DeployInit, options?: AbortOptions): Promise<
       concat([allowanceCollectorBytecode, owner]),
       options
     )
+    const records = await create(queue, 'Records', recordsBytecode, options)
     const token = init.token ?? (await create(queue, 'TestToken', testTokenBytecode, options))
     return parseProfile({
       v: 1,
@@ -79,9 +85,17 @@ export async function deploy(init: DeployInit, options?: AbortOptions): Promise<
         genesisHash: genesis.hash,
         rpcUrls: [rpcUrl, ...(init.rpcUrls ?? [])],
         confirmations: init.confirmations ?? (dev ? 0 : 2),
+        ...(fees === 'legacy' && { fees }),
         ...(dev && { dev })
       },
-      contracts: { registry, escrow, escrowCodeHash: keccak256(escrowCode), eip3009Collector, allowanceCollector },
+      contracts: {
+        registry,
+        escrow,
+        escrowCodeHash: keccak256(escrowCode),
+        eip3009Collector,
+        allowanceCollector,
+        records
+      },
       tokens: [await describeToken(rpc, token, options)],
       bootstrap: init.bootstrap ?? []
     })
@@ -89,6 +103,11 @@ export async function deploy(init: DeployInit, options?: AbortOptions): Promise<
     await queue.close()
     await rpc.close()
   }
+}
+
+async function feeStyle(rpc: Rpc, options?: AbortOptions): Promise<FeeStyle> {
+  const latest = await rpc.request<{ baseFeePerGas?: Hex }>('eth_getBlockByNumber', ['latest', false], options)
+  return latest.baseFeePerGas === undefined ? 'legacy' : 'eip1559'
 }
 
 async function create(queue: TransactionQueue, name: string, data: Hex, options?: AbortOptions): Promise<Address> {

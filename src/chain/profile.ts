@@ -10,7 +10,7 @@ import type {
   NetworkProfile,
   NetworkToken
 } from '../interface/index.ts'
-import { DdmError } from '../interface/index.ts'
+import { DdmError, FEE_STYLES } from '../interface/index.ts'
 
 /** More than any real profile has; a file that is larger is something else. */
 const MAX_PROFILE_BYTES = 256 * 1024
@@ -145,17 +145,20 @@ export function parseProfile(value: unknown): NetworkProfile {
   if (typeof root.name !== 'string' || !NAME.test(root.name)) {
     fail('name', `must be 1 to 32 lower-case letters, digits or hyphens, is ${show(root.name)}`)
   }
-  const chain = fields(root.chain, 'chain', ['id', 'genesisHash', 'rpcUrls', 'confirmations'], ['dev'])
+  const chain = fields(root.chain, 'chain', ['id', 'genesisHash', 'rpcUrls', 'confirmations'], ['fees', 'dev'])
+  const fees = FEE_STYLES.find((style) => style === chain.fees)
+  if (chain.fees !== undefined && fees === undefined) {
+    fail('chain.fees', `must be ${FEE_STYLES.join(' or ')}, is ${show(chain.fees)}`)
+  }
   if (chain.dev !== undefined && typeof chain.dev !== 'boolean') {
     fail('chain.dev', `must be true or false, is ${show(chain.dev)}`)
   }
-  const contracts = fields(root.contracts, 'contracts', [
-    'registry',
-    'escrow',
-    'escrowCodeHash',
-    'eip3009Collector',
-    'allowanceCollector'
-  ])
+  const contracts = fields(
+    root.contracts,
+    'contracts',
+    ['registry', 'escrow', 'escrowCodeHash', 'eip3009Collector', 'allowanceCollector'],
+    ['records']
+  )
   return {
     v: 1,
     name: root.name,
@@ -164,6 +167,7 @@ export function parseProfile(value: unknown): NetworkProfile {
       genesisHash: hash(chain.genesisHash, 'chain.genesisHash'),
       rpcUrls: [...new Set(list(chain.rpcUrls, 'chain.rpcUrls', rpcUrl, 1))],
       confirmations: integer(chain.confirmations, 'chain.confirmations', 0, MAX_CONFIRMATIONS),
+      ...(fees === undefined ? {} : { fees }),
       ...(chain.dev === undefined ? {} : { dev: chain.dev })
     },
     contracts: {
@@ -171,7 +175,8 @@ export function parseProfile(value: unknown): NetworkProfile {
       escrow: address(contracts.escrow, 'contracts.escrow'),
       escrowCodeHash: hash(contracts.escrowCodeHash, 'contracts.escrowCodeHash'),
       eip3009Collector: address(contracts.eip3009Collector, 'contracts.eip3009Collector'),
-      allowanceCollector: address(contracts.allowanceCollector, 'contracts.allowanceCollector')
+      allowanceCollector: address(contracts.allowanceCollector, 'contracts.allowanceCollector'),
+      ...(contracts.records === undefined ? {} : { records: address(contracts.records, 'contracts.records') })
     },
     tokens: list(root.tokens, 'tokens', token, 1),
     bootstrap: list(root.bootstrap, 'bootstrap', bootstrapAddress),

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Hex, keccak256, numberToHex } from 'viem'
-import type { AbortOptions, Address, Logger } from '../interface/index.ts'
+import type { AbortOptions, Address, FeeStyle, Logger } from '../interface/index.ts'
 import { DdmError } from '../interface/index.ts'
 import { aborted, describeRevert, errorText, refusal, revertOf, shortText } from './errors.ts'
-import { createFeeMarket, type FeeMarket, type Fees, raiseFees } from './fees.ts'
+import { createFeeMarket, type FeeMarket, type FeeOffer, mostOf, raiseFees } from './fees.ts'
 import type { Rpc } from './rpc.ts'
 import {
   type MinedTransaction,
@@ -44,6 +44,8 @@ export interface TransactionQueueInit {
   signer: TransactionSigner
   /** Blocks on top of a transaction's own until it counts; 0: as soon as it is mined. */
   confirmations: number
+  /** @default 'eip1559' */
+  fees?: FeeStyle | undefined
   timing: QueueTiming
   logger: Logger
 }
@@ -59,7 +61,7 @@ interface Flight {
   readonly job: Job
   readonly nonce: number
   readonly gas: bigint
-  fees: Fees
+  fees: FeeOffer
   raw: Hex
   /** Hashes of all versions sent under this nonce, newest first: any of them may be the one that is mined. */
   hashes: Hex[]
@@ -87,7 +89,7 @@ class NonceQueue implements TransactionQueue {
   constructor(init: TransactionQueueInit) {
     this.#init = init
     this.account = init.signer.address.toLowerCase() as Address
-    this.#fees = createFeeMarket((method, params) => this.#rpc(method, params))
+    this.#fees = createFeeMarket((method, params) => this.#rpc(method, params), init.fees)
   }
 
   get size(): number {
@@ -215,18 +217,13 @@ class NonceQueue implements TransactionQueue {
     return Math.max(own, Number(known))
   }
 
-  async #sign(job: Job, nonce: number, gas: bigint, fees: Fees): Promise<Flight> {
+  async #sign(job: Job, nonce: number, gas: bigint, fees: FeeOffer): Promise<Flight> {
     const { to, data, value } = job.request
-    const raw = await this.#init.signer.signTransaction({
-      type: 'eip1559',
-      chainId: this.#init.chainId,
-      nonce,
-      gas,
-      ...fees,
-      ...(to && { to }),
-      data,
-      value: value ?? 0n
-    })
+    const { chainId, signer } = this.#init
+    const common = { chainId, nonce, gas, ...(to && { to }), data, value: value ?? 0n }
+    const raw = await signer.signTransaction(
+      'gasPrice' in fees ? { type: 'legacy', ...common, ...fees } : { type: 'eip1559', ...common, ...fees }
+    )
     const now = Date.now()
     const hashes = [keccak256(raw)]
     return { job, nonce, gas, fees, raw, hashes, seenAt: now, pricedAt: now, ticksWithoutReceipt: 0 }
@@ -361,8 +358,9 @@ class NonceQueue implements TransactionQueue {
     this.#fees.forget()
     const market = await this.#fees.current()
     flight.pricedAt = Date.now()
-    if (flight.hashes.length > MAX_BUMPS && market.maxFeePerGas <= flight.fees.maxFeePerGas) return
+    if (flight.hashes.length > MAX_BUMPS && mostOf(market) <= mostOf(flight.fees)) return
     const fees = raiseFees(flight.fees, market)
+    const before = { raw: flight.raw, fees: flight.fees }
     const replacement = await this.#sign(job, nonce, gas, fees)
     flight.raw = replacement.raw
     flight.fees = fees
@@ -371,9 +369,13 @@ class NonceQueue implements TransactionQueue {
     this.#init.logger.info('raising the fee of a stuck transaction', {
       label: job.request.label,
       nonce,
-      maxFeePerGas: String(fees.maxFeePerGas)
+      perGas: String(mostOf(fees))
     })
-    await this.#submit(flight)
+    await this.#submit(flight).catch((error: unknown) => {
+      // Chains with a fixed gas price take no other: the version that they took is the one to send again.
+      Object.assign(flight, before)
+      throw error
+    })
   }
 
   #asDdmError(job: Job, error: unknown): DdmError {

@@ -1,10 +1,10 @@
-import type { Hex, TransactionSerializableEIP1559 } from 'viem'
+import type { Hex, TransactionSerializableEIP1559, TransactionSerializableLegacy } from 'viem'
 import type { AbortOptions, Address } from '../interface/index.ts'
 
 /** Account that signs transactions; a viem `LocalAccount` is one. */
 export interface TransactionSigner {
   readonly address: Address
-  signTransaction: (transaction: TransactionSerializableEIP1559) => Promise<Hex>
+  signTransaction: (transaction: TransactionSerializableEIP1559 | TransactionSerializableLegacy) => Promise<Hex>
 }
 
 export interface TransactionRequest {

@@ -15,6 +15,10 @@ export interface NetworkToken extends Currency {
   version: string
 }
 
+export const FEE_STYLES = ['eip1559', 'legacy'] as const
+
+export type FeeStyle = (typeof FEE_STYLES)[number]
+
 /**
  * One file names a network; it is all that two machines need to share. Money-relevant addresses come from here and from
  * nowhere else, never from a peer.
@@ -30,6 +34,8 @@ export interface NetworkProfile {
     rpcUrls: string[]
     /** Blocks after which a balance or a log counts as final; 0 on dev chains. */
     confirmations: number
+    /** Transactions that the chain takes: those of EIP-1559, or only the older ones at a gas price. @default 'eip1559' */
+    fees?: FeeStyle
     /** Local chains give free native coins and test tokens. */
     dev?: boolean
   }
@@ -40,6 +46,8 @@ export interface NetworkProfile {
     escrowCodeHash: Hex
     eip3009Collector: Address
     allowanceCollector: Address
+    /** Where digests are recorded; without it the chain is no records medium. */
+    records?: Address
   }
   tokens: NetworkToken[]
   /** Multiaddrs with /p2p/ of bootstrap nodes. */

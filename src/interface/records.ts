@@ -69,7 +69,7 @@ export interface MemoLedger {
   readonly account: string
   /** Resolves when the transaction was carried out. `at`: Unix ms, by the ledger. */
   write: (memo: Uint8Array, options?: AbortOptions) => Promise<{ transaction: string; at: number }>
-  /** undefined unless the ledger knows the transaction and carried it out. */
+  /** undefined unless the ledger knows the transaction and carried it out. The name may be a stranger's text. */
   read: (
     transaction: string,
     options?: AbortOptions
@@ -79,12 +79,13 @@ export interface MemoLedger {
 /** A chain with the contract `Records`. */
 export interface EventLedger {
   readonly network: NetworkId
-  readonly account: Address
+  /** undefined: this chain is only read. */
+  readonly account: Address | undefined
   /** Resolves at confirmation depth. `at`: Unix ms, by the timestamp of the block. */
-  emit: (root: Hex, count: number, options?: AbortOptions) => Promise<{ transaction: Hex; at: number }>
-  /** undefined unless the transaction succeeded and is at confirmation depth. */
+  emit: (root: Hex, count: number, options?: AbortOptions) => Promise<{ transaction: Hex; sender: Address; at: number }>
+  /** undefined unless the transaction succeeded and is at confirmation depth. The name may be a stranger's text. */
   read: (
-    transaction: Hex,
+    transaction: string,
     options?: AbortOptions
   ) => Promise<{ at: number; events: Array<{ sender: Address; root: Hex; count: number }> } | undefined>
 }

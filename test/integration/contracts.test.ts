@@ -30,7 +30,13 @@ describe('contracts', () => {
     const { code, output } = await run(foundryBinary('forge'), ['test', '--json'])
     assert.equal(code, 0, output)
     // A run that found no tests would end with 0 as well.
-    for (const suite of ['ChannelEscrowTest', 'ChannelEscrowInvariants', 'DepositCollectorsTest', 'GasTest']) {
+    for (const suite of [
+      'ChannelEscrowTest',
+      'ChannelEscrowInvariants',
+      'DepositCollectorsTest',
+      'GasTest',
+      'RecordsTest'
+    ]) {
       assert.match(output, new RegExp(`:${suite}"`))
     }
   })
@@ -39,6 +45,7 @@ describe('contracts', () => {
     const shipped = {
       ListingRegistry: abi.listingRegistryBytecode,
       ChannelEscrow: abi.channelEscrowBytecode,
+      Records: abi.recordsBytecode,
       Eip3009Collector: abi.eip3009CollectorBytecode,
       AllowanceCollector: abi.allowanceCollectorBytecode,
       TestToken: abi.testTokenBytecode

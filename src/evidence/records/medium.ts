@@ -2,7 +2,6 @@ import {
   type AbortOptions,
   DdmError,
   type EventLedger,
-  type Hex,
   type MemoLedger,
   type RecordedDigest,
   type RecordStore,
@@ -25,8 +24,7 @@ export interface MediumComponents<L> {
 /** One batch per transaction, whatever the ledger keeps it in. */
 interface BatchLedger {
   readonly network: string
-  readonly account: string
-  write: (batch: RecordedBatch, options?: AbortOptions) => Promise<{ transaction: string; at: number }>
+  write: (batch: RecordedBatch, options?: AbortOptions) => Promise<{ transaction: string; by: string; at: number }>
   read: (transaction: string, options?: AbortOptions) => Promise<WrittenTransaction | undefined>
 }
 
@@ -48,8 +46,7 @@ export function memoMedium({ ledger, store }: MediumComponents<MemoLedger>): Rec
   const { network, account } = ledger
   return createMedium('iota', store, {
     network,
-    account,
-    write: (batch, options) => ledger.write(encodeMemo(batch), options),
+    write: async (batch, options) => ({ ...(await ledger.write(encodeMemo(batch), options)), by: account }),
     read: async (transaction, options) => {
       const found = await ledger.read(transaction, options)
       if (found === undefined) return undefined
@@ -61,13 +58,14 @@ export function memoMedium({ ledger, store }: MediumComponents<MemoLedger>): Rec
 
 /** Records digests in events of the contract `Records`; its `root` is the digest when there is but one. */
 export function eventMedium({ ledger, store }: MediumComponents<EventLedger>): RecordsMedium {
-  const { network, account } = ledger
   return createMedium('evm', store, {
-    network,
-    account,
-    write: ({ root, count }, options) => ledger.emit(toHex(root), count, options),
+    network: ledger.network,
+    write: async ({ root, count }, options) => {
+      const { transaction, sender, at } = await ledger.emit(toHex(root), count, options)
+      return { transaction, by: sender, at }
+    },
     read: async (transaction, options) => {
-      const found = await ledger.read(transaction as Hex, options)
+      const found = await ledger.read(transaction, options)
       if (found === undefined) return undefined
       return {
         at: found.at,
@@ -99,8 +97,7 @@ function createMedium(name: 'iota' | 'evm', store: Pick<RecordStore, 'get'>, led
       const places = placesOf(unique)
       const [first] = places
       const batch = { root: first?.root ?? (unique[0] as Uint8Array), count: unique.length }
-      const { transaction, at } = await ledger.write(batch, options)
-      const common = { medium: name, network: ledger.network, transaction, by: ledger.account, at }
+      const common = { medium: name, network: ledger.network, ...(await ledger.write(batch, options)) }
       return places.map((place) => ({ ...place, ...common }))
     },
     find: (digest, options) => store.get(digest, options),
