@@ -1,5 +1,5 @@
 /** The arrows of docs/ARCHITECTURE.md. A room is entered only through its index.ts. */
-const rooms = ['protocols/sdpp', 'registry', 'data', 'evidence', 'storage', 'chain', 'payments/evm', 'payments/free', 'payments/iota']
+const rooms = ['protocols/sdpp', 'registry', 'data', 'evidence', 'storage', 'chain', 'payments/evm', 'payments/free', 'payments/iota', 'iota-ledger']
 const leaves = '^src/(interface|statements)/'
 
 /** What decides about money and protocol steps. */
@@ -60,7 +60,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/node/' },
       to: {
-        path: '^src/(interface|statements|registry|data|evidence|storage|chain|payments|protocols/sdpp)/',
+        path: '^src/(interface|statements|registry|data|evidence|storage|chain|iota-ledger|payments|protocols/sdpp)/',
         pathNot: '/index\\.ts$'
       }
     },

@@ -7,6 +7,7 @@ import { channels } from './commands/channels.ts'
 import { claim } from './commands/claim.ts'
 import { demo } from './commands/demo.ts'
 import { deploy } from './commands/deploy.ts'
+import { iotaLedger } from './commands/iota-ledger.ts'
 import { menu } from './commands/menu.ts'
 import { network } from './commands/network.ts'
 import { receipts } from './commands/receipts.ts'
@@ -34,6 +35,7 @@ const COMMANDS = [
   network,
   bootstrap,
   chain,
+  iotaLedger,
   deploy,
   demo
 ]

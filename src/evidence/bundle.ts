@@ -2,7 +2,7 @@ import { CarBufferReader } from '@ipld/car/buffer-reader'
 import * as CarBufferWriter from '@ipld/car/buffer-writer'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
-import type { Demand, SessionRole, TranscriptPart } from '../interface/index.ts'
+import type { Demand, RecordedDigest, SessionRole, TranscriptPart } from '../interface/index.ts'
 import {
   amount,
   bytes,
@@ -18,6 +18,7 @@ import {
   quoted,
   sha256,
   statementLink,
+  text,
   u64,
   type Voucher,
   voucher
@@ -38,7 +39,27 @@ const MAX_BUNDLE_BYTES = 1 << 28
 const MAX_PARTS = 1 << 24
 const MAX_STATEMENTS = 16
 const MAX_TRANSFERS = 1 << 17
+const MAX_RECORDINGS = 1 << 18
+/** Names of networks, transactions and accounts, as their ledgers write them. */
+const MAX_NAME = 128
+/** A path of more would be of more than 2³² digests. */
+const MAX_PATH = 32
+/** Last moment that a date can hold, Unix ms. */
+const MAX_TIME = 8_640_000_000_000_000n
 const MAX_U32 = 0xffff_ffffn
+
+const recording = map({
+  digest: bytes(32),
+  medium: oneOf('iota', 'evm'),
+  network: text(MAX_NAME),
+  transaction: text(MAX_NAME),
+  by: text(MAX_NAME),
+  at: u64,
+  index: u64,
+  count: u64,
+  root: optional(bytes(32)),
+  proof: optional(list(bytes(32), MAX_PATH))
+})
 
 const bundleShape = map({
   v: u64,
@@ -49,7 +70,10 @@ const bundleShape = map({
   parts: list(map({ first: u64, count: u64, digest: bytes(32) }), MAX_PARTS),
   violation: optional(map({ part: u64, index: u64 })),
   voucher: optional(voucher),
-  transfers: optional(list(map({ transaction: bytes(32), amount, sessionPaid: amount, demand: quoted }), MAX_TRANSFERS))
+  transfers: optional(
+    list(map({ transaction: bytes(32), amount, sessionPaid: amount, demand: quoted }), MAX_TRANSFERS)
+  ),
+  recorded: optional(list(recording, MAX_RECORDINGS))
 })
 
 export interface BundleContent {
@@ -66,6 +90,8 @@ export interface BundleContent {
   voucher?: Voucher
   /** On rails that move money each time, oldest first. */
   transfers?: BundledTransfer[]
+  /** Where statements of the session were recorded. The ledger shows whether it is true. */
+  recorded?: RecordedDigest[]
 }
 
 /** What a transaction moved. The ledger shows whether it is true; the seller's `credited` says that it believes so. */
@@ -93,7 +119,7 @@ interface CarBlock {
 }
 
 export function encodeBundle(content: BundleContent): Uint8Array {
-  const { violation, voucher: held, transfers } = content
+  const { violation, voucher: held, transfers, recorded } = content
   const root = encodeCanonical(
     bundleShape.encode({
       v: BUNDLE_VERSION,
@@ -106,7 +132,8 @@ export function encodeBundle(content: BundleContent): Uint8Array {
         ? {}
         : { violation: { part: BigInt(violation.part), index: BigInt(violation.index) } }),
       ...(held === undefined ? {} : { voucher: held }),
-      ...(transfers === undefined ? {} : { transfers })
+      ...(transfers === undefined ? {} : { transfers }),
+      ...(recorded === undefined ? {} : { recorded: recorded.map(toFields) })
     })
   )
   return encodeCar([
@@ -154,8 +181,22 @@ export function decodeBundle(file: Uint8Array): BundleContent {
     parts,
     ...(place === undefined ? {} : { violation: { part: place.part, index: place.index, bytes: bytesOf(length + 1) } }),
     ...(value.voucher === undefined ? {} : { voucher: value.voucher }),
-    ...(value.transfers === undefined ? {} : { transfers: value.transfers })
+    ...(value.transfers === undefined ? {} : { transfers: value.transfers }),
+    ...(value.recorded === undefined ? {} : { recorded: value.recorded.map(fromFields) })
   }
+}
+
+type RecordingFields = ReturnType<(typeof recording)['decode']>
+
+function toFields({ at, index, count, ...rest }: RecordedDigest): RecordingFields {
+  return { ...rest, at: BigInt(at), index: BigInt(index), count: BigInt(count) }
+}
+
+function fromFields({ at, index, count, ...rest }: RecordingFields, place: number): RecordedDigest {
+  if (at > MAX_TIME) throw broken(`recorded ${place} → at`, `at most ${MAX_TIME}`, at)
+  if (count > MAX_U32) throw broken(`recorded ${place} → count`, `at most ${MAX_U32}`, count)
+  if (index >= count) throw broken(`recorded ${place} → index`, `one of ${count}`, index)
+  return { ...rest, at: Number(at), index: Number(index), count: Number(count) }
 }
 
 function readPlace(

@@ -1,6 +1,7 @@
 import { CID } from 'multiformats/cid'
 import {
   DdmError,
+  type RecordedDigest,
   type SessionRecord,
   type SignedStatement,
   type TranscriptPart,
@@ -15,10 +16,12 @@ import {
   fromHex,
   readStatement,
   sha256,
+  toHex,
   transcriptStart,
   transcriptStep
 } from '../statements/index.ts'
 import { type BundledTransfer, encodeBundle, type ViolatedPart } from './bundle.ts'
+import { recordable } from './records/finding.ts'
 
 /** Order in which a session makes them, and in which the bundle holds them. */
 export const KINDS = ['offer', 'order', 'accept', 'invoice', 'receipt', 'receipt-ack'] as const
@@ -40,6 +43,8 @@ export interface BundleInput {
   voucher?: VoucherPayload | undefined
   /** On rails that move money each time, oldest first; none on others. */
   transfers?: readonly Transfer[]
+  /** Where its statements were recorded. Left out of the file when the statement is. */
+  recorded?: readonly RecordedDigest[]
 }
 
 /**
@@ -56,7 +61,7 @@ export interface BundleInput {
  * @throws DdmError `evidence` when the session was never accepted
  */
 export function exportBundle(input: BundleInput): Uint8Array {
-  const { session, statements, parts, listing, violation, voucher, transfers = [] } = input
+  const { session, statements, parts, listing, violation, voucher, transfers = [], recorded = [] } = input
   const kept = newest(statements)
   const missing = NEEDED.filter((kind) => !kept.some((statement) => statement.kind === kind))
   if (missing.length > 0) {
@@ -70,16 +75,22 @@ export function exportBundle(input: BundleInput): Uint8Array {
   const ended = kept.some(({ kind }) => kind === 'receipt')
   const signedFor = signedParts(id, kept, parts) ?? (ended ? [...parts] : [])
   const shown = violation === undefined ? undefined : placeOf(violation, signedFor)
+  const told = {
+    statements: kept.map(({ cid, payload, signature }) => ({ link: CID.parse(cid), payload, signature })),
+    ...(transfers.length === 0 ? {} : { transfers: transfers.map(bundled) })
+  }
+  const kinds = recorded.length === 0 ? undefined : recordable(told)
+  const found = recorded.filter(({ digest }) => kinds?.has(toHex(digest)))
   return encodeBundle({
     session: id,
     role: session.role,
     listing: CID.parse(listing.cid),
     listingBytes: listing.bytes,
-    statements: kept.map(({ cid, payload, signature }) => ({ link: CID.parse(cid), payload, signature })),
+    ...told,
     parts: signedFor,
     ...(shown === undefined ? {} : { violation: shown }),
     ...(ended || voucher === undefined ? {} : { voucher }),
-    ...(transfers.length === 0 ? {} : { transfers: transfers.map(bundled) })
+    ...(found.length === 0 ? {} : { recorded: found })
   })
 }
 

@@ -7,6 +7,7 @@ import {
   map,
   oneOf,
   optional,
+  rail,
   sha256,
   text,
   toHex,
@@ -37,10 +38,10 @@ const shape = {
   }),
   payment: list(
     map({
-      rail: oneOf('evm', 'free'),
+      rail,
       network: optional(text(128)),
       asset: optional(text(128)),
-      payTo: optional(text(42)),
+      payTo: optional(text(66)),
       price: map({ amount: text(39, /^(0|[1-9][0-9]*)$/), count: u64, unit: oneOf('record', 'KiB') })
     }),
     64

@@ -1,19 +1,22 @@
-import type { Address, Hex, Price, RailName, SessionRole } from '../interface/index.ts'
+import type { AbortOptions, Address, Hex, Price, RailName, SessionRole } from '../interface/index.ts'
 import { type OfferPrice, type Statement, toHex, type Voucher } from '../statements/index.ts'
 import { checkAccount, checkPayment, checkTranscript, priceOf, standingOf } from './account.ts'
 import { decodeBundle } from './bundle.ts'
 import { readChain } from './chain.ts'
 import { readListing } from './listing.ts'
+import { checkRecorded, type LedgerReaders, type VerifiedRecording } from './records/finding.ts'
 import { checkTerms } from './terms.ts'
 import { type AccountVerifier, checkTransfers, type VerifiedTransfer } from './transfers.ts'
 import { checkViolation, type ProvenViolation, type RecordJudge } from './violation.ts'
 import { type PaidChannel, paidChannel, type VoucherVerifier } from './voucher.ts'
 
-export interface VerifyOptions {
+export interface VerifyOptions extends AbortOptions {
   verifyVoucher: VoucherVerifier
   verifyAccount: AccountVerifier
   /** Called only for a bundle that claims a violation. */
   validate: RecordJudge
+  /** Has each record looked up on its ledger. @default no ledger is asked */
+  onLedger?: LedgerReaders
 }
 
 /** What a bundle shows. Amounts in atomic units of `asset`. */
@@ -61,14 +64,16 @@ export interface VerifiedBundle {
   rail: RailName
   /** Payments on rails that move money each time, oldest first: the ledger shows whether they were carried out. */
   transfers: VerifiedTransfer[]
+  /** Where statements of the session were recorded, as far as the writer of the file knew. */
+  recorded: VerifiedRecording[]
   /** Whether the buyer acknowledged the receipt. */
   acknowledged: boolean
   statements: number
 }
 
 /**
- * Verifies a bundle from its bytes alone: no network, no ledger. Every hash, signature, link and amount is computed
- * again. What it cannot know is whether the escrow that the seller named exists: compare `network` and `escrow`.
+ * Verifies a bundle from its bytes alone: no network, and no ledger unless `onLedger` names some. Every hash, signature,
+ * link and amount is computed again. What it cannot know is whether the escrow that the seller named exists: compare `network` and `escrow`.
  *
  * @example
  * ```ts
@@ -79,7 +84,7 @@ export interface VerifiedBundle {
  */
 export async function verifyBundle(
   file: Uint8Array,
-  { verifyVoucher, verifyAccount, validate }: VerifyOptions
+  { verifyVoucher, verifyAccount, validate, onLedger, ...options }: VerifyOptions
 ): Promise<VerifiedBundle> {
   const bundle = decodeBundle(file)
   const listing = readListing(bundle.listingBytes)
@@ -92,6 +97,7 @@ export async function verifyBundle(
   const transfers = await checkTransfers(chain, entry, bundle, standingOf(chain).credited, verifyAccount)
   if (entry.rail !== 'iota') await checkPayment(chain, bundle, channel, verifyVoucher)
   const violation = await checkViolation(bundle, listing, validate)
+  const recorded = await checkRecorded(bundle, onLedger, options)
   const { n, bytes, due, credited, root } = standingOf(chain)
   const voucher = receipt?.content.proof ?? bundle.voucher
   return {
@@ -116,6 +122,7 @@ export async function verifyBundle(
     ...(violation === undefined ? {} : { violation }),
     rail: entry.rail,
     transfers,
+    recorded,
     ...paidTo(entry, channel, order.content),
     ...(voucher === undefined ? {} : { voucher }),
     ...(accept.content.base === undefined ? {} : { base: accept.content.base }),

@@ -21,6 +21,7 @@ export {
   TELEMETRY_SCHEMA
 } from '../data/index.ts'
 export type { VerifiedBundle } from '../evidence/index.ts'
+export { startIotaLedger } from '../iota-ledger/index.ts'
 export type { AccessRules, Authorize } from './access.ts'
 export { type BootstrapNode, createBootstrap } from './bootstrap.ts'
 export { describeSettings, flagOf, type NodeConfig, SETTINGS, type SettingName } from './config.ts'

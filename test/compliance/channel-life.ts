@@ -204,7 +204,7 @@ export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
       // ACCEPT with base 0 is on its way when the first session ends with its receipt.
       await endSession(one, 40n, 40n)
       await buying.accept(selling.base ?? 0n, selling.proof)
-      await payAndCredit({ id: '', buying, selling, terms: request.terms }, 10n)
+      await payAndCredit({ id: '', buying, selling, market, terms: request.terms }, 10n)
       // Now the other way round: the seller has ended a session whose receipt is still on its way.
       await selling.end(10n, 10n)
       const third = await startSession(market, 20n)

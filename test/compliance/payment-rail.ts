@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, type TestContext, test } from 'node:test'
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
 import {
+  type Demand,
   isVoucher,
   type ListingPayment,
   type Payee,
@@ -25,6 +28,8 @@ export interface Market {
   readonly rail: RailName
   readonly listing: ListingPayment
   sides: () => Promise<Sides>
+  /** Rails that transfer: the invoice that asks for so much; sessions have IDs that invoices can name. */
+  demand?: (session: string, due: bigint) => Demand
   /** Ends both nodes; the next `sides` come from what was durable. */
   restart: () => Promise<void>
 }
@@ -39,6 +44,7 @@ export interface Session {
   buying: PayerSession
   selling: PayeeSession
   terms: PaymentTerms
+  market: Market
 }
 
 /** OFFER, ORDER, ACCEPT without the wire. `meddle` is what happens to the order on its way. */
@@ -50,10 +56,10 @@ export async function startSession(
   const { payer, payee } = await market.sides()
   const terms = payee.terms(market.listing)
   assert.ok(terms, 'the seller offers this way to pay')
-  assert.equal(payer.objection(terms, market.listing), undefined)
+  assert.equal(await payer.objection(terms, market.listing), undefined)
   const digest = (): `0x${string}` => `0x${randomBytes(32).toString('hex')}`
   const binding = { offerDigest: digest(), buyerPeerDigest: digest(), orderNonce: digest() }
-  const id = `session-${randomBytes(8).toString('hex')}`
+  const id = CID.createV1(0x71, Digest.create(0x12, randomBytes(32))).toString()
   const buying = await payer.open({ terms, binding, seller: 'seller', maximum })
   try {
     await buying.begin(id)
@@ -61,7 +67,7 @@ export async function startSession(
     const selling = await payee.accept({ terms, binding, order, buyer: 'buyer', maximum })
     await selling.begin(id)
     if (selling.base !== undefined) await buying.accept(selling.base, selling.proof)
-    return { id, buying, selling, terms }
+    return { id, buying, selling, terms, market }
   } catch (error) {
     await buying.end(0n)
     throw error
@@ -72,11 +78,12 @@ export async function startSession(
 export async function resumeSession(market: Market, { id, terms, buying }: Session): Promise<Session> {
   const { payer, payee } = await market.sides()
   const channel = buying.channelId === undefined ? {} : { channelId: buying.channelId }
-  const request = { sessionId: id, ...channel, terms, maximum: 100n }
+  const account = buying.order.account === undefined ? {} : { account: buying.order.account }
+  const request = { sessionId: id, ...channel, ...account, terms, maximum: 100n }
   const bought = await payer.resume({ ...request, peer: 'seller' })
   const sold = await payee.resume({ ...request, peer: 'buyer' })
   if (sold.base !== undefined) await bought.accept(sold.base, sold.proof)
-  return { id, terms, buying: bought, selling: sold }
+  return { id, terms, market, buying: bought, selling: sold }
 }
 
 /** What a voucher is for. */
@@ -84,9 +91,16 @@ export function amountOf(payload: PaymentPayload | undefined): bigint | undefine
   return isVoucher(payload) ? payload.maxClaimableAmount : undefined
 }
 
+/** Signs or moves what is missing to `sessionPaid`. */
+export function pay({ id, buying, market }: Session, sessionPaid: bigint) {
+  const demand = market.demand?.(id, sessionPaid)
+  return buying.pay(sessionPaid, demand === undefined ? {} : { demand })
+}
+
 /** One PAYMENT from one side to the other. */
-export async function payAndCredit({ buying, selling }: Session, sessionPaid: bigint) {
-  const payload = await buying.pay(sessionPaid)
+export async function payAndCredit(session: Session, sessionPaid: bigint) {
+  const { selling } = session
+  const payload = await pay(session, sessionPaid)
   assert.equal(selling.verify(sessionPaid, payload), undefined)
   await selling.credit(sessionPaid, payload)
   return payload
@@ -136,7 +150,7 @@ export function paymentRailCompliance(name: string, setup: RailSetup): void {
       const tooMuch = 10n * unit + 1n
       assert.notEqual(session.selling.verify(tooMuch, payload), undefined)
       await assert.rejects(session.selling.credit(tooMuch, payload), { code: 'paymentInvalid' })
-      if (unit > 0n) await assert.rejects(session.buying.pay(tooMuch), { code: 'budget' })
+      if (unit > 0n) await assert.rejects(pay(session, tooMuch), { code: 'budget' })
       await endSession(session, 10n * unit, 10n * unit)
     })
 
@@ -156,8 +170,9 @@ export function paymentRailCompliance(name: string, setup: RailSetup): void {
       await endSession(session, 7n * unit, 7n * unit)
       const { payee } = await market.sides()
       const { claimed, transactions, rejected } = await payee.claim()
-      assert.deepEqual([claimed, rejected], [7n * unit, []])
-      assert.equal(transactions.length, unit === 0n ? 0 : 2)
+      // Where each payment moves money there is nothing left to claim.
+      assert.deepEqual([claimed, rejected], [setup.rail === 'evm' ? 7n * unit : 0n, []])
+      assert.equal(transactions.length, setup.rail === 'evm' ? 2 : 0)
       assert.deepEqual(await payee.claim(), { claimed: 0n, transactions: [], rejected: [] })
     })
 
@@ -171,7 +186,8 @@ export function paymentRailCompliance(name: string, setup: RailSetup): void {
       assert.equal(session.selling.base ?? 0n, setup.rail === 'evm' ? 5n * unit : 0n)
       await payAndCredit(session, 4n * unit)
       await endSession(session, 4n * unit, 4n * unit)
-      assert.equal((await (await market.sides()).payee.claim()).claimed, 9n * unit)
+      const { claimed } = await (await market.sides()).payee.claim()
+      assert.equal(claimed, setup.rail === 'evm' ? 9n * unit : 0n)
     })
 
     test('does not serve what belongs to another rail', async (t) => {

@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { fromBase58, toHex } from '@iota/bcs'
+import { IotaClient } from '@iota/iota-sdk/client'
+import { Ed25519Keypair } from '@iota/iota-sdk/keypairs/ed25519'
+import { Transaction } from '@iota/iota-sdk/transactions'
+import type { DdmError, Demand, Hex, TransferPayload } from '../../src/interface/index.ts'
+import { startIotaLedger } from '../../src/iota-ledger/index.ts'
+import { paymentMemo } from '../../src/payments/iota/memo.ts'
+import { silent } from '../support/sdpp.ts'
+import { type IotaMarket, iotaSetup, makeIotaMarket } from './iota-market.ts'
+import {
+  endSession,
+  pay,
+  payAndCredit,
+  paymentRailCompliance,
+  resumeSession,
+  type Session,
+  startSession
+} from './payment-rail.ts'
+
+const setup = iotaSetup()
+paymentRailCompliance('iota', setup)
+
+/** A payment by hand, with the SDK alone: right, but for what a cheat changes. */
+async function transfer(
+  market: IotaMarket,
+  demand: Demand,
+  change: {
+    to?: string
+    amount?: bigint
+    memo?: Uint8Array | 'none'
+    url?: string
+    seed?: Uint8Array
+    budget?: bigint
+  } = {}
+): Promise<TransferPayload> {
+  const { to = market.accounts.seller, amount = 20n, memo = paymentMemo(demand), url = market.network.url } = change
+  const client = new IotaClient({ url })
+  const signer = Ed25519Keypair.fromSecretKey(Uint8Array.from(change.seed ?? market.seeds.buyer))
+  const transaction = new Transaction()
+  transaction.transferObjects([transaction.splitCoins(transaction.gas, [amount])], to)
+  if (memo !== 'none') {
+    transaction.makeMoveVec({ type: 'vector<u8>', elements: [transaction.pure.vector('u8', [...memo])] })
+  }
+  if (change.budget !== undefined) transaction.setGasBudget(change.budget)
+  const { digest } = await client.signAndExecuteTransaction({ signer, transaction })
+  return { transaction: `0x${toHex(fromBase58(digest))}` as Hex, demand }
+}
+
+async function refuses({ selling }: Session, sessionPaid: bigint, payload: TransferPayload, reason: RegExp) {
+  const before = selling.credited
+  await assert.rejects(selling.credit(sessionPaid, payload), { code: 'paymentInvalid', message: reason })
+  assert.equal(selling.credited, before)
+}
+
+describe('iota: payments that are none', () => {
+  const start = async (t: Parameters<typeof setup.start>[0]) => {
+    const market = await setup.start(t)
+    const session = await startSession(market, 1_000n)
+    return { market, session, demand: market.demand(session.id, 20n) }
+  }
+
+  test('a good one made by another program is credited', async (t) => {
+    const { market, session, demand } = await start(t)
+    const payload = await transfer(market, demand)
+    assert.equal(session.selling.verify(20n, payload), undefined)
+    await session.selling.credit(20n, payload)
+    assert.equal(session.selling.credited, 20n)
+  })
+
+  const cheats: Array<[string, Parameters<typeof transfer>[2], RegExp]> = [
+    ['too small', { amount: 19n }, /pays 19, 20 was to be paid/],
+    ['to a wrong address', { to: `0x${'77'.repeat(32)}` }, /pays nothing to/],
+    ['memo missing', { memo: 'none' }, /has no memo/],
+    ['memo of another invoice', { memo: new Uint8Array(37) }, /has the memo of another invoice/],
+    ['failed', { amount: 10n ** 15n, budget: 5_000_000n }, /failed: InsufficientCoinBalance/]
+  ]
+  for (const [name, change, reason] of cheats) {
+    test(name, async (t) => {
+      const { market, session, demand } = await start(t)
+      await refuses(session, 20n, await transfer(market, demand, change), reason)
+    })
+  }
+
+  test('from an account that did not order', async (t) => {
+    const { market, session, demand } = await start(t)
+    const stranger = new Uint8Array(32).fill(9)
+    await market.network.mint(Ed25519Keypair.fromSecretKey(stranger).toIotaAddress(), 10n ** 10n)
+    await refuses(session, 20n, await transfer(market, demand, { seed: stranger }), /the order is paid by/)
+  })
+
+  test('replayed for another invoice, for another session, and after a restart', async (t) => {
+    const { market, session, demand } = await start(t)
+    const payload = await transfer(market, demand)
+    await session.selling.credit(20n, payload)
+    await refuses(session, 40n, payload, /has paid 20 of session/)
+    const again = market.demand(session.id, 40n)
+    await refuses(session, 40n, { ...payload, demand: again }, /has paid 20 of session/)
+    const other = await startSession(market, 1_000n)
+    const another = { ...payload, demand: market.demand(other.id, 20n) }
+    await refuses(other, 20n, another, /has paid 20 of session/)
+    await market.restart()
+    const resumed = await resumeSession(market, session)
+    assert.equal(resumed.selling.credited, 20n)
+    await refuses(resumed, 40n, { ...payload, demand: again }, /has paid 20 of session/)
+  })
+
+  test('for an invoice of another session, of nobody, or of another seller', async (t) => {
+    const { market, session } = await start(t)
+    const other = await startSession(market, 1_000n)
+    const foreign = market.demand(other.id, 20n)
+    const payload = await transfer(market, foreign)
+    assert.match(session.selling.verify(20n, payload) ?? '', /answers an invoice of session/)
+    const { signature } = market.demand(session.id, 40n)
+    const forged = { ...market.demand(session.id, 20n), signature }
+    assert.match(session.selling.verify(20n, { ...payload, demand: forged }) ?? '', /bad signature/)
+    const elsewhere = await setup.start(t)
+    const theirs = elsewhere.demand(session.id, 20n)
+    assert.match(session.selling.verify(20n, { ...payload, demand: theirs }) ?? '', /answers a statement of/)
+    const garbage = { payload: new Uint8Array(10), signature: new Uint8Array(64) }
+    assert.match(session.selling.verify(20n, { ...payload, demand: garbage }) ?? '', /answers no statement/)
+  })
+
+  test('on another network', async (t) => {
+    const { market, session, demand } = await start(t)
+    const other = await startIotaLedger({ logger: silent })
+    t.after(() => other.close())
+    await other.mint(market.accounts.buyer, 10n ** 11n)
+    const payload = await transfer(market, demand, { url: other.url })
+    const waiting = AbortSignal.timeout(500)
+    await assert.rejects(session.selling.credit(20n, payload, { signal: waiting }))
+    assert.equal(session.selling.credited, 0n)
+    const { payer, payee } = await market.sides()
+    const terms = payee.terms(market.listing)
+    assert.ok(terms)
+    const network = `iota:${other.chainIdentifier}`
+    assert.match((await payer.objection({ ...terms, network }, market.listing)) ?? '', /the offer is for network/)
+    assert.equal(payee.terms({ ...market.listing, network }), undefined)
+  })
+
+  test('an order in the name of an account that did not sign it', async (t) => {
+    const market = await setup.start(t)
+    const meddled = startSession(market, 100n, (order) => ({ ...order, account: `0x${'11'.repeat(32)}` }))
+    await assert.rejects(meddled, { code: 'paymentInvalid', message: /is not signed by account/ })
+    const unsigned = startSession(market, 100n, ({ accountAuth: _auth, ...order }) => order)
+    await assert.rejects(unsigned, { code: 'paymentInvalid', message: /no account or no accountAuth/ })
+  })
+})
+
+describe('iota: a ledger that is slow', () => {
+  test('a payment that is not carried out yet is waited for; the payer resolves when it is', async (t) => {
+    const ledger = await startIotaLedger({ logger: silent, finalityMs: 300 })
+    t.after(() => ledger.close())
+    const market = await makeIotaMarket(t, ledger, {})
+    const session = await startSession(market, 1_000n)
+    const paying = pay(session, 20n)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.equal(session.buying.paid, 0n)
+    const payload = await paying
+    assert.equal(session.buying.paid, 20n)
+    await session.selling.credit(20n, payload)
+    await endSession(session, 20n, 20n)
+  })
+
+  test("a seller's node that lags behind is asked again", async (t) => {
+    const ledger = await startIotaLedger({ logger: silent, lagMs: 400 })
+    t.after(() => ledger.close())
+    const market = await makeIotaMarket(t, ledger, {})
+    const session = await startSession(market, 1_000n)
+    await payAndCredit(session, 20n)
+    assert.equal(session.selling.credited, 20n)
+  })
+
+  test('a session that was given up while its payment was under way finds it paid when it is taken up again', async (t) => {
+    const ledger = await startIotaLedger({ logger: silent, finalityMs: 200 })
+    t.after(() => ledger.close())
+    const market = await makeIotaMarket(t, ledger, {})
+    const session = await startSession(market, 1_000n)
+    const stop = new AbortController()
+    const demand = market.demand(session.id, 20n)
+    const paying = session.buying.pay(20n, { demand, signal: stop.signal })
+    setTimeout(() => stop.abort(), 100)
+    await assert.rejects(paying, { code: 'aborted' })
+    await session.buying.suspend()
+    await market.restart()
+    const resumed = await resumeSession(market, session)
+    assert.equal(resumed.buying.paid, 20n)
+    await resumed.selling.credit(20n, resumed.buying.payload)
+    assert.equal(resumed.selling.credited, 20n)
+  })
+})
+
+describe('iota: coins', () => {
+  test('many sessions pay at once, each coin in one transaction at a time; several sellers by one transaction', async (t) => {
+    const market = await setup.start(t)
+    const sessions = await Promise.all(Array.from({ length: 6 }, () => startSession(market, 1_000n)))
+    const payloads = await Promise.all(sessions.map((session) => pay(session, 30n)))
+    for (const [index, session] of sessions.entries()) await session.selling.credit(30n, payloads[index])
+    assert.deepEqual(
+      sessions.map(({ selling }) => selling.credited),
+      sessions.map(() => 30n)
+    )
+    const client = new IotaClient({ url: market.network.url })
+    const { totalBalance } = await client.getBalance({ owner: market.accounts.seller })
+    assert.equal(BigInt(totalBalance), 100_000_000_180n)
+  })
+
+  test('a coin that another program has spent meanwhile: the payment is made with another version, once', async (t) => {
+    const market = await setup.start(t)
+    const session = await startSession(market, 1_000n)
+    await payAndCredit(session, 20n)
+    await transfer(market, market.demand(session.id, 1n), { to: market.accounts.buyer, amount: 5n })
+    await payAndCredit(session, 50n)
+    assert.equal(session.selling.credited, 50n)
+    const { ledgers } = await market.sides()
+    const sent = await ledgers.buyer.transfers.sent(session.id)
+    assert.deepEqual(
+      sent.map(({ amount }) => amount),
+      [20n, 30n]
+    )
+  })
+
+  test('an account that holds too little says what is missing', async (t) => {
+    const market = await setup.start(t)
+    const session = await startSession(market, 10n ** 12n)
+    await assert.rejects(pay(session, 5n * 10n ** 11n), (error: DdmError) => {
+      assert.equal(error.code, 'funds')
+      assert.match(error.message, /holds 100000000000 nanos, this payment needs up to/)
+      return true
+    })
+    await payAndCredit(session, 20n)
+  })
+
+  test('the fee is known before anything is ordered, and the granularity follows from it', async (t) => {
+    const market = await setup.start(t)
+    const { payer, payee } = await market.sides()
+    const listing = { ...market.listing, price: { amount: '1000000', count: 1, unit: 'record' as const } }
+    const terms = payee.terms(listing)
+    assert.ok(terms)
+    assert.equal(await payer.fee?.(terms), 1_980_400n)
+    assert.equal(terms.k, 199n)
+    const kibibytes = { ...listing, price: { ...listing.price, unit: 'KiB' as const } }
+    assert.equal(payee.terms(kibibytes)?.k, undefined)
+  })
+})
