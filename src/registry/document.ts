@@ -84,11 +84,15 @@ export interface PostedPrice {
   unit: number
 }
 
-/** The price to post for a document: of its first evm payment on this chain, else of its first free one. */
+/**
+ * The price to post for a document: of its first evm payment on this chain, else of its first free one, else of its first on
+ * another ledger, whose asset no token address names.
+ */
 export function postedPrice(document: ListingDocument, chainId: number): PostedPrice {
   const payment =
     document.payment.find(({ rail, network }) => rail === 'evm' && network === `eip155:${chainId}`) ??
-    document.payment.find(({ rail }) => rail === 'free')
+    document.payment.find(({ rail }) => rail === 'free') ??
+    document.payment.find(({ rail }) => rail === 'iota')
   if (payment === undefined) {
     const offered = document.payment.map(({ network }) => network ?? 'free').join(', ')
     throw new DdmError('usage', `payment names no way to pay on eip155:${chainId}; it names ${offered}`)
@@ -177,7 +181,7 @@ function checkDocument(value: unknown): asserts value is ListingDocument {
   for (const [i, signer] of (value.signers ?? []).entries()) checkPeerId(signer, `/signers/${i}`)
   for (const [i, { rail, network, asset, price }] of value.payment.entries()) {
     if (!isAmountString(price.amount)) throw invalid(`/payment/${i}/price/amount`, price.amount, 'is 2^128 or more')
-    if (rail === 'evm' && !asset?.startsWith(`${network}/`)) {
+    if (rail !== 'free' && !asset?.startsWith(`${network}/`)) {
       throw invalid(`/payment/${i}/asset`, asset, `is not on the payment's network ${network}`)
     }
   }

@@ -95,6 +95,13 @@ export const listingDocumentSchema = {
             payTo: { type: 'string', pattern: ADDRESS },
             price: price({ type: 'string', pattern: '^[1-9][0-9]{0,38}$' })
           }),
+          map(['rail', 'network', 'asset', 'payTo', 'price'], {
+            rail: { const: 'iota' },
+            network: { type: 'string', pattern: '^iota:[0-9a-f]{8}$' },
+            asset: { type: 'string', pattern: '^iota:[0-9a-f]{8}/slip44:4218$' },
+            payTo: { type: 'string', pattern: '^0x[0-9a-f]{64}$' },
+            price: price({ type: 'string', pattern: '^[1-9][0-9]{0,38}$' })
+          }),
           map(['rail', 'price'], { rail: { const: 'free' }, price: price({ const: '0' }) })
         ]
       },
