@@ -18,6 +18,7 @@ import {
   type Hex,
   joinRecords,
   type ListingDocument,
+  type RecordedDigest,
   type SignedStatement,
   type TranscriptPart,
   type Violation,
@@ -170,6 +171,8 @@ export interface Lie {
   /** Other bytes than those that the offer links. */
   listing?: { cid?: string; bytes?: Uint8Array }
   session?: string
+  /** Where statements were recorded. */
+  recorded?: (statements: SignedStatement[]) => RecordedDigest[]
   /** Written as it is, past the export that would leave out what contradicts the rest. */
   raw?: boolean
 }
@@ -291,6 +294,7 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
     held === 'none' ? undefined : await vouch(held.amount ?? BASE + 60_000n, held.channelId, held.signer)
   const statements: SignedStatement[] = [offer, order, accept, invoice, receipt, ack]
   const told = lie.statements?.(statements) ?? statements
+  const recorded = lie.recorded?.(statements)
   if (lie.raw === true) {
     const { violation } = lie
     return encodeBundle({
@@ -301,7 +305,8 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
       statements: told.map(({ cid, payload, signature }) => ({ link: CID.parse(cid), payload, signature })),
       parts,
       ...(violation === undefined ? {} : { violation: { ...violation, part: BAD.part } }),
-      ...(lie.held === undefined || voucher === undefined ? {} : { voucher })
+      ...(lie.held === undefined || voucher === undefined ? {} : { voucher }),
+      ...(recorded === undefined ? {} : { recorded })
     })
   }
   return exportBundle({
@@ -310,6 +315,7 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
     parts,
     voucher,
     violation: lie.violation,
+    ...(recorded === undefined ? {} : { recorded }),
     listing: { cid: lie.listing?.cid ?? listing.toString(), bytes: lie.listing?.bytes ?? listingBytes }
   })
 }
