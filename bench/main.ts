@@ -5,6 +5,7 @@ const BENCHES: Record<string, () => Promise<{ run: (arguments_: string[]) => Pro
   stream: () => import('./stream.ts'),
   startup: () => import('./startup.ts'),
   payments: () => import('./payments.ts'),
+  rails: () => import('./rails.ts'),
   fanout: () => import('./fanout.ts')
 }
 

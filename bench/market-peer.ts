@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createNode, type DdmNode } from '../src/index.ts'
-import type { DataSource } from '../src/interface/index.ts'
+import { type DataSource, onFaultPoint } from '../src/interface/index.ts'
 import { answer } from './child.ts'
 
 /** One node of the stream bench: `market-peer.ts HOME PROFILE`; sells or buys as it is told. */
@@ -104,6 +104,10 @@ answer(
       const found = await node.listings.get(listing)
       const startedAt = performance.now()
       const before = performance.eventLoopUtilization()
+      const paidAt: number[] = []
+      onFaultPoint((point) => {
+        if (point === 'payment.sent') paidAt.push(performance.now())
+      })
       const purchase = node.buy(found, { records, k, answering, prepay, from: 0 })
       let count = 0
       let firstAt: number | undefined
@@ -122,6 +126,7 @@ answer(
         credited: outcome.credited,
         invoices: purchase.status.invoices,
         vouchers: purchase.status.payments,
+        paidAt,
         busy: performance.eventLoopUtilization(before).utilization
       }
     },

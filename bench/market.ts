@@ -1,6 +1,13 @@
 import { join } from 'node:path'
 import type { NetworkProfile } from '../src/interface/index.ts'
-import { createBootstrap, deployContracts, devAccounts, startLocalChain, writeProfile } from '../src/node/index.ts'
+import {
+  createBootstrap,
+  deployContracts,
+  devAccounts,
+  startIotaLedger,
+  startLocalChain,
+  writeProfile
+} from '../src/node/index.ts'
 import { type Peer, startPeer } from './child.ts'
 
 const CONFIG = { listen: ['/ip4/127.0.0.1/tcp/0'], logLevel: 'error' as const, inboundPerSecond: 1000 }
@@ -16,7 +23,8 @@ export interface Market {
 export async function startMarket(
   directory: string,
   closers: Array<() => Promise<unknown>>,
-  flags: string[] = []
+  flags: string[] = [],
+  { iota = false }: { iota?: boolean } = {}
 ): Promise<Market> {
   const chain = await startLocalChain()
   closers.push(() => chain.close())
@@ -33,7 +41,15 @@ export async function startMarket(
   })
   closers.push(() => bootstrap.stop())
   const file = join(directory, 'network.json')
-  const joined = { ...profile, bootstrap: bootstrap.addresses() }
+  const ledger = iota ? await startIotaLedger({ logger }) : undefined
+  if (ledger !== undefined) closers.push(() => ledger.close())
+  const joined: NetworkProfile = {
+    ...profile,
+    bootstrap: bootstrap.addresses(),
+    ...(ledger === undefined
+      ? {}
+      : { iota: { chainIdentifier: ledger.chainIdentifier, rpcUrl: ledger.url, faucetUrl: ledger.faucetUrl } })
+  }
   await writeProfile(file, joined)
   const peers = ['seller', 'buyer'].map((role) => startPeer('./market-peer.ts', [join(directory, role), file], flags))
   const [seller, buyer] = peers as [Peer, Peer]

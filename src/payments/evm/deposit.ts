@@ -3,6 +3,7 @@ import { type AbortOptions, DdmError, type DepositAuthorization } from '../../in
 import { toHex } from '../../statements/index.ts'
 import { encodeCollectorData } from './eip712.ts'
 import type { OpenAuthorization, PayerLane } from './payer-lane.ts'
+import { nextBlockTime } from './time.ts'
 
 /** How long a relayed deposit may be carried out, in seconds: long enough for a stuck transaction to be bumped. */
 const DEPOSIT_VALID_SECONDS = 900n
@@ -45,7 +46,7 @@ export async function authorizeDeposit(
     })
   }
   const now = await chain.timestamp(options)
-  const validBefore = now + DEPOSIT_VALID_SECONDS
+  const validBefore = (await nextBlockTime(chain, lane.init.now ?? Date.now, options)) + DEPOSIT_VALID_SECONDS
   const { authorization } = lane
   const kept = isOpen(authorization, balance, now) ? authorization : undefined
   // The balance is what it was, but by way of a deposit and a refund.

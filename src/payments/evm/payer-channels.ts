@@ -9,6 +9,7 @@ import {
 } from '../../interface/index.ts'
 import type { EvmPayerInit } from './payer.ts'
 import type { PayerLane } from './payer-lane.ts'
+import { nextBlockTime } from './time.ts'
 
 export interface EvmPayerChannelsInit extends EvmPayerInit {
   /** Channels of this chain and escrow in the ledger. */
@@ -69,7 +70,7 @@ export class EvmPayerChannels implements PayerChannels {
   }
 
   async finish(channelId: Hex, options: AbortOptions = {}): Promise<{ amount: bigint; transaction: Hex }> {
-    const { chain, logger } = this.#init
+    const { chain, logger, now = Date.now } = this.#init
     const channel = await this.#channel(channelId, options)
     const before = await this.#state(channel, options)
     if (before.finalizeAfter === 0n) {
@@ -78,7 +79,7 @@ export class EvmPayerChannels implements PayerChannels {
         `nothing of channel ${channelId} was asked back: ddm channels withdraw ${channelId}`
       )
     }
-    if ((await chain.timestamp(options)) < before.finalizeAfter) {
+    if ((await nextBlockTime(chain, now, options)) < before.finalizeAfter) {
       throw new DdmError('refused', `the deposit of channel ${channelId} can be taken ${when(before)}, not yet`, {
         details: { finalizeAfter: Number(before.finalizeAfter) }
       })

@@ -56,6 +56,8 @@ export interface EvmPayerInit {
   directDeposits?: boolean
   /** @default node:crypto's */
   random?: RandomBytes
+  /** Unix ms. @default Date.now */
+  now?: () => number
   logger: Logger
 }
 

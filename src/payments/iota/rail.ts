@@ -1,5 +1,6 @@
-import type { AbortOptions, AssetId, Budget, Logger, Payee, Payer, TransferStore } from '../../interface/index.ts'
+import type { AbortOptions, AssetId, Budget, Logger, MemoLedger, Payee, Payer, TransferStore } from '../../interface/index.ts'
 import { iotaAccount } from './account.ts'
+import { memoLedger } from './memo-ledger.ts'
 import { IotaPayee } from './payee.ts'
 import { IotaPayer } from './payer.ts'
 import { connectLedger } from './sdk-client.ts'
@@ -23,6 +24,8 @@ export interface IotaRailInit {
 export interface IotaRail {
   payer: Payer
   payee: Payee
+  /** Where digests can be recorded. */
+  memos: MemoLedger
   /** Nanos. */
   balance: (options?: AbortOptions) => Promise<bigint>
   close: () => Promise<void>
@@ -37,6 +40,7 @@ export async function connectRail(init: IotaRailInit, options?: AbortOptions): P
   return {
     payer: new IotaPayer({ account, client, wallet, transfers, budget, assetId }),
     payee: new IotaPayee({ client, transfers, payTo: account.address, issuer, assetId, gasPrice, maxFeePercent }),
+    memos: memoLedger(client, wallet),
     balance: (balanceOptions) => client.balance(account.address, balanceOptions),
     close: () => wallet.close()
   }
