@@ -102,6 +102,7 @@ export class BuyerNode {
       maxWithdrawDelay: 86_400,
       maxDeposit: 10n ** 12n,
       random: process.bytes,
+      now: process.clock.wallTime,
       logger: silent
     })
     const trust = createTrustLedger({ store: stores.trust, strangerCredit: 0n, now: process.clock.wallTime })

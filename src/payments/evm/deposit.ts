@@ -46,7 +46,7 @@ export async function authorizeDeposit(
     })
   }
   const now = await chain.timestamp(options)
-  const validBefore = (await nextBlockTime(chain, lane.init.now ?? Date.now, options)) + DEPOSIT_VALID_SECONDS
+  const validBefore = nextBlockTime(now, (lane.init.now ?? Date.now)()) + DEPOSIT_VALID_SECONDS
   const { authorization } = lane
   const kept = isOpen(authorization, balance, now) ? authorization : undefined
   // The balance is what it was, but by way of a deposit and a refund.

@@ -79,7 +79,7 @@ export class EvmPayerChannels implements PayerChannels {
         `nothing of channel ${channelId} was asked back: ddm channels withdraw ${channelId}`
       )
     }
-    if ((await nextBlockTime(chain, now, options)) < before.finalizeAfter) {
+    if (nextBlockTime(await chain.timestamp(options), now()) < before.finalizeAfter) {
       throw new DdmError('refused', `the deposit of channel ${channelId} can be taken ${when(before)}, not yet`, {
         details: { finalizeAfter: Number(before.finalizeAfter) }
       })
