@@ -36,6 +36,11 @@ function maySkip(state: SellerState, terms: SessionTerms, dueNow: bigint): boole
   )
 }
 
+/** Where payments cost a fee none is smaller than k records; others fall where sessions share work. */
+function invoiceAt({ invoicing, invoiced }: SellerState, terms: SessionTerms): bigint {
+  return invoicing === 'one' ? invoiced.n + terms.k : nextInvoiceAt(terms, invoiced.n)
+}
+
 /** Sends the largest slice that fits window and flow, and the invoice that it makes due. */
 export function deliver(
   state: SellerState,
@@ -49,7 +54,7 @@ export function deliver(
   if (terms.end !== undefined && records.first + BigInt(to) > terms.end) to = Number(terms.end - records.first)
   if (to <= from) return endStreaming(state, state.reason ?? CLOSE_REASON.complete, now)
   if (!maySkip(state, terms, state.due)) {
-    const boundary = Number(terms.start + nextInvoiceAt(terms, state.invoiced.n) - records.first)
+    const boundary = Number(terms.start + invoiceAt(state, terms) - records.first)
     if (boundary > from && boundary < to) to = boundary
   }
   const room = roomFor(state, terms, records, from, to)
@@ -74,7 +79,7 @@ export function deliver(
     const [ended, effects] = endStreaming(after, after.reason ?? CLOSE_REASON.complete, now)
     return [ended, [slice, ...effects]]
   }
-  if (progress.n >= nextInvoiceAt(terms, state.invoiced.n) && !maySkip(state, terms, owed)) {
+  if (progress.n >= invoiceAt(state, terms) && !maySkip(state, terms, owed)) {
     const [invoiced, effect] = invoice(after, now)
     return [invoiced, [slice, effect]]
   }

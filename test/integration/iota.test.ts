@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { readProfile, writeProfile } from '../../src/node/index.ts'
+import { tempDir } from '../support/temp-dir.ts'
+import { ddm, errorOf, type Network, type Server, serve, startNetwork } from './cli-process.ts'
+
+/** Payments over the local IOTA ledger, between processes: alone, and beside another currency. */
+
+const ROWS = 120
+let network: Network
+let ledger: Server
+let seller: Server
+const listings: Record<string, string> = {}
+
+before(async () => {
+  network = await startNetwork()
+  ledger = serve(['iota-ledger', '--home', join(network.folder, 'ledger')])
+  const { rpc, faucet, chainIdentifier } = await ledger.event('ready')
+  const iota = { chainIdentifier: String(chainIdentifier), rpcUrl: String(rpc), faucetUrl: String(faucet) }
+  await writeProfile(network.profile, { ...(await readProfile(network.profile)), iota })
+  await network.file('air.csv', `n\n${Array.from({ length: ROWS }, (_, i) => i).join('\n')}\n`)
+  const config = await network.file(
+    'products.json',
+    JSON.stringify({
+      products: [
+        { title: 'Both', price: ['0.0001/record', '0.01 IOTA/record'], credit: '0.5', source: 'csv:air.csv' },
+        { title: 'Only in IOTA', price: '0.01 IOTA/record', credit: '0.5', source: 'csv:air.csv' }
+      ]
+    })
+  )
+  seller = serve(['sell', '--config', config, ...network.as('seller'), '--set', 'inboundPerSecond=1000'])
+  await seller.event('ready')
+  for (const { event, title, listing } of seller.said.events) {
+    if (event === 'listed') listings[String(title)] = String(listing)
+  }
+})
+
+after(async () => {
+  await seller?.stop()
+  await ledger?.stop()
+  await network?.close()
+})
+
+interface Bought {
+  rail: string
+  records: number
+  due: string
+  paid: string
+  symbol: string
+  session: string
+}
+
+async function buy(home: string, listing: string, ...flags: string[]): Promise<{ bought: Bought; stderr: string }> {
+  const file = join(network.folder, `${home}-${listing.slice(2, 10)}.jsonl`)
+  const ran = await ddm(['buy', listing, '--json', '-o', file, '--force', ...flags, ...network.as(home)])
+  assert.equal(ran.code, 0, ran.stderr)
+  return { bought: JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '') as Bought, stderr: ran.stderr }
+}
+
+test('a product that is paid in IOTA alone: the fee is said first, every record is paid, the bundle names the transactions', async (t) => {
+  const { bought, stderr } = await buy('ann', listings['Only in IOTA'] ?? '')
+  assert.deepEqual(
+    [bought.rail, bought.records, bought.due, bought.paid, bought.symbol],
+    ['iota', ROWS, '1.2', '1.2', 'IOTA']
+  )
+  const fee = stderr
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .find(({ event }) => event === 'fee')
+  assert.deepEqual([fee?.fee, fee?.symbol, fee?.k], ['0.0019804', 'IOTA', '20'])
+  const file = join(await tempDir(t), 'session.car')
+  const exported = await ddm(['receipts', 'export', bought.session, '-o', file, '--json', ...network.as('ann')])
+  assert.equal(exported.code, 0, exported.stderr)
+  const verified = await ddm(['receipts', 'verify', file, '--json'])
+  assert.equal(verified.code, 0, verified.stderr)
+  const bundle = JSON.parse(verified.stdout) as { rail: string; credited: string; transfers: Array<{ amount: string }> }
+  assert.equal(bundle.rail, 'iota')
+  assert.equal(bundle.credited, '1200000000')
+  const amounts = bundle.transfers.map(({ amount }) => BigInt(amount))
+  assert.equal(
+    amounts.reduce((sum, amount) => sum + amount, 0n),
+    1_200_000_000n
+  )
+  // Of 20 records or more, but for the last: the fee stays below 1 %.
+  for (const amount of amounts.slice(0, -1)) assert.ok(amount >= 200_000_000n, `${amounts}`)
+})
+
+test('a product with two prices: the wallet and its policy decide, or the user', async () => {
+  const both = listings.Both ?? ''
+  const byPolicy = await buy('bea', both)
+  assert.deepEqual([byPolicy.bought.rail, byPolicy.bought.due], ['evm', '0.012'])
+  const byUser = await buy('bea', both, '--rail', 'iota', '--max', '2')
+  assert.deepEqual([byUser.bought.rail, byUser.bought.due], ['iota', '1.2'])
+  const otherPolicy = await buy('cem', both, '--set', 'rails=iota,evm', '--max', '2')
+  assert.equal(otherPolicy.bought.rail, 'iota')
+  const shown = await ddm(['show', both, ...network.as('bea')])
+  assert.match(shown.stdout, /0\.0001 tUSD per record \(evm\)/)
+  assert.match(shown.stdout, /0\.01 IOTA per record \(iota\)/)
+  const sessions = await ddm(['sessions', 'list', ...network.as('bea')])
+  assert.match(sessions.stdout, /1\.2 IOTA/)
+  assert.match(sessions.stdout, /0\.012 tUSD/)
+})
+
+test('budgets hold in each currency by itself', async () => {
+  const refused = await ddm([
+    'buy',
+    listings['Only in IOTA'] ?? '',
+    '--json',
+    '--max',
+    '1.2',
+    '--set',
+    'budgetPerSession=0.5',
+    ...network.as('dan')
+  ])
+  assert.notEqual(refused.code, 0)
+  assert.equal(errorOf(refused).code, 'budget')
+  assert.match(errorOf(refused).message, /IOTA, budgetPerSession allows 0\.5 IOTA/)
+  const noWay = await ddm(['buy', listings['Only in IOTA'] ?? '', '--json', '--set', 'rails=evm', ...network.as('dan')])
+  assert.equal(errorOf(noWay).code, 'refused')
+  assert.match(errorOf(noWay).message, /is paid by iota on iota:[0-9a-f]{8}; this node pays by evm/)
+})
+
+test('a seller asks for a currency that the network does not have, and a ledger that is not there', async () => {
+  const source = join(network.folder, 'air.csv')
+  const wrong = await ddm([
+    'sell',
+    '--name',
+    'x',
+    '--price',
+    '1 DOGE/record',
+    '--source',
+    `csv:${source}`,
+    '--json',
+    ...network.as('eve')
+  ])
+  assert.equal(errorOf(wrong).code, 'usage')
+  assert.match(errorOf(wrong).message, /"1 DOGE" is in none of the currencies of this network: tUSD, IOTA/)
+  const profile = await readProfile(network.profile)
+  const elsewhere = join(network.folder, 'elsewhere.json')
+  await writeProfile(elsewhere, {
+    ...profile,
+    iota: { chainIdentifier: '00000000', rpcUrl: String(profile.iota?.rpcUrl) }
+  })
+  const flags = ['--home', join(network.folder, 'fay'), '--network', elsewhere, '--insecure-dev-keys', '--json']
+  const mismatch = await ddm(['search', ...flags])
+  assert.equal(errorOf(mismatch).code, 'networkMismatch')
+})
+
+test('the whole market in IOTA by one command', async (t) => {
+  const home = join(await tempDir(t), 'market')
+  const { code, stdout, stderr } = await ddm(['demo', '--rail', 'iota', '--once', '--json', '--home', home])
+  assert.equal(code, 0, stderr)
+  const summary = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, unknown>
+  assert.equal(summary.records, 8_859)
+  // 100 × 0.01 + 8,759 × 0.0005
+  assert.deepEqual([summary.due, summary.paid, summary.claimed], ['5.3795', '5.3795', '5.3795'])
+})
