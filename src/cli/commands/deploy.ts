@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
-import type { Address } from '../../interface/index.ts'
+import { Option } from 'commander'
+import { type Address, FEE_STYLES, type FeeStyle } from '../../interface/index.ts'
 import { wholeNumber } from '../arguments.ts'
 import { type Context, loadNode, nodeInit, type Register } from '../context.ts'
 
@@ -9,6 +10,7 @@ interface Options {
   token?: Address
   escrow?: Address
   confirmations?: number
+  fees?: FeeStyle
   dev?: boolean
   profile?: string
 }
@@ -22,6 +24,12 @@ export const deploy: Register = (program, act) => {
     .option('--token <address>', 'ERC-20 with EIP-3009 in which this network pays, such as USDC')
     .option('--escrow <address>', 'existing escrow (default: a new one)')
     .option('--confirmations <number>', 'blocks after which something counts as final', wholeNumber(0, 10_000))
+    .addOption(
+      new Option(
+        '--fees <style>',
+        'transactions of EIP-1559, or legacy ones (default: as the chain has a base fee)'
+      ).choices(FEE_STYLES)
+    )
     .option('--dev', 'a local chain: paid by its first dev account, with a test token')
     .option('--profile <file>', 'also write the network profile to this file')
     .action(act(run))
@@ -30,7 +38,7 @@ export const deploy: Register = (program, act) => {
 async function run(context: Context, options: Options): Promise<undefined> {
   const { output, signal } = context
   const { createHome, createLogger, deployContracts, writeNetworkFile, writeProfile } = await loadNode()
-  const { rpc, name, token, escrow, confirmations, dev, profile } = options
+  const { rpc, name, token, escrow, confirmations, fees, dev, profile } = options
   const init = await nodeInit(context, { logLevel: 'info' })
   const paths = await createHome(init.home)
   const logger = createLogger({ level: init.config?.logLevel ?? 'info' })
@@ -43,7 +51,8 @@ async function run(context: Context, options: Options): Promise<undefined> {
       logger,
       ...(token === undefined ? {} : { token }),
       ...(escrow === undefined ? {} : { escrow }),
-      ...(confirmations === undefined ? {} : { confirmations })
+      ...(confirmations === undefined ? {} : { confirmations }),
+      ...(fees === undefined ? {} : { fees })
     },
     { signal }
   )

@@ -68,7 +68,19 @@ test('hex is lower case afterwards, repeated URLs are one', () => {
   assert.equal(parseProfile(at('chain.rpcUrls', ['http://a', 'http://a'])).chain.rpcUrls.length, 1)
 })
 
+test('fee style and records contract are optional', () => {
+  for (const [path, value] of [
+    ['chain.fees', 'legacy'],
+    ['chain.fees', 'eip1559'],
+    ['contracts.records', address('f')]
+  ] as const) {
+    assert.deepEqual(parseProfile(at(path, value)), at(path, value))
+  }
+})
+
 const BAD: Array<[string, unknown, RegExp]> = [
+  ['chain.fees', 'free', /chain\.fees must be eip1559 or legacy, is "free"/],
+  ['contracts.records', '0x12', /contracts\.records must be an address/],
   ['v', 2, /v must be 1, is 2; a newer DDM/],
   ['name', 'Not A Name', /name must be 1 to 32 lower-case letters.*"Not A Name"/],
   ['name', '../x', /name must be/],

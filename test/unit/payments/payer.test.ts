@@ -228,3 +228,12 @@ test('a seller credits nothing that the channel does not hold: a deposit that wa
   })
   assert.equal(selling.credited, 15n)
 })
+
+test('a deposit is valid for a while from now, however old the latest block of an idle chain is', async () => {
+  const { open } = await setup()
+  const before = BigInt(Math.floor(Date.now() / 1000))
+  const { data } = (await open()).order.deposit ?? assert.fail('there is a deposit')
+  // validAfter ‖ validBefore ‖ …, a word each.
+  const validBefore = BigInt(`0x${data.slice(2 + 64, 2 + 128)}`)
+  assert.ok(validBefore >= before + 900n && validBefore <= BigInt(Math.ceil(Date.now() / 1000)) + 900n)
+})
