@@ -184,7 +184,7 @@ class NonceQueue implements TransactionQueue {
       if (attempt === SEND_ATTEMPTS) {
         const problem =
           outcome === 'tooCheap'
-            ? 'the base fee rises faster than the offers'
+            ? 'the price of gas changes faster than the offers'
             : `nonce ${nonce} of ${this.account} is taken again and again; does another process send from this wallet?`
         throw new DdmError('chain', `${job.request.label}: ${problem}`)
       }
@@ -242,7 +242,8 @@ class NonceQueue implements TransactionQueue {
       if (error instanceof DdmError && error.code !== 'networkMismatch') return 'sent'
       const text = errorText(error)
       if (/already (known|imported|exists)|known transaction/i.test(text)) return 'sent'
-      if (/base ?fee|fee cap/i.test(text)) return 'tooCheap'
+      // A chain with one gas price (IOTA EVM) takes no other, and may have changed it.
+      if (/base ?fee|fee cap|invalid gas price/i.test(text)) return 'tooCheap'
       if (/nonce (is )?too low|nonce.*(already|used)|underpriced/i.test(text)) {
         return (await this.#isKnown(flight)) ? 'sent' : 'taken'
       }
@@ -360,7 +361,7 @@ class NonceQueue implements TransactionQueue {
     flight.pricedAt = Date.now()
     if (flight.hashes.length > MAX_BUMPS && mostOf(market) <= mostOf(flight.fees)) return
     const fees = raiseFees(flight.fees, market)
-    const before = { raw: flight.raw, fees: flight.fees }
+    const { raw, fees: offered, hashes } = flight
     const replacement = await this.#sign(job, nonce, gas, fees)
     flight.raw = replacement.raw
     flight.fees = fees
@@ -371,11 +372,14 @@ class NonceQueue implements TransactionQueue {
       nonce,
       perGas: String(mostOf(fees))
     })
-    await this.#submit(flight).catch((error: unknown) => {
-      // Chains with a fixed gas price take no other: the version that they took is the one to send again.
-      Object.assign(flight, before)
+    // Where gas has one price, the version that the node took is the one to look for and to send again.
+    const keepOld = (): unknown =>
+      Object.assign(flight, { raw, fees: offered, hashes: [...hashes, ...replacement.hashes] })
+    const outcome = await this.#submit(flight).catch((error: unknown) => {
+      keepOld()
       throw error
     })
+    if (outcome === 'tooCheap' && 'gasPrice' in fees) keepOld()
   }
 
   #asDdmError(job: Job, error: unknown): DdmError {

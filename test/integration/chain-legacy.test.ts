@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { keccak256, numberToHex, parseTransaction } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { type Chain, connectChain, deployContracts, devAccounts } from '../../src/chain/index.ts'
 import { createTransactionQueue, DEV_TIMING, type TransactionQueueInit } from '../../src/chain/queue.ts'
@@ -153,7 +158,81 @@ test('a chain without base fee takes legacy transactions, and the error for othe
   assert.equal((await rpcCall<RawTransaction>(anvil.url, 'eth_getTransactionByHash', [hash])).type, '0x0')
 })
 
-function queueOf(t: TestContext, { url }: Anvil, privateKey: Hex, changes: Partial<TransactionQueueInit> = {}) {
+test('where gas has one price, a transaction waits at it, and follows it when it changes', async (t) => {
+  const anvil = await startChain(t)
+  const [, from, to] = await devAccounts()
+  assert.ok(from && to)
+  const strict = await startStrictNode(t, anvil)
+  const timing = { poll: 10, resend: 20, bump: 60 }
+  const queue = queueOf(t, { url: strict.url }, from.privateKey, { fees: 'legacy', timing })
+  const nothing = { label: 'sending nothing', to: to.address, data: '0x' } as const
+
+  await rpcCall(anvil.url, 'evm_setAutomine', [false])
+  const first = queue.send(nothing)
+  await eventually('a higher offer was refused', () => (strict.refused > 1 ? true : undefined))
+  await rpcCall(anvil.url, 'anvil_dropTransaction', [strict.taken[0]])
+  await eventually('the version that was taken is sent again', () => (strict.taken.length > 1 ? true : undefined))
+  await rpcCall(anvil.url, 'anvil_mine', ['0x1'])
+  assert.deepEqual([(await first).hash, new Set(strict.taken).size], [strict.taken[0], 1])
+
+  await rpcCall(anvil.url, 'evm_setAutomine', [true])
+  strict.changeOnce(3_000_000_000n)
+  const { hash } = await queue.send(nothing)
+  const { gasPrice } = await rpcCall<RawTransaction>(anvil.url, 'eth_getTransactionByHash', [hash])
+  assert.equal(BigInt(gasPrice), 3_000_000_000n)
+})
+
+/** Anvil behind IOTA EVM's rule: a transaction offers exactly the price of gas, or is refused. */
+async function startStrictNode(t: TestContext, anvil: Anvil) {
+  let price = 2_000_000_000n
+  let next: bigint | undefined
+  const state = {
+    url: '',
+    refused: 0,
+    taken: [] as Hex[],
+    changeOnce: (to: bigint) => {
+      next = to
+    }
+  }
+  async function answer(request: IncomingMessage): Promise<string> {
+    const body = await text(request)
+    const { id, method, params } = JSON.parse(body) as { id: number; method: string; params: [Hex] }
+    if (method === 'eth_gasPrice') return JSON.stringify({ jsonrpc: '2.0', id, result: numberToHex(price) })
+    if (method === 'eth_sendRawTransaction') {
+      price = next ?? price
+      const { gasPrice } = parseTransaction(params[0])
+      if (gasPrice !== price) {
+        state.refused++
+        const message = `invalid gas price: got ${gasPrice}, want ${price}`
+        return JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32000, message } })
+      }
+      state.taken.push(keccak256(params[0]))
+    }
+    const headers = { 'content-type': 'application/json' }
+    return await (await fetch(anvil.url, { method: 'POST', headers, body })).text()
+  }
+  const node = createServer((request, response) => {
+    response.setHeader('content-type', 'application/json')
+    answer(request).then(
+      (body) => response.end(body),
+      (error: Error) => response.destroy(error)
+    )
+  }).listen(0, '127.0.0.1')
+  await once(node, 'listening')
+  t.after(() => {
+    node.closeAllConnections()
+    node.close()
+  })
+  state.url = `http://127.0.0.1:${(node.address() as AddressInfo).port}`
+  return state
+}
+
+function queueOf(
+  t: TestContext,
+  { url }: Pick<Anvil, 'url'>,
+  privateKey: Hex,
+  changes: Partial<TransactionQueueInit> = {}
+) {
   const rpc = createRpc({ urls: [url], logger: silent })
   const common = {
     rpc,
