@@ -17,6 +17,7 @@ import { type Keys, loadKeys, passphraseFrom } from './keys.ts'
 import { createLogger, type NodeLogger } from './logger.ts'
 import { createNetwork } from './network.ts'
 import { createRails } from './rails.ts'
+import { Recording } from './recording.ts'
 import { RunningNode } from './running-node.ts'
 import { connectionLimits, loadProfile, withOverrides } from './settings.ts'
 import type { DdmNode, NodeInit } from './types.ts'
@@ -66,7 +67,7 @@ async function startNode(init: NodeInit, closers: Closers, options: AbortOptions
   for (const file of keys.unencrypted) logger.warn('key file is not encrypted', { file })
 
   const { account, wallet } = walletOf(keys)
-  const [ledger, index, network, chain] = await all(closers, [
+  const [opened, index, network, chain] = await all(closers, [
     [openLedger({ path: paths.ledger, logger }), (opened) => opened.close()],
     [openIndex({ path: paths.index }), (opened) => opened.close()],
     [
@@ -88,8 +89,17 @@ async function startNode(init: NodeInit, closers: Closers, options: AbortOptions
   faultPoint('recovery.opened')
   if (profile.chain.dev === true) await fundOnDevChain(chain, account, profile, options)
   const signer = createSigner(network.peerId.toString(), keys.identity.raw.subarray(0, 32))
-  const rails = await createRails({ chain, ledger, paths, keys, config, profile, signer, logger }, options)
+  const rails = await createRails({ chain, ledger: opened, paths, keys, config, profile, signer, logger }, options)
   closers.add(() => rails.close())
+  const recording = new Recording({
+    config,
+    store: opened.records,
+    memos: rails.iota?.memos,
+    events: chain.records,
+    logger: logger.child('records')
+  })
+  closers.add(() => recording.stop())
+  const ledger = { ...opened, sessions: recording.watch(opened.sessions) }
   const registry = createRegistry(
     {
       chain: chain.registry,
@@ -121,6 +131,7 @@ async function startNode(init: NodeInit, closers: Closers, options: AbortOptions
   }
   const node = new RunningNode(parts, closers)
   await node.start()
+  await recording.start(opened.sessions)
   return node
 }
 

@@ -12,15 +12,18 @@ import {
   type AbortOptions,
   DdmError,
   joinRecords,
+  type RecordedDigest,
   type SessionRecord,
   type VoucherPayload
 } from '../interface/index.ts'
 import { createEip712, isAuthorized, malformedSignature } from '../payments/index.ts'
 import { CLOSE_REASON, sessionBinding } from '../protocols/sdpp/index.ts'
+import { sha256 } from '../statements/index.ts'
 import type { Ledger } from '../storage/index.ts'
 import { findSession } from './find-session.ts'
 import { documentBytes } from './listing-document.ts'
 import type { Blocks } from './network.ts'
+import type { OnLedger } from './on-ledger.ts'
 import type { DdmNode, ReceiptSummary, VerifiedReceipt } from './types.ts'
 
 /** What the evm rail contributes to offline verification: nothing is looked up on a chain. */
@@ -53,12 +56,17 @@ const judge: RecordJudge = async (record, { encoding, jsonSchema, maxRecordBytes
   }
 }
 
-async function verified(bundle: Uint8Array): Promise<VerifiedReceipt> {
-  const { reason, ...shown } = await verifyBundle(bundle, {
+async function verified(bundle: Uint8Array, onLedger?: OnLedger, options: AbortOptions = {}): Promise<VerifiedReceipt> {
+  const read = await verifyBundle(bundle, {
     verifyVoucher: await voucherVerifier(),
     verifyAccount: isPayer,
-    validate: judge
+    validate: judge,
+    ...(onLedger === undefined ? {} : { onLedger: onLedger.readers }),
+    ...options
   })
+  const { reason, ...rest } = read
+  const shown: VerifiedReceipt =
+    onLedger === undefined ? rest : { ...rest, transfers: await onLedger.transfers(read, options) }
   if (reason === undefined) return shown
   const name = Object.entries(CLOSE_REASON).find(([, code]) => code === reason)?.[0]
   return { ...shown, reason: name ?? `reason ${reason}` }
@@ -81,7 +89,8 @@ async function undisputed(
 }
 
 /**
- * Verifies a bundle from the file alone: no node, no network, no chain.
+ * Verifies a bundle from the file alone: no node, no network, no chain. With `onLedger` also what was recorded, and paid by
+ * transactions, is looked up: what is not found is marked so, and is no fault of the file.
  *
  * @example
  * ```ts
@@ -90,11 +99,14 @@ async function undisputed(
  *
  * @throws DdmError `evidence` naming the first wrong link, `notFound` when there is no such file
  */
-export async function verifyReceipt(file: string, options: AbortOptions = {}): Promise<VerifiedReceipt> {
+export async function verifyReceipt(
+  file: string,
+  { onLedger, ...options }: AbortOptions & { onLedger?: OnLedger } = {}
+): Promise<VerifiedReceipt> {
   const bytes = await readFile(file, options).catch((error: NodeJS.ErrnoException) => {
     throw new DdmError('notFound', `cannot read ${file}: ${error.code ?? error.message}`, { cause: error })
   })
-  return verified(bytes)
+  return verified(bytes, onLedger, options)
 }
 
 /** The receipts of a home. */
@@ -139,7 +151,8 @@ export class Receipts {
       documentBytes(this.#blocks, record.listingCid, options)
     ])
     const listing = { cid: record.listingCid, bytes }
-    const input = { session: record, statements, parts, listing, violation, voucher, transfers: moved }
+    const recorded = await this.#recorded([...statements, ...moved.map(({ demand }) => demand)], options)
+    const input = { session: record, statements, parts, listing, violation, voucher, transfers: moved, recorded }
     const { bundle, shown, disputed } = await undisputed(input)
     await writeFile(file, bundle, { flush: true })
     const unproven = shown.violation === undefined ? violation?.reason : undefined
@@ -148,6 +161,12 @@ export class Receipts {
       ...(unproven === undefined ? {} : { unproven }),
       ...(disputed === undefined ? {} : { disputed })
     }
+  }
+
+  /** Where this node recorded what was signed. */
+  async #recorded(signed: ReadonlyArray<{ payload: Uint8Array }>, options: AbortOptions): Promise<RecordedDigest[]> {
+    const found = await Promise.all(signed.map(({ payload }) => this.#ledger.records.get(sha256(payload), options)))
+    return found.filter((record) => record !== undefined)
   }
 
   /** Highest voucher of the session's channel that this side holds. */

@@ -49,6 +49,7 @@ import type { Rails } from './rails.ts'
 import { Receipts } from './receipts.ts'
 import { Sales, waysToBePaid } from './sales.ts'
 import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
+import { transactionName } from './transaction-name.ts'
 import type { BuyOptions, DdmNode, Purchase, Quote, Sale, SellOptions } from './types.ts'
 import { setFrozen, walletStatus } from './wallet.ts'
 
@@ -258,7 +259,9 @@ export class RunningNode implements DdmNode {
     },
     arrived: async (options) => {
       const { profile, ledger } = this.#parts
-      return profile.iota === undefined ? [] : ledger.transfers.arrived(iotaNetworkId(profile.iota), options)
+      if (profile.iota === undefined) return []
+      const arrived = await ledger.transfers.arrived(iotaNetworkId(profile.iota), options)
+      return arrived.map(({ transaction, amount }) => ({ transaction: transactionName('iota', transaction), amount }))
     },
     status: (options) => walletStatus({ ...this.#parts, account: this.account }, options),
     freeze: () => setFrozen(this.#parts.paths, true),

@@ -1,4 +1,4 @@
-import type { VerifiedBundle } from '../evidence/index.ts'
+import type { VerifiedBundle, VerifiedTransfer } from '../evidence/index.ts'
 import type {
   AbortOptions,
   Address,
@@ -222,7 +222,9 @@ export interface ReceiptSummary {
 }
 
 /** What a bundle shows, with the reason of the CLOSE by name. */
-export interface VerifiedReceipt extends Omit<VerifiedBundle, 'reason'> {
+export interface VerifiedReceipt extends Omit<VerifiedBundle, 'reason' | 'transfers'> {
+  /** `found` when a ledger was asked. */
+  transfers: Array<VerifiedTransfer & { found?: boolean; problem?: string }>
   reason?: string
   /** Why a record breaks the schema although the bundle cannot show it: the seller signed nothing that covers it. */
   unproven?: string
@@ -290,7 +292,7 @@ export interface DdmNode {
   readonly wallet: {
     balance: (options?: AbortOptions) => Promise<{ native: bigint; token: bigint; symbol: string; decimals: number }>
     /** What arrived by transactions that pay on their own, on the iota rail. Nanos; nothing where there is no such rail. */
-    arrived: (options?: AbortOptions) => Promise<Array<{ transaction: Hex; amount: bigint }>>
+    arrived: (options?: AbortOptions) => Promise<Array<{ transaction: string; amount: bigint }>>
     /** Balances, what was spent, the caps. */
     status: (options?: AbortOptions) => Promise<WalletStatus>
     /** Kill switch: nothing is signed any more, by this run and later ones, until `unfreeze`. */

@@ -148,6 +148,47 @@ test('a seller asks for a currency that the network does not have, and a ledger 
   assert.equal(errorOf(mismatch).code, 'networkMismatch')
 })
 
+for (const [medium, network_] of [
+  ['iota', /^iota:/],
+  ['evm', /^eip155:31337$/]
+] as const) {
+  test(`what was signed is recorded on ${medium}, and a bundle is held against the ledger`, async (t) => {
+    const home = `recorder-${medium}`
+    const { bought } = await buy(
+      home,
+      listings['Only in IOTA'] ?? '',
+      '--records',
+      '20',
+      '--set',
+      `recordsMedium=${medium}`
+    )
+    const file = join(await tempDir(t), 'session.car')
+    const exported = await ddm(['receipts', 'export', bought.session, '-o', file, '--json', ...network.as(home)])
+    assert.equal(exported.code, 0, exported.stderr)
+    const verified = await ddm(['receipts', 'verify', file, '--onledger', '--network', network.profile, '--json'])
+    assert.equal(verified.code, 0, verified.stderr)
+    const { recorded, transfers } = JSON.parse(verified.stdout) as {
+      recorded: Array<{ kind: string; network: string; found: boolean }>
+      transfers: Array<{ found: boolean }>
+    }
+    const kinds = recorded.map(({ kind }) => kind)
+    assert.ok(kinds.includes('order') && kinds.includes('invoice') && kinds.includes('receipt'), `${kinds}`)
+    for (const one of recorded) assert.ok(one.found && network_.test(one.network))
+    assert.ok(transfers.length > 0 && transfers.every(({ found }) => found))
+    // A network that knows nothing of it says so.
+    const profile = await readProfile(network.profile)
+    const other = serve(['iota-ledger', '--home', join(network.folder, `other-${medium}`)])
+    t.after(() => other.stop())
+    const { rpc, chainIdentifier } = await other.event('ready')
+    const elsewhere = join(network.folder, `elsewhere-${medium}.json`)
+    const iota = { chainIdentifier: String(chainIdentifier), rpcUrl: String(rpc) }
+    await writeProfile(elsewhere, { ...profile, iota })
+    const missing = await ddm(['receipts', 'verify', file, '--onledger', '--network', elsewhere])
+    assert.notEqual(missing.code, 0)
+    assert.match(missing.stdout, /NOT ON THE LEDGER: no ledger of iota:[0-9a-f]{8} is known here/)
+  })
+}
+
 test('the whole market in IOTA by one command', async (t) => {
   const home = join(await tempDir(t), 'market')
   const { code, stdout, stderr } = await ddm(['demo', '--rail', 'iota', '--once', '--json', '--home', home])

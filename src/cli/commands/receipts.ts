@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Option } from 'commander'
 import { type Currency, DdmError, EXIT_CODES, formatUnits, type SessionRole } from '../../interface/index.ts'
-import type { ReceiptSummary, VerifiedReceipt } from '../../node/index.ts'
+import type { OnLedger, ReceiptSummary, VerifiedReceipt } from '../../node/index.ts'
 import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
 import { short, table } from '../table.ts'
 
@@ -27,6 +27,7 @@ export const receipts: Register = (program, act) => {
     .command('verify')
     .description('verify exported receipts from the files alone: no node, no network, no chain')
     .argument('<file...>', 'files that "receipts export" wrote')
+    .option('--onledger', 'also look up on the ledgers of the network what was recorded, and paid by transactions')
     .action(act(verify))
 }
 
@@ -71,20 +72,62 @@ async function exportReceipt(
     output.result(
       { file: path, ...json(bundle) },
       `Written: ${path}`,
-      ...summary(bundle, currencyOf(node, bundle.rail))
+      ...(await summary(bundle, currencyOf(node, bundle.rail)))
     )
     return undefined
   })
 }
 
 /** One file that does not verify is an error; of several, each is reported. */
-async function verify({ output, signal }: Context, files: string[]): Promise<number | undefined> {
+async function verify(
+  context: Context,
+  files: string[],
+  { onledger }: { onledger?: boolean }
+): Promise<number | undefined> {
+  if (onledger !== true) return verifyFiles(context, files)
+  const onLedger = await ledgersOf(context)
+  try {
+    return await verifyFiles(context, files, onLedger)
+  } finally {
+    await onLedger.close()
+  }
+}
+
+/** Those of the network profile; the node itself is not started. */
+async function ledgersOf({ flags, signal }: Context): Promise<OnLedger> {
+  const { createLogger, homePaths, openOnLedger, readNetworkFile, parseProfile, readProfile, resolveHome } =
+    await loadNode()
+  const { network, home } = flags
+  const profile =
+    network === undefined
+      ? parseProfile(await readNetworkFile(homePaths(resolveHome(home))))
+      : await readProfile(network)
+  return openOnLedger(profile, createLogger({ level: 'error' }), { signal })
+}
+
+/** What a ledger should show and does not is an error, too: the file is right in itself, and is not believed. */
+function missingOf({ transfers, recorded }: VerifiedReceipt): string[] {
+  return [...transfers, ...recorded].flatMap(({ found, problem }) => (found === false ? (problem ?? 'not found') : []))
+}
+
+async function verifyFiles(
+  { output, signal }: Context,
+  files: string[],
+  onLedger?: OnLedger
+): Promise<number | undefined> {
   const { verifyReceipt } = await loadNode()
   let code: number | undefined
   for (const file of files) {
     try {
-      const bundle = await verifyReceipt(file, { signal })
-      output.result({ file, verified: true, ...json(bundle) }, `${file}: verified`, ...summary(bundle))
+      const bundle = await verifyReceipt(file, { signal, ...(onLedger === undefined ? {} : { onLedger }) })
+      const missing = missingOf(bundle)
+      if (missing.length > 0) code ??= EXIT_CODES.evidence
+      const verdict = missing.length === 0 ? 'verified' : `NOT ON THE LEDGER: ${missing[0]}`
+      output.result(
+        { file, verified: missing.length === 0, ...json(bundle) },
+        `${file}: ${verdict}`,
+        ...(await summary(bundle))
+      )
     } catch (error) {
       if (!(error instanceof DdmError) || files.length === 1) throw error
       const { code: name, message, details } = error
@@ -102,7 +145,8 @@ function json({ violation, price, ...bundle }: VerifiedReceipt): Record<string, 
 }
 
 /** Without a network profile nobody knows a token's decimals: then amounts are atomic units. */
-function summary(bundle: VerifiedReceipt, currency?: Currency): string[] {
+async function summary(bundle: VerifiedReceipt, currency?: Currency): Promise<string[]> {
+  const { transactionName } = await loadNode()
   const amount = (value: bigint): string =>
     currency === undefined ? `${value} atomic units` : moneyText(value, currency)
   const { complete, reason, acknowledged, price, violation, unproven, disputed, voucher, unpaid, unused } = bundle
@@ -121,8 +165,12 @@ function summary(bundle: VerifiedReceipt, currency?: Currency): string[] {
       `the buyer's voucher: ${amount(voucher.maxClaimableAmount)} for all sessions on channel ${voucher.channelId}`
     )
   }
-  for (const { transaction, amount: moved } of bundle.transfers) {
-    lines.push(`paid ${amount(moved)} by transaction ${transaction}`)
+  for (const { transaction, amount: moved, found } of bundle.transfers) {
+    lines.push(`paid ${amount(moved)} by transaction ${transactionName(bundle.rail, transaction)}${foundText(found)}`)
+  }
+  for (const { kind, medium, network, transaction, at, found } of bundle.recorded) {
+    const when = new Date(at).toISOString()
+    lines.push(`${kind} recorded on ${medium} (${network}) by ${transaction} at ${when}${foundText(found)}`)
   }
   if (violation !== undefined) {
     lines.push(`VIOLATION: record ${violation.offset} breaks the listing's schema: ${violation.reason}`)
@@ -138,6 +186,11 @@ function summary(bundle: VerifiedReceipt, currency?: Currency): string[] {
     lines.push(`paid by ${bundle.payer} in ${bundle.asset}${through}`)
   }
   return lines.map((line) => `  ${line}`)
+}
+
+function foundText(found: boolean | undefined): string {
+  if (found === undefined) return ''
+  return found ? ': on the ledger' : ': NOT on the ledger'
 }
 
 function preview(record: Uint8Array): string {

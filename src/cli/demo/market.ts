@@ -36,6 +36,7 @@ export class Market {
   readonly #folder: DemoFolder
   readonly #context: Context
   readonly #rail: DemoRail
+  #explorer: string | undefined
   readonly #children: Child[] = []
   readonly #transactions: string[] = []
   readonly #bought: BoughtProduct[] = []
@@ -87,6 +88,12 @@ export class Market {
     return this.#summary(arrived, verified, performance.now() - startedAt)
   }
 
+  /** Where people look at a transaction: a page of the ledger, if it has one. */
+  #linkTo(transaction: string): string {
+    const base = this.#explorer
+    return base === undefined || transaction.startsWith('0x') ? transaction : `${base}/transaction/${transaction}`
+  }
+
   /** The ledger that payments go over, named in the profile as on any other network. */
   async #startLedger(signal: AbortSignal): Promise<void> {
     const { profile: file, home } = this.#folder
@@ -96,6 +103,7 @@ export class Market {
     const profile = await readProfile(file, { signal })
     const iota = { chainIdentifier: String(chainIdentifier), rpcUrl: String(rpc), faucetUrl: String(faucet) }
     await writeProfile(file, { ...profile, iota }, { signal })
+    this.#explorer = String(rpc)
     this.#context.output.note(`ledger     ${rpc} (IOTA network ${chainIdentifier})`)
   }
 
@@ -135,12 +143,17 @@ export class Market {
     }
   }
 
-  /** By the command itself, in a process that has no home and is told of no network. */
+  /** Payments by transactions are looked up. */
+  get #onLedger(): string[] {
+    return this.#rail === 'iota' ? ['--onledger', '--network', this.#folder.profile] : []
+  }
+
+  /** By the command itself, in a process that has no home; of the network it is told only where there is something to look up. */
   async #verify(signal: AbortSignal): Promise<MarketSummary['receipts']> {
     const verified = new Set<unknown>()
     const verifier = new Child({
       name: 'verifier',
-      args: ['receipts', 'verify', ...this.#receipts],
+      args: ['receipts', 'verify', ...this.#receipts, ...this.#onLedger],
       log: this.#folder.log('verifier'),
       onEvent: ({ file, verified: good }) => {
         if (good === true) verified.add(file)
@@ -170,7 +183,7 @@ export class Market {
       claimed,
       receipts,
       resolvedThrough: through.find((way) => way === 'dht') ?? through[0],
-      transactions: this.#transactions,
+      transactions: this.#transactions.map((transaction) => this.#linkTo(transaction)),
       firstRecordMs: Math.round(Math.min(...bought.map(({ firstRecordMs }) => firstRecordMs ?? totalMs))),
       totalMs: Math.round(totalMs)
     }

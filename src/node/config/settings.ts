@@ -1,3 +1,4 @@
+import { RECORD_POLICIES, RECORDS_MEDIA } from '../../interface/index.ts'
 import { LOG_LEVELS } from '../logger/levels.ts'
 import { DEFAULT_LISTEN, MAX_PENDING_PER_IP, MAX_PER_IP } from '../network/constants.ts'
 import {
@@ -98,6 +99,17 @@ export const SETTINGS = {
     integer(1, 100),
     1,
     'most that the fee of a payment may be of it, in percent, where each payment costs one: invoices are that large'
+  ),
+
+  recordsMedium: setting(
+    oneOf(...RECORDS_MEDIA),
+    'none',
+    'ledger on which digests of orders, invoices and receipts are recorded; nothing but digests leaves the machine'
+  ),
+  records: setting(
+    oneOf(...RECORD_POLICIES),
+    'session',
+    'when they are recorded: each at once, those of a session when it is over, or all of a day together'
   ),
 
   maxSessionsPerBuyer: setting(

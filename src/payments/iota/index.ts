@@ -1,8 +1,10 @@
 import type { AbortOptions, Hex, NetworkId, SessionBinding } from '../../interface/index.ts'
 import type { IotaRail, IotaRailInit } from './rail.ts'
+import type { IotaReader } from './reader.ts'
 
 export { granularityFor } from './fees.ts'
 export type { IotaRail, IotaRailInit } from './rail.ts'
+export type { IotaReader } from './reader.ts'
 
 // The SDK takes a while to load: only who pays or is paid in IOTA waits for it.
 
@@ -39,4 +41,13 @@ export async function isAuthorized(
 ): Promise<boolean> {
   const accounts = await import('./account.ts')
   return accounts.isAuthorized(account, signature, network, binding)
+}
+
+/** Looks at an IOTA network: memos, and whether payments are what somebody claims. */
+export async function openIotaReader(
+  init: { url: string; chainIdentifier: string },
+  options?: AbortOptions
+): Promise<IotaReader> {
+  const { connectReader } = await import('./reader.ts')
+  return connectReader(init, options)
 }

@@ -15,12 +15,18 @@ export function memoLedger(client: LedgerClient, wallet: IotaWallet): MemoLedger
       const { transaction, at } = await wallet.send({ memo }, options)
       return { transaction: toDigest(transaction), at }
     },
-    read: async (transaction: string, options?: AbortOptions) => {
-      if (!DIGEST.test(transaction)) return undefined
-      const executed = await client.executed(fromDigest(transaction), options)
-      if (executed === undefined || executed.failure !== undefined) return undefined
-      const { sender, memos, at } = executed
-      return { sender, memos, at }
-    }
+    read: (transaction, options) => readMemo(client, transaction, options)
   }
+}
+
+export async function readMemo(
+  client: LedgerClient,
+  transaction: string,
+  options?: AbortOptions
+): ReturnType<MemoLedger['read']> {
+  if (!DIGEST.test(transaction)) return undefined
+  const executed = await client.executed(fromDigest(transaction), options)
+  if (executed === undefined || executed.failure !== undefined) return undefined
+  const { sender, memos, at } = executed
+  return { sender, memos, at }
 }

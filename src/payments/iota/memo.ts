@@ -8,9 +8,14 @@ import type { Demand } from '../../interface/index.ts'
 const TAG = new TextEncoder().encode('DDM1')
 const PAYMENT = 2
 
+export function paymentMemo({ payload }: Demand): Uint8Array {
+  return memoOf(createHash('sha256').update(payload).digest())
+}
+
 /**
+ * @param digest - 32 bytes
  * @returns 37 bytes
  */
-export function paymentMemo({ payload }: Demand): Uint8Array {
-  return Uint8Array.from([...TAG, PAYMENT, ...createHash('sha256').update(payload).digest()])
+export function memoOf(digest: Uint8Array): Uint8Array {
+  return Uint8Array.from([...TAG, PAYMENT, ...digest])
 }

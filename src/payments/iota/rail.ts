@@ -1,4 +1,13 @@
-import type { AbortOptions, AssetId, Budget, Logger, MemoLedger, Payee, Payer, TransferStore } from '../../interface/index.ts'
+import type {
+  AbortOptions,
+  AssetId,
+  Budget,
+  Logger,
+  MemoLedger,
+  Payee,
+  Payer,
+  TransferStore
+} from '../../interface/index.ts'
 import { iotaAccount } from './account.ts'
 import { memoLedger } from './memo-ledger.ts'
 import { IotaPayee } from './payee.ts'
