@@ -7,7 +7,8 @@ import { compileRecordCheck } from '../../src/data/schema/compile.ts'
 import { SchemaError } from '../../src/data/schema/schema-error.ts'
 import { decodeBundle, encodeBundle } from '../../src/evidence/bundle.ts'
 import { type VerifyOptions, verifyBundle } from '../../src/evidence/index.ts'
-import { DdmError } from '../../src/interface/index.ts'
+import { merkleTree } from '../../src/evidence/records/merkle.ts'
+import { DdmError, type RecordedDigest, type SignedStatement } from '../../src/interface/index.ts'
 import { createEip712 } from '../../src/payments/evm/index.ts'
 import {
   createSigner,
@@ -34,6 +35,25 @@ const [seller, buyer] = keys.map(({ seed, peerId }) => createSigner(peerId, from
   StatementSigner
 ]
 const people: People = { seller, buyer, stranger: buyer, voucherSigner: privateKeyToAccount(`0x${'07'.repeat(32)}`) }
+
+/** Two statements recorded together, one alone. */
+function recorded(statements: SignedStatement[]): RecordedDigest[] {
+  const [order, invoice, receipt] = ['order', 'invoice', 'receipt'].map((kind) =>
+    sha256(statements.find((statement) => statement.kind === kind)?.payload ?? new Uint8Array(0))
+  ) as [Uint8Array, Uint8Array, Uint8Array]
+  const common = {
+    medium: 'evm',
+    network: 'eip155:31337',
+    transaction: '0x01',
+    by: '0x02',
+    at: 1_790_000_000_000
+  } as const
+  const { root, proofs } = merkleTree([order, invoice])
+  const together = [order, invoice].map((digest, index) => {
+    return { ...common, digest, index, count: 2, root, proof: proofs[index] ?? [] }
+  })
+  return [...together, { ...common, digest: receipt, index: 0, count: 1 }]
+}
 
 /** Replaces links and byte strings wherever they occur. */
 function replaceAll(value: unknown, by: ReadonlyMap<string, unknown>): unknown {
@@ -113,7 +133,11 @@ export async function bundleTarget(): Promise<Target> {
       }
     }
   }
-  const seeds = [await makeBundle(people), await makeBundle(people, { violation: VIOLATION })]
+  const seeds = [
+    await makeBundle(people),
+    await makeBundle(people, { violation: VIOLATION }),
+    await makeBundle(people, { recorded })
+  ]
   return {
     name: 'bundle',
     weight: 3,
