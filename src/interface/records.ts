@@ -112,8 +112,8 @@ export interface PendingDigest {
 export interface RecordStore {
   /** Digests that are known already are left out. When the session has ended, all that is pending of it has. */
   note: (session: SessionDigests, at: number, options?: AbortOptions) => Promise<void>
-  /** Oldest first. */
-  pending: (options?: AbortOptions) => Promise<PendingDigest[]>
+  /** Oldest first; with `ended` only those of sessions that are over. */
+  pending: (options?: AbortOptions & { ended?: boolean }) => Promise<PendingDigest[]>
   /** They are pending no more. The first record of a digest stays. */
   put: (records: readonly RecordedDigest[], options?: AbortOptions) => Promise<void>
   get: (digest: Uint8Array, options?: AbortOptions) => Promise<RecordedDigest | undefined>

@@ -240,6 +240,7 @@ CREATE TABLE pending_records (
   at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX pending_records_of_session ON pending_records (session_id);
+CREATE INDEX pending_records_of_ended ON pending_records (at) WHERE ended = 1;
 
 CREATE TABLE records (
   digest BLOB PRIMARY KEY,

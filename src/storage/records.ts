@@ -9,6 +9,7 @@ const NOTE = `INSERT INTO pending_records (digest, session_id, kind, ended, at) 
   WHERE NOT EXISTS (SELECT 1 FROM records WHERE digest = ?1) ON CONFLICT DO NOTHING`
 const END = 'UPDATE pending_records SET ended = 1 WHERE session_id = ? AND ended = 0'
 const PENDING = 'SELECT * FROM pending_records ORDER BY at, rowid'
+const PENDING_ENDED = 'SELECT * FROM pending_records WHERE ended = 1 ORDER BY at, rowid'
 const PUT = `INSERT INTO records (digest, medium, network, ledger_transaction, account, at, place, count, root, proof)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 const SETTLE = 'DELETE FROM pending_records WHERE digest = ?'
@@ -22,7 +23,8 @@ export function recordStore(db: Connection): RecordStore {
       if (ended) steps.push([END, [session]])
       if (steps.length > 0) await db.write(steps, options)
     },
-    pending: async (options) => (await db.read(PENDING, [], options)).map(toPending),
+    pending: async ({ ended = false, ...options } = {}) =>
+      (await db.read(ended ? PENDING_ENDED : PENDING, [], options)).map(toPending),
     put: async (records, options) => {
       const steps = records.flatMap((record): Step[] => [
         [PUT, values(record)],

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type {
   AbortOptions,
   Logger,
+  RecordedDigest,
   RecordPolicy,
   RecordStore,
   RecordsMedium,
@@ -66,6 +67,10 @@ class PolicyRecorder implements Recorder {
   readonly #components: RecorderComponents
   #running: { stop: AbortController; done: Promise<void> } | undefined
   #noted = Promise.withResolvers<void>()
+  /** Whether it waits for a moment that the plan named. */
+  #scheduled = false
+  /** On the ledger and not in the store, because the store failed: recording them again would cost again. */
+  #unstored: RecordedDigest[] = []
 
   constructor({ policy, backoff = FIRST_BACKOFF_MS, clock = Date.now }: RecorderInit, components: RecorderComponents) {
     this.#policy = policy
@@ -90,7 +95,8 @@ class PolicyRecorder implements Recorder {
   async note(session: SessionDigests, options?: AbortOptions): Promise<void> {
     if (session.statements.length === 0 && !session.ended) return
     await this.#components.store.note(session, this.#clock(), options)
-    this.#noted.resolve()
+    // Only what may be due by it is worth a look at all that is pending.
+    if ({ each: true, session: session.ended, daily: !this.#scheduled }[this.#policy]) this.#noted.resolve()
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -104,7 +110,10 @@ class PolicyRecorder implements Recorder {
         const { recorded, wait } = await this.#recordDue(signal)
         if (failures > 0) logger.info('digests are recorded again', { medium: this.#components.medium.name })
         failures = 0
-        if (recorded === 0) await pause(signal, wait, noted)
+        if (recorded > 0) continue
+        this.#scheduled = wait !== undefined
+        await pause(signal, wait, noted)
+        this.#scheduled = false
       } catch (error) {
         if (signal.aborted) break
         const ms = Math.min(this.#backoff * 2 ** Math.min(failures, 20), MAX_BACKOFF_MS)
@@ -121,14 +130,21 @@ class PolicyRecorder implements Recorder {
   /** How many were recorded, and for how long (ms) there is nothing to do but for a new note. */
   async #recordDue(signal: AbortSignal): Promise<{ recorded: number; wait?: number }> {
     const { medium, store, logger } = this.#components
-    const { now, again } = planRecords(this.#policy, await store.pending({ signal }), this.#clock())
+    await this.#store()
+    const pending = await store.pending({ ended: this.#policy === 'session', signal })
+    const { now, again } = planRecords(this.#policy, pending, this.#clock())
     const batch = now.slice(0, MAX_BATCH).map(({ digest }) => digest)
     if (batch.length === 0) return again === undefined ? { recorded: 0 } : { recorded: 0, wait: again - this.#clock() }
-    const records = await medium.record(batch, { signal })
-    // Not the signal: what the ledger holds is not recorded a second time only because the node stops.
-    await store.put(records)
-    logger.debug('digests recorded', { count: batch.length, transaction: records[0]?.transaction })
+    this.#unstored = await medium.record(batch, { signal })
+    logger.debug('digests recorded', { count: batch.length, transaction: this.#unstored[0]?.transaction })
+    await this.#store()
     return { recorded: batch.length }
+  }
+
+  /** Without a signal: what the ledger holds is not recorded a second time only because the node stops. */
+  async #store(): Promise<void> {
+    if (this.#unstored.length > 0) await this.#components.store.put(this.#unstored)
+    this.#unstored = []
   }
 }
 

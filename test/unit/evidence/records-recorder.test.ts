@@ -138,6 +138,51 @@ test('a crash between ledger and store records twice and loses nothing', async (
   await recorder.stop()
 })
 
+test('a store that fails has nothing recorded again while the recorder lives', async (t) => {
+  const { ledger, memos, medium } = await makeWorld(t)
+  let failures = 3
+  const store: RecordStore = {
+    ...ledger.records,
+    put: async (records) => {
+      if (failures-- > 0) throw new Error('the disk is full')
+      await ledger.records.put(records)
+    }
+  }
+  const recorder = createRecorder({ policy: 'each', backoff: 2 }, { medium, store, logger })
+  recorder.start()
+  await recorder.note(noted('a', false, 1))
+  const record = await found(ledger.records, 1)
+  assert.deepEqual([record.transaction, memos.written.length, failures], ['tx0', 1, -1])
+  await recorder.stop()
+})
+
+test('daily: what is noted first is what the wait is for', async (t) => {
+  const { ledger, memos, medium } = await makeWorld(t)
+  let now = Date.UTC(2026, 0, 10)
+  const looks: number[] = []
+  const store: RecordStore = {
+    ...ledger.records,
+    pending: (options) => {
+      looks.push(now)
+      return ledger.records.pending(options)
+    }
+  }
+  const recorder = createRecorder({ policy: 'daily', clock: () => now }, { medium, store, logger })
+  recorder.start()
+  while (looks.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  await recorder.note(noted('a', false, 1))
+  while (looks.length === 1) await new Promise((resolve) => setTimeout(resolve, 5))
+  // The wait has begun when the plan has been made.
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  await recorder.note(noted('a', true, 2))
+  await recorder.stop()
+  assert.deepEqual([looks.length, memos.written.length], [2, 0])
+  now += DAY
+  recorder.start()
+  assert.equal((await found(ledger.records, 2)).count, 2)
+  await recorder.stop()
+})
+
 test('a stop ends the wait for the ledger; a second start goes on', async (t) => {
   const { ledger, medium } = await makeWorld(t)
   let calls = 0
