@@ -85,6 +85,17 @@ export interface Demand {
   signature: Uint8Array
 }
 
+/** Coin of a seller that pays the fee of one payment, and how high that may be. */
+export interface Gas {
+  /** 32 bytes: object, and digest of this version. */
+  coin: Hex
+  version: bigint
+  digest: Hex
+  /** Atomic units per unit of gas, and in all. */
+  price: bigint
+  budget: bigint
+}
+
 export interface PayOptions extends AbortOptions {
   /** The statement that asks for this payment; rails that transfer need it. */
   demand?: Demand
@@ -303,6 +314,8 @@ export interface PayeeSession {
   readonly base: bigint | undefined
   /** Each payment moves money: one invoice is open at a time. @default false */
   readonly transfers?: boolean
+  /** What pays the fee of the next payment, where this side does; named in what asks for it. */
+  readonly gas?: Gas | undefined
   /** The buyer's own last voucher, sent back in ACCEPT. */
   readonly proof: VoucherPayload | undefined
   /** Stored for this session so far, cumulative. */

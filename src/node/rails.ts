@@ -131,6 +131,7 @@ async function createIota(init: RailsInit, options?: AbortOptions): Promise<Iota
       transfers: ledger.transfers,
       budget: budgetFor(init, asset, currencyOf(profile, 'iota')),
       maxFeePercent: config.maxFeePercent,
+      sponsorFees: config.sponsorFees,
       logger
     },
     options

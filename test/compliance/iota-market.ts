@@ -4,7 +4,7 @@ import { after, type TestContext } from 'node:test'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { CID } from 'multiformats/cid'
-import type { Demand, Hex, ListingPayment } from '../../src/interface/index.ts'
+import type { Demand, Gas, Hex, ListingPayment } from '../../src/interface/index.ts'
 import { type IotaLedger, startIotaLedger } from '../../src/iota-ledger/index.ts'
 import { type BudgetLimits, createBudget, type IotaRail, iotaAddress, openIotaRail } from '../../src/payments/index.ts'
 import { createSigner, type StatementSigner, signStatement } from '../../src/statements/index.ts'
@@ -28,6 +28,7 @@ export class IotaMarket implements Market {
   readonly seeds: { buyer: Uint8Array; seller: Uint8Array }
   readonly #folder: string
   readonly #limits: BudgetLimits
+  readonly #sponsorFees: boolean
   readonly signer: StatementSigner
   readonly accounts: { buyer: Hex; seller: Hex }
   readonly #sides: { buyer?: Promise<Side> | undefined; seller?: Promise<Side> | undefined } = {}
@@ -38,8 +39,10 @@ export class IotaMarket implements Market {
     signer: StatementSigner,
     accounts: { buyer: Hex; seller: Hex },
     seeds: { buyer: Uint8Array; seller: Uint8Array },
-    limits: BudgetLimits
+    limits: BudgetLimits,
+    sponsorFees: boolean
   ) {
+    this.#sponsorFees = sponsorFees
     this.network = network
     this.#folder = folder
     this.signer = signer
@@ -74,8 +77,16 @@ export class IotaMarket implements Market {
     }
   }
 
-  demand(session: string, due: bigint): Demand {
-    const fields = { session: CID.parse(session), n: due / 10n, bytes: 0n, due, credited: 0n, root: new Uint8Array(32) }
+  demand(session: string, due: bigint, gas?: Gas): Demand {
+    const fields = {
+      session: CID.parse(session),
+      n: due / 10n,
+      bytes: 0n,
+      due,
+      credited: 0n,
+      root: new Uint8Array(32),
+      ...(gas === undefined ? {} : { gas })
+    }
     const { payload, signature } = signStatement(this.signer, 'invoice', fields, Date.now())
     return { payload, signature }
   }
@@ -91,6 +102,7 @@ export class IotaMarket implements Market {
       assetId: asset,
       transfers: ledger.transfers,
       budget: createBudget({ spending: ledger.book(asset).spending, limits: name === 'buyer' ? this.#limits : {} }),
+      sponsorFees: this.#sponsorFees,
       logger: silent
     })
     return { ledger, rail }
@@ -115,13 +127,18 @@ export function iotaSetup(): RailSetup<IotaMarket> & { network: () => Promise<Io
   }
 }
 
-export async function makeIotaMarket(t: TestContext, ledger: IotaLedger, limits: BudgetLimits): Promise<IotaMarket> {
+export async function makeIotaMarket(
+  t: TestContext,
+  ledger: IotaLedger,
+  limits: BudgetLimits,
+  sponsorFees = false
+): Promise<IotaMarket> {
   const seeds = { buyer: randomBytes(32), seller: randomBytes(32) }
   const accounts = { buyer: await iotaAddress(seeds.buyer), seller: await iotaAddress(seeds.seller) }
   const key = await generateKeyPairFromSeed('Ed25519', randomBytes(32))
   const signer = createSigner(peerIdFromPrivateKey(key).toString(), key.raw.subarray(0, 32))
   for (const account of Object.values(accounts)) await ledger.mint(account, FUNDS)
-  const market = new IotaMarket(ledger, await tempDir(t), signer, accounts, seeds, limits)
+  const market = new IotaMarket(ledger, await tempDir(t), signer, accounts, seeds, limits, sponsorFees)
   t.after(() => market.restart())
   return market
 }

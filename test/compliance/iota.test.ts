@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { fromBase58, toHex } from '@iota/bcs'
+import { fromBase58, fromBase64, toBase58, toHex } from '@iota/bcs'
 import { IotaClient } from '@iota/iota-sdk/client'
 import { Ed25519Keypair } from '@iota/iota-sdk/keypairs/ed25519'
 import { Transaction } from '@iota/iota-sdk/transactions'
-import type { DdmError, Demand, Hex, TransferPayload } from '../../src/interface/index.ts'
+import { type DdmError, type Demand, type Hex, isTransfer, type TransferPayload } from '../../src/interface/index.ts'
 import { startIotaLedger } from '../../src/iota-ledger/index.ts'
 import { paymentMemo } from '../../src/payments/iota/memo.ts'
 import { silent } from '../support/sdpp.ts'
@@ -206,6 +206,28 @@ describe('iota: coins', () => {
     assert.equal(BigInt(totalBalance), 100_000_000_180n)
   })
 
+  test('invoices of several sellers that wait for the one coin are paid by one transaction', async (t) => {
+    const ledger = await startIotaLedger({ logger: silent, finalityMs: 100 })
+    t.after(() => ledger.close())
+    const markets = await Promise.all(Array.from({ length: 4 }, () => makeIotaMarket(t, ledger, {})))
+    const [first] = markets as [IotaMarket]
+    const { payer, ledgers } = await first.sides()
+    const sessions = await Promise.all(
+      markets.map((market) => {
+        const sides = async () => ({ payer, payee: (await market.sides()).payee })
+        const { rail, listing } = market
+        const demand = market.demand.bind(market)
+        return startSession({ rail, listing, sides, demand, restart: async () => {} }, 1_000n)
+      })
+    )
+    const payloads = await Promise.all(sessions.map((session) => pay(session, 30n)))
+    for (const [index, session] of sessions.entries()) await session.selling.credit(30n, payloads[index])
+    const sent = await Promise.all(sessions.map(({ id }) => ledgers.buyer.transfers.sent(id)))
+    const transactions = new Set(sent.flat().map(({ transaction }) => transaction))
+    assert.equal(sent.flat().length, 4)
+    assert.ok(transactions.size < 4, `${transactions.size} transactions for 4 sellers`)
+  })
+
   test('a coin that another program has spent meanwhile: the payment is made with another version, once', async (t) => {
     const market = await setup.start(t)
     const session = await startSession(market, 1_000n)
@@ -242,5 +264,87 @@ describe('iota: coins', () => {
     assert.equal(terms.k, 199n)
     const kibibytes = { ...listing, price: { ...listing.price, unit: 'KiB' as const } }
     assert.equal(payee.terms(kibibytes)?.k, undefined)
+  })
+})
+
+describe('iota: fees that the seller pays', () => {
+  const start = async (t: Parameters<typeof setup.start>[0]) => {
+    const market = await makeIotaMarket(t, await setup.network(), {}, true)
+    const session = await startSession(market, 10n ** 9n)
+    const client = new IotaClient({ url: market.network.url })
+    const balance = async (owner: string): Promise<bigint> => BigInt((await client.getBalance({ owner })).totalBalance)
+    return { market, session, balance }
+  }
+  const payOnce = async (market: IotaMarket, { id, buying, selling }: Session, sessionPaid: bigint) => {
+    assert.ok(selling.gas)
+    const payload = await buying.pay(sessionPaid, { demand: market.demand(id, sessionPaid, selling.gas) })
+    assert.ok(isTransfer(payload) && payload.unsent)
+    return payload
+  }
+
+  test('the buyer pays exactly what is due; both sign, the seller sends', async (t) => {
+    const { market, session, balance } = await start(t)
+    assert.equal(session.terms.sponsored, true)
+    assert.equal(await (await market.sides()).payer.fee?.(session.terms), 0n)
+    for (const paid of [1_000_000n, 2_500_000n, 3_000_000n]) {
+      const payload = await payOnce(market, session, paid)
+      assert.equal(session.selling.verify(paid, payload), undefined)
+      await session.selling.credit(paid, payload)
+      assert.equal(session.selling.credited, paid)
+    }
+    assert.equal(await balance(market.accounts.buyer), 100_000_000_000n - 3_000_000n)
+    assert.ok((await balance(market.accounts.seller)) < 100_000_000_000n + 3_000_000n)
+    await endSession(session, 3_000_000n, 3_000_000n)
+  })
+
+  test('a seller signs nothing that costs it more than the fee', async (t) => {
+    const { market, session } = await start(t)
+    const payload = await payOnce(market, session, 1_000_000n)
+    const { gas } = session.selling
+    assert.ok(gas && payload.unsent)
+    const own = Ed25519Keypair.fromSecretKey(Uint8Array.from(market.seeds.buyer))
+    const cheat = async (change: (transaction: Transaction) => void, paid = gas): Promise<TransferPayload> => {
+      const transaction = new Transaction()
+      transaction.setSender(market.accounts.buyer)
+      transaction.setGasOwner(market.accounts.seller)
+      transaction.setGasPrice(paid.price)
+      transaction.setGasBudget(paid.budget)
+      const digest = toBase58(Buffer.from(paid.digest.slice(2), 'hex'))
+      transaction.setGasPayment([{ objectId: paid.coin, version: `${paid.version}`, digest }])
+      change(transaction)
+      const bytes = await transaction.build()
+      const { signature } = await own.signTransaction(bytes)
+      const unsent = { bytes, signature: fromBase64(signature) }
+      return { transaction: `0x${toHex(fromBase58(await transaction.getDigest()))}`, demand: payload.demand, unsent }
+    }
+    const steal = await cheat((transaction) => {
+      transaction.transferObjects([transaction.splitCoins(transaction.gas, [5n])], market.accounts.buyer)
+    })
+    await refuses(session, 1_000_000n, steal, /moves the coin that pays the fee/)
+    const costly = await cheat(() => {}, { ...gas, budget: gas.budget * 10n })
+    await refuses(session, 1_000_000n, costly, /its fee is up to/)
+    const another = await cheat(() => {}, { ...gas, version: gas.version + 1n })
+    await refuses(session, 1_000_000n, another, /another coin than was offered/)
+    const renamed = { ...payload, transaction: `0x${'55'.repeat(32)}` as const }
+    await refuses(session, 1_000_000n, renamed, /digest is not/)
+    const garbage = { ...payload, unsent: { bytes: new Uint8Array(50), signature: new Uint8Array(97) } }
+    await refuses(session, 1_000_000n, garbage, /cannot be read|digest is not/)
+    const unsigned = { ...payload, unsent: { ...payload.unsent, signature: new Uint8Array(97) } }
+    await refuses(session, 1_000_000n, unsigned, /the ledger refused the payment/)
+    await session.selling.credit(1_000_000n, payload)
+    assert.equal(session.selling.credited, 1_000_000n)
+  })
+
+  test('what the seller did not send before both were restarted is presented again, and paid once', async (t) => {
+    const { market, session, balance } = await start(t)
+    await payOnce(market, session, 1_000_000n)
+    await market.restart()
+    const resumed = await resumeSession(market, session, 10n ** 9n)
+    assert.equal(resumed.buying.paid, 1_000_000n)
+    const { payload } = resumed.buying
+    assert.ok(isTransfer(payload) && payload.unsent)
+    await resumed.selling.credit(1_000_000n, payload)
+    assert.equal(resumed.selling.credited, 1_000_000n)
+    assert.equal(await balance(market.accounts.buyer), 100_000_000_000n - 1_000_000n)
   })
 })

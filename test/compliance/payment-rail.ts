@@ -75,11 +75,15 @@ export async function startSession(
 }
 
 /** RESUME and ACCEPT without the wire, on whatever runs of the two sides. */
-export async function resumeSession(market: Market, { id, terms, buying }: Session): Promise<Session> {
+export async function resumeSession(
+  market: Market,
+  { id, terms, buying }: Session,
+  maximum = 100n
+): Promise<Session> {
   const { payer, payee } = await market.sides()
   const channel = buying.channelId === undefined ? {} : { channelId: buying.channelId }
   const account = buying.order.account === undefined ? {} : { account: buying.order.account }
-  const request = { sessionId: id, ...channel, ...account, terms, maximum: 100n }
+  const request = { sessionId: id, ...channel, ...account, terms, maximum }
   const bought = await payer.resume({ ...request, peer: 'seller' })
   const sold = await payee.resume({ ...request, peer: 'buyer' })
   if (sold.base !== undefined) await bought.accept(sold.base, sold.proof)

@@ -189,6 +189,30 @@ for (const [medium, network_] of [
   })
 }
 
+test('a seller that pays the fees: the buyer pays what is due, to the nano', async (t) => {
+  const source = join(network.folder, 'air.csv')
+  const flags = ['--set', 'sponsorFees=true', '--set', 'inboundPerSecond=1000', '--set', 'credit=0.5']
+  const sponsor = serve([
+    'sell',
+    '--name',
+    'Without fees',
+    '--price',
+    '0.001 IOTA/record',
+    '--source',
+    `csv:${source}`,
+    ...flags,
+    ...network.as('sponsor')
+  ])
+  t.after(() => sponsor.stop())
+  const listing = String((await sponsor.event('listed')).listing)
+  await sponsor.event('ready')
+  const { bought, stderr } = await buy('gus', listing, '--prepay', '0.02')
+  assert.deepEqual([bought.rail, bought.due, bought.paid], ['iota', '0.12', '0.12'])
+  assert.doesNotMatch(stderr, /cannot|refused/)
+  const wallet = await ddm(['wallet', 'show', '--json', ...network.as('gus')])
+  assert.equal((JSON.parse(wallet.stdout) as { iota: { balance: string } }).iota.balance, '19.88')
+})
+
 test('the whole market in IOTA by one command', async (t) => {
   const home = join(await tempDir(t), 'market')
   const { code, stdout, stderr } = await ddm(['demo', '--rail', 'iota', '--once', '--json', '--home', home])

@@ -3,6 +3,7 @@ import {
   type AbortOptions,
   DdmError,
   faultPoint,
+  type Gas,
   type Hex,
   isTransfer,
   type PayeeSession,
@@ -11,10 +12,13 @@ import {
   type TransferPayload
 } from '../../interface/index.ts'
 import { FieldError, readAnyStatement, type Statement, verifyStatement } from '../../statements/index.ts'
+import { gasBudget } from './fees.ts'
 import { paymentProblem } from './judge.ts'
-import type { ExecutedTransaction } from './ledger-client.ts'
+import { type Coin, type ExecutedTransaction, RejectedTransaction } from './ledger-client.ts'
 import { paymentMemo } from './memo.ts'
 import type { IotaPayeeInit } from './payee.ts'
+import { sponsorProblem } from './sponsored.ts'
+import { fromDigest } from './transaction.ts'
 
 /** A node may lag behind the one that executed the payment; the payment's own time-out is longer. */
 const EXECUTION_TIMEOUT_MS = 20_000
@@ -39,6 +43,8 @@ export class IotaPayeeSession implements PayeeSession {
   #id: string | undefined
   #credited = 0n
   #open = true
+  /** Pays the fees of this session. */
+  #coin: Coin | undefined
   #crediting: Promise<unknown> = Promise.resolve()
 
   constructor(rail: IotaPayeeInit, init: SessionInit) {
@@ -50,6 +56,21 @@ export class IotaPayeeSession implements PayeeSession {
 
   get credited(): bigint {
     return this.#credited
+  }
+
+  get gas(): Gas | undefined {
+    const coin = this.#coin
+    if (coin === undefined) return undefined
+    const { gasPrice } = this.#rail
+    const { id, version, digest, balance } = coin
+    const budget = gasBudget(gasPrice, 1)
+    return balance < budget ? undefined : { coin: id, version, digest: fromDigest(digest), price: gasPrice, budget }
+  }
+
+  /** One coin for the whole session: each payment leaves a new version of it. */
+  async lendGas(options?: AbortOptions): Promise<void> {
+    const { sponsor, gasPrice } = this.#rail
+    this.#coin = await sponsor?.wallet.lend(gasBudget(gasPrice, 1), options)
   }
 
   available(): undefined {
@@ -72,6 +93,27 @@ export class IotaPayeeSession implements PayeeSession {
     if (payload === undefined) return sessionPaid === 0n ? undefined : 'a payment on this rail names its transaction'
     if (!isTransfer(payload)) return 'a payment on this rail names its transaction'
     return this.#demandProblem(payload)
+  }
+
+  /** Sends a payment that this side pays the fee of; a payment that was sent before is looked up. */
+  async #send(payload: TransferPayload, options: AbortOptions): Promise<ExecutedTransaction> {
+    const { client, sponsor, payTo } = this.#rail
+    const { transaction, unsent } = payload
+    const known = await client.executed(transaction, options)
+    if (known !== undefined) return known
+    const problem = sponsorProblem(payload, this.gas, payTo)
+    if (problem !== undefined || unsent === undefined || sponsor === undefined)
+      throw invalid(problem ?? 'it was not sent')
+    const signature = await sponsor.account.sign(unsent.bytes)
+    const executed = await client
+      .execute(unsent.bytes, [unsent.signature, signature], options)
+      .catch((error: unknown) => {
+        if (error instanceof RejectedTransaction) throw invalid(`the ledger refused the payment: ${error.message}`)
+        throw error
+      })
+    const coin = this.#coin
+    if (coin !== undefined) this.#coin = { ...executed.gasCoin, balance: coin.balance - executed.fee }
+    return executed
   }
 
   /** The invoice comes back with the payment: what was asked need not be remembered. */
@@ -105,7 +147,9 @@ export class IotaPayeeSession implements PayeeSession {
     const which = { network: client.network, transaction }
     const known = await transfers.received(which, options)
     if (known !== undefined) throw this.#paidBefore(known)
-    const executed = await this.#executed(transaction, options)
+    const executed = await (payload.unsent === undefined
+      ? this.#executed(transaction, options)
+      : this.#send(payload, options))
     const amount = sessionPaid - this.#credited
     const expected = { payer: this.#init.account, payTo, amount, memo: paymentMemo(demand) }
     const wrong = paymentProblem(executed, expected)
@@ -140,12 +184,19 @@ export class IotaPayeeSession implements PayeeSession {
 
   async suspend(): Promise<void> {
     await this.#crediting
+    this.#returnGas()
   }
 
   async end(): Promise<undefined> {
     await this.#crediting
     this.#open = false
+    this.#returnGas()
     return undefined
+  }
+
+  #returnGas(): void {
+    if (this.#coin !== undefined) this.#rail.sponsor?.wallet.takeBack(this.#coin)
+    this.#coin = undefined
   }
 }
 

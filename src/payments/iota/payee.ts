@@ -12,10 +12,11 @@ import {
   type ResumeRequest,
   type TransferStore
 } from '../../interface/index.ts'
-import { isAuthorized } from './account.ts'
+import { type IotaAccount, isAuthorized } from './account.ts'
 import { granularityFor, paymentFee } from './fees.ts'
 import type { LedgerClient } from './ledger-client.ts'
 import { IotaPayeeSession } from './payee-session.ts'
+import type { IotaWallet } from './wallet.ts'
 
 export interface IotaPayeeInit {
   client: LedgerClient
@@ -29,6 +30,8 @@ export interface IotaPayeeInit {
   gasPrice: bigint
   /** Most that the fee of a payment may be of it, in percent; invoices are that large where the window allows it. */
   maxFeePercent: number
+  /** Pays the fees of payments, as far as its wallet has coins to spare. @default nobody's */
+  sponsor?: { account: IotaAccount; wallet: IotaWallet }
 }
 
 /** Seller's role on the iota rail: what its own ledger node shows as executed counts, and nothing else. */
@@ -47,6 +50,7 @@ export class IotaPayee implements Payee {
     const { amount, count, unit } = listing.price
     const price = { amount: BigInt(amount), count: BigInt(count), unit }
     const k = granularityFor(price, paymentFee(gasPrice), maxFeePercent)
+    if (this.#init.sponsor !== undefined) return { rail, price, network, asset, payTo, sponsored: true }
     return { rail, price, network, asset, payTo, ...(k === undefined ? {} : { k }) }
   }
 
@@ -61,7 +65,9 @@ export class IotaPayee implements Payee {
     }
     await request.authorize?.(account)
     const balance = await client.balance(account, options)
-    return new IotaPayeeSession(this.#init, { account, maximum: request.maximum, balance })
+    const session = new IotaPayeeSession(this.#init, { account, maximum: request.maximum, balance })
+    await session.lendGas(options)
+    return session
   }
 
   async resume({ sessionId, maximum, account }: ResumeRequest, options: AbortOptions = {}): Promise<PayeeSession> {
@@ -70,6 +76,7 @@ export class IotaPayee implements Payee {
     const balance = await client.balance(account as Hex, options)
     const session = new IotaPayeeSession(this.#init, { account: account as Hex, maximum, balance })
     session.resume(sessionId, await transfers.receivedOf(sessionId, options))
+    await session.lendGas(options)
     return session
   }
 

@@ -1,18 +1,23 @@
 import {
   type AbortOptions,
   DdmError,
+  type Demand,
   faultPoint,
+  type Gas,
   type PayerSession,
   type PaymentTerms,
   type PayOptions,
   priceOfOneRecord,
   type RailOrder,
+  type SignedTransaction,
   type Transfer,
   type TransferPayload
 } from '../../interface/index.ts'
+import { readAnyStatement, type Statement } from '../../statements/index.ts'
 import { paymentFee } from './fees.ts'
 import { paymentMemo } from './memo.ts'
 import type { IotaPayerInit } from './payer.ts'
+import { toDigest } from './transaction.ts'
 
 interface SessionInit {
   terms: PaymentTerms
@@ -53,12 +58,16 @@ export class IotaPayerSession implements PayerSession {
     this.#id = sessionId
   }
 
-  resume(sessionId: string, sent: readonly Transfer[]): void {
+  /** @param unsettled - what was signed and may be somebody else's to send */
+  resume(sessionId: string, sent: readonly Transfer[], unsettled: readonly SignedTransaction[]): void {
     this.#id = sessionId
     const last = sent.at(-1)
     if (last === undefined) return
     this.#paid = last.sessionPaid
-    this.#last = { transaction: last.transaction, demand: last.demand }
+    const { transaction, demand } = last
+    const waiting = unsettled.find((one) => one.transaction === transaction)
+    const unsent = waiting === undefined ? {} : { unsent: { bytes: waiting.bytes, signature: waiting.signature } }
+    this.#last = { transaction, demand, ...unsent }
   }
 
   /** Nothing is consumed before its time here: there is no base. */
@@ -90,16 +99,23 @@ export class IotaPayerSession implements PayerSession {
     this.#fee = paymentFee(await this.#rail.client.gasPrice(options))
     const unitPrice = priceOfOneRecord(terms.price, 1n)
     await this.#rail.budget.reserve({ seller, session, amount: amount + this.#fee, unitPrice }, options)
-    const { transaction } = await this.#rail.wallet.send(
-      {
-        output: { to: terms.payTo, amount },
-        memo: paymentMemo(demand),
-        transfer: { session, amount, sessionPaid, demand }
-      },
-      options
-    )
+    const request = {
+      output: { to: terms.payTo, amount },
+      memo: paymentMemo(demand),
+      transfer: { session, amount, sessionPaid, demand }
+    }
+    const gas = terms.sponsored === true ? gasOf(demand) : undefined
+    if (gas === undefined) {
+      const { transaction } = await this.#rail.wallet.send(request, options)
+      this.#last = { transaction, demand }
+    } else {
+      const { coin: id, version, digest, price, budget } = gas
+      const coin = { id, version, digest: toDigest(digest), balance: 0n }
+      const sponsor = { owner: terms.payTo, coin, price, budget }
+      const { transaction, bytes, signature } = await this.#rail.wallet.sign(request, sponsor, options)
+      this.#last = { transaction, demand, unsent: { bytes, signature } }
+    }
     this.#paid = sessionPaid
-    this.#last = { transaction, demand }
     faultPoint('payment.stored')
     return this.#last
   }
@@ -111,6 +127,9 @@ export class IotaPayerSession implements PayerSession {
   async end(_due: bigint, options?: AbortOptions): Promise<void> {
     if (!this.#open) return
     this.#open = false
+    if (this.#id !== undefined && this.#init.terms.sponsored === true) {
+      await this.#rail.wallet.giveUp(this.#id, options)
+    }
     await this.#settle(options)
   }
 
@@ -122,4 +141,9 @@ export class IotaPayerSession implements PayerSession {
     const spent = sent.reduce((sum, { amount }) => sum + amount, 0n)
     await this.#rail.budget.settle({ session, used: spent + BigInt(sent.length) * this.#fee }, options)
   }
+}
+
+/** The seller's coin that the statement offers for the fee. */
+function gasOf({ payload, signature }: Demand): Gas | undefined {
+  return (readAnyStatement(payload, signature).content as Statement<'invoice'>).gas
 }

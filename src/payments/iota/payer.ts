@@ -101,7 +101,8 @@ export class IotaPayer implements Payer {
       maximum,
       order: { rail: this.rail, account: own.address }
     })
-    session.resume(sessionId, await transfers.sent(sessionId, options))
+    const unsettled = await transfers.unsettled(this.#init.client.network, options)
+    session.resume(sessionId, await transfers.sent(sessionId, options), unsettled)
     return session
   }
 }

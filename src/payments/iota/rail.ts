@@ -27,6 +27,8 @@ export interface IotaRailInit {
   budget: Budget
   /** @default 1 */
   maxFeePercent?: number
+  /** Pays the fees of its buyers' payments. @default false */
+  sponsorFees?: boolean
   logger: Logger
 }
 
@@ -41,14 +43,34 @@ export interface IotaRail {
 }
 
 export async function connectRail(init: IotaRailInit, options?: AbortOptions): Promise<IotaRail> {
-  const { url, chainIdentifier, seed, issuer, assetId, transfers, budget, maxFeePercent = 1, logger } = init
+  const {
+    url,
+    chainIdentifier,
+    seed,
+    issuer,
+    assetId,
+    transfers,
+    budget,
+    maxFeePercent = 1,
+    sponsorFees = false,
+    logger
+  } = init
   const client = await connectLedger({ url, chainIdentifier }, options)
   const account = iotaAccount(seed)
   const wallet = new IotaWallet({ account, client, transfers, permit: budget.permit, logger })
   const gasPrice = await client.gasPrice(options)
   return {
     payer: new IotaPayer({ account, client, wallet, transfers, budget, assetId }),
-    payee: new IotaPayee({ client, transfers, payTo: account.address, issuer, assetId, gasPrice, maxFeePercent }),
+    payee: new IotaPayee({
+      client,
+      transfers,
+      payTo: account.address,
+      issuer,
+      assetId,
+      gasPrice,
+      maxFeePercent,
+      ...(sponsorFees ? { sponsor: { account, wallet } } : {})
+    }),
     memos: memoLedger(client, wallet),
     balance: (balanceOptions) => client.balance(account.address, balanceOptions),
     close: () => wallet.close()

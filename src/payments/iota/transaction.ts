@@ -98,6 +98,12 @@ function readBytes(value: Uint8Array): Uint8Array[] {
   }
 }
 
+/** Whether somebody else than the sender pays its fee. */
+export function isSponsored(bytes: Uint8Array): boolean {
+  const { sender, gas } = programOf(bytes)
+  return sender !== gas.owner
+}
+
 export function programOf(bytes: Uint8Array) {
   const { V1: data } = bcs.TransactionData.parse(bytes)
   const program = data.kind.ProgrammableTransaction

@@ -265,7 +265,8 @@ export class SellerNegotiation {
       ...granted,
       ...(end === undefined ? {} : { until: end }),
       ...(rail.base === undefined ? {} : { base: rail.base }),
-      ...(rail.proof === undefined ? {} : { proof: rail.proof })
+      ...(rail.proof === undefined ? {} : { proof: rail.proof }),
+      ...(rail.gas === undefined || granted.ahead === 0n ? {} : { gas: rail.gas })
     }
     const accept = this.#sign('accept', fields)
     const terms = sessionTerms(entry, offer.content, order, fields)

@@ -188,6 +188,7 @@ function acceptFields(
     ahead,
     ...(rail.base === undefined ? {} : { base: rail.base }),
     ...(rail.proof === undefined ? {} : { proof: rail.proof }),
+    ...(rail.gas === undefined || ahead === 0n ? {} : { gas: rail.gas }),
     credited: rail.credited
   }
 }

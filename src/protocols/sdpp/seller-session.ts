@@ -399,8 +399,10 @@ export class SellerSession {
   }
 
   #sendInvoice({ n, bytes, due, credited }: Extract<SellerEffect, { type: 'invoice' }>): void {
-    const { session, ledger } = this.#accepted as ActiveOrder
-    const statement = this.#sign('invoice', { session, n, bytes, due, credited, root: ledger.transcript.root() })
+    const { session, ledger, rail } = this.#accepted as ActiveOrder
+    const gas = due > credited && rail.gas !== undefined ? { gas: rail.gas } : {}
+    const root = ledger.transcript.root()
+    const statement = this.#sign('invoice', { session, n, bytes, due, credited, root, ...gas })
     ledger.keepInvoice(statement, this.#standing)
     this.#sendSigned('INVOICE', statement)
   }

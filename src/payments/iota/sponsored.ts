@@ -1,0 +1,43 @@
+import { normalizeIotaAddress } from '@iota/iota-sdk/utils'
+import type { Gas, Hex, TransferPayload } from '../../interface/index.ts'
+import { digestOf, fromDigest, programOf } from './transaction.ts'
+
+/**
+ * Pure: why a seller does not put its signature under a transaction; undefined when all that it can cost is the fee that was
+ * offered. Whether it is the payment is judged by what it did.
+ */
+export function sponsorProblem(
+  { transaction, unsent }: TransferPayload,
+  gas: Gas | undefined,
+  sponsor: Hex
+): string | undefined {
+  if (unsent === undefined) return undefined
+  if (gas === undefined) return 'no fee was offered for this payment'
+  try {
+    if (digestOf(unsent.bytes) !== transaction) return `the transaction's digest is not ${transaction}`
+    const { gas: paid, commands } = programOf(unsent.bytes)
+    if (normalizeIotaAddress(paid.owner) !== sponsor) return `its fee is paid by ${paid.owner}, not by ${sponsor}`
+    const [coin, ...others] = paid.payment
+    const same =
+      coin !== undefined &&
+      others.length === 0 &&
+      normalizeIotaAddress(coin.objectId) === gas.coin &&
+      BigInt(coin.version) === gas.version &&
+      fromDigest(coin.digest) === gas.digest
+    if (!same) return 'its fee is paid with another coin than was offered'
+    if (BigInt(paid.price) !== gas.price || BigInt(paid.budget) > gas.budget) {
+      return `its fee is up to ${paid.budget} at ${paid.price}, offered were ${gas.budget} at ${gas.price}`
+    }
+    if (commands.some(usesGasCoin)) return 'it moves the coin that pays the fee'
+    return undefined
+  } catch (error) {
+    return `the transaction cannot be read: ${(error as Error).message.slice(0, 120)}`
+  }
+}
+
+/** Whatever the command is: none of its arguments may be the gas coin. */
+function usesGasCoin(command: unknown): boolean {
+  if (typeof command !== 'object' || command === null) return false
+  if ((command as { $kind?: unknown }).$kind === 'GasCoin') return true
+  return Object.values(command).some(usesGasCoin)
+}
