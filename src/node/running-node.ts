@@ -263,7 +263,12 @@ export class RunningNode implements DdmNode {
       const arrived = await ledger.transfers.arrived(iotaNetworkId(profile.iota), options)
       return arrived.map(({ transaction, amount }) => ({ transaction: transactionName('iota', transaction), amount }))
     },
-    status: (options) => walletStatus({ ...this.#parts, account: this.account }, options),
+    status: (options) => {
+      const { rails, keys } = this.#parts
+      const { iota } = rails
+      const own = iota === undefined || keys.iota === undefined ? undefined : { ...iota, account: keys.iota.address }
+      return walletStatus({ ...this.#parts, account: this.account, iota: own }, options)
+    },
     freeze: () => setFrozen(this.#parts.paths, true),
     unfreeze: () => setFrozen(this.#parts.paths, false)
   }

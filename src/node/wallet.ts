@@ -7,10 +7,12 @@ import {
   type Currency,
   DdmError,
   type Hex,
+  iotaAssetId,
   type NetworkProfile,
-  parseUnits
+  parseUnits,
+  type SpendingStore
 } from '../interface/index.ts'
-import type { BudgetLimits } from '../payments/index.ts'
+import { type BudgetLimits, openIotaReader } from '../payments/index.ts'
 import { type Ledger, openLedger } from '../storage/index.ts'
 import { loadConfig, type NodeConfig } from './config.ts'
 import { writeFileAtomic } from './files.ts'
@@ -42,6 +44,8 @@ export interface WalletStatus {
   budget: WalletBudget
   /** Longest withdraw delay accepted from a seller, ms. */
   maxWithdrawDelay: number
+  /** Where the network has that rail. Nanos; the caps above hold here too, in whole IOTA. */
+  iota?: { account: Hex; balance: bigint; spent: { hour: bigint; day: bigint } }
 }
 
 const HOUR = 3_600_000
@@ -92,18 +96,18 @@ export interface WalletComponents {
   ledger: Pick<Ledger, 'book'>
   chain: Pick<Chain, 'nativeBalance' | 'tokenBalance'>
   account: Address
+  iota?: { account: Hex; balance: (options?: AbortOptions) => Promise<bigint> } | undefined
 }
 
 export async function walletStatus(components: WalletComponents, options?: AbortOptions): Promise<WalletStatus> {
-  const { paths, config, profile, ledger, chain, account } = components
+  const { paths, config, profile, ledger, chain, account, iota } = components
   const { symbol, decimals } = defaultToken(profile)
   const { spending } = ledger.book(assetId(profile))
   const now = Date.now()
-  const [native, held, hour, day] = await Promise.all([
+  const [native, held, spent] = await Promise.all([
     chain.nativeBalance(account, options),
     chain.tokenBalance(account, options),
-    spending.sum({ since: now - HOUR }, options),
-    spending.sum({ since: now - 24 * HOUR }, options)
+    spentOf(spending, now, options)
   ])
   return {
     account,
@@ -112,10 +116,31 @@ export async function walletStatus(components: WalletComponents, options?: Abort
     token: held,
     symbol,
     decimals,
-    spent: { hour, day },
+    spent,
     budget: budgetOf(config, { symbol, decimals }),
-    maxWithdrawDelay: config.maxWithdrawDelay
+    maxWithdrawDelay: config.maxWithdrawDelay,
+    ...(iota === undefined || profile.iota === undefined
+      ? {}
+      : {
+          iota: {
+            account: iota.account,
+            balance: await iota.balance(options),
+            spent: await spentOf(ledger.book(iotaAssetId(profile.iota)).spending, now, options)
+          }
+        })
   }
+}
+
+async function spentOf(
+  spending: SpendingStore,
+  now: number,
+  options?: AbortOptions
+): Promise<{ hour: bigint; day: bigint }> {
+  const [hour, day] = await Promise.all([
+    spending.sum({ since: now - HOUR }, options),
+    spending.sum({ since: now - 24 * HOUR }, options)
+  ])
+  return { hour, day }
 }
 
 /** The same of a home from outside, whether or not a node runs on it; needs no passphrase. */
@@ -130,7 +155,8 @@ export async function readWallet(init: NodeInit, options: AbortOptions = {}): Pr
     const nobody = await nobodysKey()
     const chain = await connectChain({ profile, wallet: nobody, logger }, options)
     try {
-      return await walletStatus({ paths, config, profile, ledger, chain, account }, options)
+      const iota = await iotaOf(paths, profile, options)
+      return await walletStatus({ paths, config, profile, ledger, chain, account, iota }, options)
     } finally {
       await chain.close()
     }
@@ -138,6 +164,19 @@ export async function readWallet(init: NodeInit, options: AbortOptions = {}): Pr
     await ledger.close()
     logger.close()
   }
+}
+
+/** Its account is made by the first node that runs in a network with that rail. */
+async function iotaOf(
+  { iota: path }: HomePaths,
+  { iota: network }: NetworkProfile,
+  options?: AbortOptions
+): Promise<WalletComponents['iota']> {
+  const account = network === undefined ? undefined : ((await readPublicPart(path)) as Hex | undefined)
+  if (network === undefined || account === undefined) return undefined
+  const { rpcUrl: url, chainIdentifier } = network
+  const reader = await openIotaReader({ url, chainIdentifier }, options)
+  return { account, balance: (balanceOptions) => reader.balance(account, balanceOptions) }
 }
 
 async function accountOf({ root, wallet }: HomePaths): Promise<Address> {

@@ -291,9 +291,10 @@ export class Oracles implements Observer {
       for (const [key, row] of rows) {
         const session = this.sessions.get(key.slice('payee '.length))
         if (session === undefined) continue
-        // What was sent and lost on its way nobody has.
-        const delivered = this.due(session, session.received)
-        earned += delivered < row.paid ? delivered : row.paid
+        // What was sent and lost on its way nobody has; a record that is paid in part only need not be given back.
+        let delivered = session.received
+        while (this.due(session, delivered) > row.paid) delivered--
+        earned += this.due(session, delivered)
         most += row.paid
       }
       if (!seller.honest) continue

@@ -1,4 +1,5 @@
-import { formatUnits } from '../../interface/index.ts'
+import { currencyOf, formatUnits } from '../../interface/index.ts'
+import type { WalletStatus } from '../../node/index.ts'
 import { type Context, loadNode, nodeInit, type Register } from '../context.ts'
 
 export const wallet: Register = (program, act) => {
@@ -18,7 +19,7 @@ async function show(context: Context): Promise<undefined> {
   const { output, signal } = context
   const { readWallet } = await loadNode()
   const status = await readWallet(await nodeInit(context, { logLevel: 'error' }), { signal })
-  const { account, frozen, native, token, symbol, decimals, spent, budget, maxWithdrawDelay } = status
+  const { account, frozen, native, token, symbol, decimals, spent, budget, maxWithdrawDelay, iota } = status
   const amount = (value: bigint): string => formatUnits(value, decimals)
   const { sellers, ...caps } = budget
   const shown = Object.fromEntries(Object.entries(caps).map(([name, cap]) => [name, amount(cap)]))
@@ -31,18 +32,30 @@ async function show(context: Context): Promise<undefined> {
     symbol,
     spentHour: amount(spent.hour),
     spentDay: amount(spent.day),
-    budget: { ...shown, sellers, maxWithdrawDelay: `${maxWithdrawDelay / 1000}s` }
+    budget: { ...shown, sellers, maxWithdrawDelay: `${maxWithdrawDelay / 1000}s` },
+    ...(iota === undefined ? {} : { iota: inIota(iota) })
   }
   output.result(
     value,
     line('account', `${account}${frozen ? ' (frozen: nothing is signed; ddm wallet unfreeze)' : ''}`),
     line('balance', `${amount(token)} ${symbol}, ${value.native} coins for gas`),
+    ...(value.iota === undefined
+      ? []
+      : [
+          line('IOTA account', value.iota.account),
+          line('IOTA balance', `${value.iota.balance} IOTA; spent ${value.iota.spentDay} in the last 24 hours`)
+        ]),
     line('spent', `${value.spentHour} ${symbol} in the last hour, ${value.spentDay} in the last 24 hours`),
     ...Object.entries(shown).map(([name, cap]) => line(name, `at most ${cap} ${symbol}`)),
     line('withdraw delay', `at most ${value.budget.maxWithdrawDelay}`),
     line('sellers', sellers.length === 0 ? 'everybody' : sellers.join(', '))
   )
   return undefined
+}
+
+function inIota({ account, balance, spent }: NonNullable<WalletStatus['iota']>) {
+  const amount = (value: bigint): string => formatUnits(value, currencyOf({ name: '', tokens: [] }, 'iota').decimals)
+  return { account, balance: amount(balance), spentHour: amount(spent.hour), spentDay: amount(spent.day) }
 }
 
 async function freeze({ flags, output }: Context, on: boolean): Promise<undefined> {

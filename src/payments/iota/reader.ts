@@ -9,6 +9,8 @@ import { toDigest } from './transaction.ts'
 /** Looks at a network without an account of its own. */
 export interface IotaReader {
   readonly memos: Pick<MemoLedger, 'network' | 'read'>
+  /** Nanos. */
+  balance: (owner: Hex, options?: AbortOptions) => Promise<bigint>
   /** Why a transaction is not the payment that somebody claims; undefined when it is. */
   paymentProblem: (
     transaction: Hex,
@@ -24,6 +26,7 @@ export async function connectReader(
   const client: LedgerClient = await connectLedger(init, options)
   return {
     memos: { network: client.network, read: (transaction, readOptions) => readMemo(client, transaction, readOptions) },
+    balance: (owner, readOptions) => client.balance(owner, readOptions),
     paymentProblem: async (transaction, { demand, ...expected }, readOptions) => {
       const executed = await client.executed(transaction, readOptions)
       if (executed === undefined) return `${client.network} has no transaction ${toDigest(transaction)}`

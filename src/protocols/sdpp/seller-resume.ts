@@ -194,13 +194,14 @@ function acceptFields(
 }
 
 /**
- * Where the session stood. The last positions may have been lost in a crash, what was paid was not: a buyer pays no more
- * than `ahead` for records that it has not received.
+ * Where the session stood. The last positions may have been lost in a crash, what was paid was not. Then all that is paid for
+ * counts as sent: whoever says that it is missing is sent it again before anything ends. Otherwise a buyer pays no more than
+ * `ahead` for records that it has not received.
  */
 function standingAt({ record, accept, receipt }: KnownSession, sent: Progress, credited: bigint): SellerStanding {
-  const { position, due } = record
+  const { position, due, state } = record
   const sentBefore = position > sent.n ? position : sent.n
-  const received = credited - accept.content.ahead
+  const received = state === 'streaming' ? credited : credited - accept.content.ahead
   if (receipt === undefined) return { sent, sentBefore, dueBefore: received > due ? received : due, credited }
   const { n, due: owed, reason } = receipt.content
   return { sent, sentBefore: n, dueBefore: owed, credited, reason: Number(reason) }

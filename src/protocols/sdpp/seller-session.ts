@@ -496,7 +496,8 @@ export class SellerSession {
       const next = accepted.terms.start + this.#state.sent.n
       if (accepted.terms.end !== undefined && next >= accepted.terms.end) return this.#step({ type: 'ended' })
       if (next >= log.head) {
-        if (log.finished) this.#step({ type: 'ended' })
+        // A session that is closing ends with what there is.
+        if (log.finished || this.#state.closing) this.#step({ type: 'ended' })
         return
       }
       const block = this.#block
