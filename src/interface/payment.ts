@@ -314,8 +314,11 @@ export interface PayeeSession {
   readonly base: bigint | undefined
   /** Each payment moves money: one invoice is open at a time. @default false */
   readonly transfers?: boolean
-  /** What pays the fee of the next payment, where this side does; named in what asks for it. */
-  readonly gas?: Gas | undefined
+  /**
+   * What pays the fee of the payment that is asked for now, where this side pays it. One payment at a time: undefined until
+   * the one before has come.
+   */
+  offerGas?: () => Gas | undefined
   /** The buyer's own last voucher, sent back in ACCEPT. */
   readonly proof: VoucherPayload | undefined
   /** Stored for this session so far, cumulative. */

@@ -75,11 +75,7 @@ export async function startSession(
 }
 
 /** RESUME and ACCEPT without the wire, on whatever runs of the two sides. */
-export async function resumeSession(
-  market: Market,
-  { id, terms, buying }: Session,
-  maximum = 100n
-): Promise<Session> {
+export async function resumeSession(market: Market, { id, terms, buying }: Session, maximum = 100n): Promise<Session> {
   const { payer, payee } = await market.sides()
   const channel = buying.channelId === undefined ? {} : { channelId: buying.channelId }
   const account = buying.order.account === undefined ? {} : { account: buying.order.account }

@@ -45,6 +45,8 @@ export class IotaPayeeSession implements PayeeSession {
   #open = true
   /** Pays the fees of this session. */
   #coin: Coin | undefined
+  /** A payment that uses this version of it may come. */
+  #isOffered = false
   #crediting: Promise<unknown> = Promise.resolve()
 
   constructor(rail: IotaPayeeInit, init: SessionInit) {
@@ -58,7 +60,14 @@ export class IotaPayeeSession implements PayeeSession {
     return this.#credited
   }
 
-  get gas(): Gas | undefined {
+  offerGas(): Gas | undefined {
+    if (this.#isOffered) return undefined
+    const gas = this.#gas
+    this.#isOffered = gas !== undefined
+    return gas
+  }
+
+  get #gas(): Gas | undefined {
     const coin = this.#coin
     if (coin === undefined) return undefined
     const { gasPrice } = this.#rail
@@ -101,7 +110,7 @@ export class IotaPayeeSession implements PayeeSession {
     const { transaction, unsent } = payload
     const known = await client.executed(transaction, options)
     if (known !== undefined) return known
-    const problem = sponsorProblem(payload, this.gas, payTo)
+    const problem = sponsorProblem(payload, this.#gas, payTo)
     if (problem !== undefined || unsent === undefined || sponsor === undefined)
       throw invalid(problem ?? 'it was not sent')
     const signature = await sponsor.account.sign(unsent.bytes)
@@ -113,6 +122,7 @@ export class IotaPayeeSession implements PayeeSession {
       })
     const coin = this.#coin
     if (coin !== undefined) this.#coin = { ...executed.gasCoin, balance: coin.balance - executed.fee }
+    this.#isOffered = false
     return executed
   }
 

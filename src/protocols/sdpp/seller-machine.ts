@@ -8,6 +8,7 @@ import {
   giveReceipt,
   hasSentAgain,
   invoice,
+  isOneOpen,
   move,
   type SellerEffect,
   type SellerEvent,
@@ -56,7 +57,8 @@ function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] 
   switch (state.phase) {
     case 'streaming': {
       const { awaiting, uninvoicedSince } = state
-      if (state.closing) return fail(state, STATUS.timeout, 'records that were sent again were not acknowledged')
+      if (state.closing && !isOneOpen(state))
+        return fail(state, STATUS.timeout, 'records that were sent again were not acknowledged')
       if (awaiting !== undefined && now >= awaiting.since + PAYMENT_TIMEOUT_MS) {
         const owed = awaiting.due - state.credited
         return fail(state, STATUS.paymentTimeout, `no payment of ${owed} within ${PAYMENT_TIMEOUT_MS / 1000} s`)

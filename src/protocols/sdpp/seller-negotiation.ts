@@ -4,6 +4,7 @@ import {
   type BuyerGate,
   due,
   faultPoint,
+  type Gas,
   type Logger,
   type Payee,
   type PayeeSession,
@@ -266,7 +267,7 @@ export class SellerNegotiation {
       ...(end === undefined ? {} : { until: end }),
       ...(rail.base === undefined ? {} : { base: rail.base }),
       ...(rail.proof === undefined ? {} : { proof: rail.proof }),
-      ...(rail.gas === undefined || granted.ahead === 0n ? {} : { gas: rail.gas })
+      ...gasFor(rail, granted.ahead)
     }
     const accept = this.#sign('accept', fields)
     const terms = sessionTerms(entry, offer.content, order, fields)
@@ -330,6 +331,12 @@ export class SellerNegotiation {
   #sign<K extends 'menu' | 'offer' | 'accept'>(kind: K, fields: StatementFields<K>): CheckedStatement<K> {
     return signStatement(this.#components.signer, kind, fields, this.#components.clock.wallTime())
   }
+}
+
+/** What is paid ahead is asked for by ACCEPT. */
+export function gasFor(rail: PayeeSession, ahead: bigint): { gas?: Gas } {
+  const gas = ahead === 0n ? undefined : rail.offerGas?.()
+  return gas === undefined ? {} : { gas }
 }
 
 function creditRequest(

@@ -13,7 +13,7 @@ import { admit, enter } from './gate.ts'
 import type { Plain } from './messages.ts'
 import { checkResume, paymentTermsOf, sessionTerms } from './negotiation.ts'
 import { replay } from './replay.ts'
-import type { AcceptedOrder, SellerNegotiationComponents } from './seller-negotiation.ts'
+import { type AcceptedOrder, gasFor, type SellerNegotiationComponents } from './seller-negotiation.ts'
 import type { SellerStanding } from './seller-state.ts'
 import { SdppError, STATUS } from './status.ts'
 import { isResumable, isSettled, readSession, type StoredSession } from './stored-session.ts'
@@ -188,7 +188,7 @@ function acceptFields(
     ahead,
     ...(rail.base === undefined ? {} : { base: rail.base }),
     ...(rail.proof === undefined ? {} : { proof: rail.proof }),
-    ...(rail.gas === undefined || ahead === 0n ? {} : { gas: rail.gas }),
+    ...gasFor(rail, ahead),
     credited: rail.credited
   }
 }

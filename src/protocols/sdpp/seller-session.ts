@@ -400,7 +400,8 @@ export class SellerSession {
 
   #sendInvoice({ n, bytes, due, credited }: Extract<SellerEffect, { type: 'invoice' }>): void {
     const { session, ledger, rail } = this.#accepted as ActiveOrder
-    const gas = due > credited && rail.gas !== undefined ? { gas: rail.gas } : {}
+    const offered = due > credited ? rail.offerGas?.() : undefined
+    const gas = offered === undefined ? {} : { gas: offered }
     const root = ledger.transcript.root()
     const statement = this.#sign('invoice', { session, n, bytes, due, credited, root, ...gas })
     ledger.keepInvoice(statement, this.#standing)

@@ -131,7 +131,7 @@ export function isOneOpen({ invoicing, awaiting }: SellerState): boolean {
 
 export function streamingDeadline(state: SellerState, now: number): number | undefined {
   const { uninvoicedSince, awaiting, blocked, closing } = state
-  if (closing) return now + PAYMENT_TIMEOUT_MS
+  if (closing && !isOneOpen(state)) return now + PAYMENT_TIMEOUT_MS
   const since = awaiting?.since ?? (blocked === 'window' || blocked === 'channel' ? now : undefined)
   const payment = since === undefined ? Number.POSITIVE_INFINITY : since + PAYMENT_TIMEOUT_MS
   const waits = uninvoicedSince === undefined || isOneOpen(state)
@@ -142,6 +142,12 @@ export function streamingDeadline(state: SellerState, now: number): number | und
 
 /** CLOSE, then the final invoice at the last position; the receipt follows when it is paid or the time is over. */
 export function endStreaming(state: SellerState, reason: number, now: number): [SellerState, SellerEffect[]] {
+  const { awaiting } = state
+  if (awaiting !== undefined && isOneOpen(state) && reason !== CLOSE_REASON.schema) {
+    // The final invoice comes when the one before is paid: two open ones would cost two fees.
+    const waiting = { ...state, closing: true, reason: state.reason ?? reason, blocked: 'no' as const }
+    return [{ ...waiting, deadline: awaiting.since + PAYMENT_TIMEOUT_MS }, []]
+  }
   const [settling, effect] = invoice({ ...move(state, 'closing'), reason, finalInvoice: true, blocked: 'no' }, now)
   const effects: SellerEffect[] = [{ type: 'close', reason }, effect]
   if (settling.due > settling.credited && reason !== CLOSE_REASON.schema)

@@ -35,7 +35,12 @@ class Seller {
   effects: SellerEffect[] = []
   readonly records: Records
 
-  constructor(options: { terms?: Partial<SessionTerms>; invoicing?: Invoicing; available?: bigint; sizes?: number[] }) {
+  constructor(options: {
+    terms?: Partial<SessionTerms>
+    invoicing?: Invoicing | 'one'
+    available?: bigint
+    sizes?: number[]
+  }) {
     const sizes = options.sizes ?? new Array(100).fill(6)
     let at = 0
     const ends = Uint32Array.from(sizes, (size) => {
@@ -43,7 +48,8 @@ class Seller {
       return at
     })
     this.records = { first: 0n, count: sizes.length, ends }
-    this.state = sellerStart(0, options.invoicing ?? 'strict')
+    const { invoicing = 'strict' } = options
+    this.state = { ...sellerStart(0, 'strict'), invoicing }
     const terms = { ...TERMS, ...options.terms }
     this.step({ type: 'offered' })
     this.step({ type: 'ordered' })
@@ -332,4 +338,45 @@ test('small slices share an entry of the in-flight list', () => {
   const seller = new Seller({ terms: { k: 1n, credit: 100_000n } })
   seller.pump()
   assert.ok(seller.state.inFlight.length <= 1)
+})
+
+test('one: k records after the last invoice, and none while another is unanswered', () => {
+  const seller = new Seller({ terms: { credit: 1_000n, k: 4n, start: 3n }, invoicing: 'one' })
+  seller.step({ type: 'block', records: { ...seller.records, first: 3n } })
+  assert.deepEqual([seller.state.sent.n, seller.state.invoiced.n], [4n, 4n])
+  const effects = seller.step({ type: 'block', records: { ...seller.records, first: 3n } })
+  assert.deepEqual(typesOf(effects), ['data'])
+  assert.ok(seller.state.sent.n > 50n)
+  assert.deepEqual(seller.tickAt(INVOICE_DELAY_MS + 1), [], 'time alone makes no second one')
+})
+
+test('one: the end waits for the open invoice, then asks for the rest', () => {
+  const seller = new Seller({ terms: { credit: 10_000n, k: 4n }, invoicing: 'one' })
+  const sending = seller.step({ type: 'block', records: seller.records })
+  assert.deepEqual(invoicesOf(sending), [4n])
+  seller.step({ type: 'block', records: seller.records })
+  assert.equal(seller.state.sent.n, 100n)
+  assert.deepEqual(seller.step({ type: 'ended' }), [])
+  assert.equal(seller.state.phase, 'streaming')
+  seller.pay(40n)
+  const [close, final] = seller.step({ type: 'ended' })
+  assert.deepEqual([close?.type, final?.type === 'invoice' && final.n], ['close', 100n])
+  assert.equal(seller.state.phase, 'settling')
+  seller.pay(1_000n)
+  assert.equal(seller.state.phase, 'receipted')
+})
+
+test('one: a buyer that closes and does not pay the open invoice has not paid in time', () => {
+  const seller = new Seller({ terms: { credit: 10_000n, k: 4n }, invoicing: 'one' })
+  seller.step({ type: 'block', records: seller.records })
+  assert.deepEqual(seller.step({ type: 'close', reason: CLOSE_REASON.complete }), [])
+  const [failed] = seller.tickAt(PAYMENT_TIMEOUT_MS)
+  assert.equal(failed?.type === 'fail' && failed.code, STATUS.paymentTimeout)
+})
+
+test('one: a session that ends for a bad record ends at once', () => {
+  const seller = new Seller({ terms: { credit: 10_000n, k: 4n }, invoicing: 'one' })
+  seller.step({ type: 'block', records: seller.records })
+  const effects = seller.step({ type: 'close', reason: CLOSE_REASON.schema })
+  assert.deepEqual(typesOf(effects), ['close', 'invoice', 'receipt'])
 })
