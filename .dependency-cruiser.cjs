@@ -1,5 +1,16 @@
 /** The arrows of docs/ARCHITECTURE.md. A room is entered only through its index.ts. */
-const rooms = ['protocols/sdpp', 'registry', 'data', 'evidence', 'storage', 'chain', 'payments/evm', 'payments/free', 'payments/iota', 'iota-ledger']
+const rooms = [
+  'protocols/sdpp',
+  'registry',
+  'data',
+  'evidence',
+  'storage',
+  'chain',
+  'payments/evm',
+  'payments/free',
+  'payments/iota',
+  'iota-ledger'
+]
 const leaves = '^src/(interface|statements)/'
 
 /** What decides about money and protocol steps. */
