@@ -1,6 +1,5 @@
 import { bcs } from '@iota/iota-sdk/bcs'
 import { type Blake, COIN_DEPOSIT, createdId, type LedgerCoin, normal } from './coin.ts'
-import { RpcError } from './errors.ts'
 import type { CheckedTransaction } from './transaction.ts'
 
 /** Computation is charged in steps; a transaction of coins alone stays within the first. */
@@ -173,7 +172,7 @@ class Run {
         return [{ dropped: true }]
       }
       default:
-        throw new RpcError(-32_000, `${command.$kind} needs a Move VM; this ledger carries out coin commands only`)
+        throw new Failure(`${command.$kind} is no coin command`)
     }
   }
 

@@ -8,6 +8,10 @@ export const GAS_PRICE = 1_000n
 const MIN_BUDGET = 1_000n * GAS_PRICE
 const MAX_BUDGET = 50_000_000_000n
 const MAX_GAS_COINS = 256
+/** What can be carried out without a Move VM. */
+const COMMANDS: readonly string[] = ['SplitCoins', 'MergeCoins', 'TransferObjects', 'MakeMoveVec']
+const UNSUPPORTED = -32_000
+
 /** Bytes of a transaction. */
 const MAX_BYTES = 128 * 1024
 
@@ -67,6 +71,10 @@ export function checkTransaction(bytes: Uint8Array, lookup: CoinLookup, isDryRun
   if (gasPrice < GAS_PRICE) throw refused(`Gas price ${gasPrice} under reference gas price (RGP) ${GAS_PRICE}`)
   if (gasBudget < MIN_BUDGET || gasBudget > MAX_BUDGET) {
     throw refused(`Gas budget: ${gasBudget} is out of range [${MIN_BUDGET}, ${MAX_BUDGET}]`)
+  }
+  const foreign = program.commands.find(({ $kind }) => !COMMANDS.includes($kind))
+  if (foreign !== undefined) {
+    throw new RpcError(UNSUPPORTED, `${foreign.$kind} needs a Move VM; this ledger carries out coin commands only`)
   }
   const find = (reference: { objectId: string; version: string; digest: string }, owner: string, what: string) =>
     findCoin(reference, owner, what, lookup)
