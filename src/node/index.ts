@@ -22,6 +22,7 @@ export {
 } from '../data/index.ts'
 export type { VerifiedBundle } from '../evidence/index.ts'
 export { startIotaLedger } from '../iota-ledger/index.ts'
+export { iotaChainIdentifier } from '../payments/index.ts'
 export type { AccessRules, Authorize } from './access.ts'
 export { type BootstrapNode, createBootstrap } from './bootstrap.ts'
 export { describeSettings, flagOf, type NodeConfig, SETTINGS, type SettingName } from './config.ts'

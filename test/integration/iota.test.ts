@@ -16,9 +16,9 @@ const listings: Record<string, string> = {}
 before(async () => {
   network = await startNetwork()
   ledger = serve(['iota-ledger', '--home', join(network.folder, 'ledger')])
-  const { rpc, faucet, chainIdentifier } = await ledger.event('ready')
-  const iota = { chainIdentifier: String(chainIdentifier), rpcUrl: String(rpc), faucetUrl: String(faucet) }
-  await writeProfile(network.profile, { ...(await readProfile(network.profile)), iota })
+  const { rpc, faucet } = await ledger.event('ready')
+  const added = await ddm(['network', 'iota', String(rpc), '--faucet', String(faucet), ...network.as('admin')])
+  assert.equal(added.code, 0, added.stderr)
   await network.file('air.csv', `n\n${Array.from({ length: ROWS }, (_, i) => i).join('\n')}\n`)
   const config = await network.file(
     'products.json',

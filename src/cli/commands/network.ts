@@ -15,6 +15,12 @@ export const network: Register = (program, act) => {
     .argument('<file>', 'network profile')
     .option('--force', 'leave the network that the home belongs to: its channels and listings stay on the old chain')
     .action(act(join))
+  group
+    .command('iota')
+    .description('ask an IOTA node which network it serves, and write it into the network profile')
+    .argument('<url>', 'JSON-RPC of the node')
+    .option('--faucet <url>', 'faucet of a test network')
+    .action(act(addIota))
 }
 
 async function exportProfile({ flags, output }: Context, file: string | undefined): Promise<undefined> {
@@ -49,6 +55,28 @@ async function join({ flags, output }: Context, file: string, { force }: { force
   output.result(
     { joined: name, chainId: chain.id, genesisHash: chain.genesisHash, home: paths.root, bootstrap },
     `${paths.root} has joined "${name}": chain ${chain.id}, ${bootstrap.length} bootstrap address(es)`
+  )
+  return undefined
+}
+
+async function addIota(
+  { flags, output, signal }: Context,
+  url: string,
+  { faucet }: { faucet?: string }
+): Promise<undefined> {
+  const node = await loadNode()
+  const { createHome, iotaChainIdentifier, parseProfile, readNetworkFile, readProfile, resolveHome } = node
+  const paths = await createHome(resolveHome(flags.home))
+  const profile =
+    flags.network === undefined ? parseProfile(await readNetworkFile(paths)) : await readProfile(flags.network)
+  const chainIdentifier = await iotaChainIdentifier(url, { signal })
+  const iota = { chainIdentifier, rpcUrl: url, ...(faucet === undefined ? {} : { faucetUrl: faucet }) }
+  const next = parseProfile({ ...profile, iota })
+  if (flags.network === undefined) await node.writeNetworkFile(paths, next)
+  else await node.writeProfile(resolve(flags.network), next)
+  output.result(
+    { name: profile.name, iota },
+    `"${profile.name}" pays in IOTA on network ${chainIdentifier}, through ${url}`
   )
   return undefined
 }

@@ -51,3 +51,13 @@ export async function openIotaReader(
   const { connectReader } = await import('./reader.ts')
   return connectReader(init, options)
 }
+
+/**
+ * Asks a node which network it serves: 8 hex digits.
+ *
+ * @throws DdmError `unreachable`
+ */
+export async function iotaChainIdentifier(url: string, options?: AbortOptions): Promise<string> {
+  const { chainIdentifierOf } = await import('./sdk-client.ts')
+  return chainIdentifierOf(url, options)
+}

@@ -31,6 +31,11 @@ export async function connectLedger(
   return client
 }
 
+/** Which network a node serves. */
+export async function chainIdentifierOf(url: string, options: AbortOptions = {}): Promise<string> {
+  return new SdkClient(url, '').identifier(options)
+}
+
 export function networkOf(chainIdentifier: string): NetworkId {
   return `iota:${chainIdentifier}`
 }
@@ -48,8 +53,12 @@ class SdkClient implements LedgerClient {
     this.network = networkOf(chainIdentifier)
   }
 
+  async identifier(options: AbortOptions): Promise<string> {
+    return this.#ask(async (signal) => (await this.#client.getChainIdentifier({ signal })) ?? '', options)
+  }
+
   async check(options: AbortOptions): Promise<void> {
-    const found = await this.#ask((signal) => this.#client.getChainIdentifier({ signal }), options)
+    const found = await this.identifier(options)
     if (found === this.#chainIdentifier) return
     throw new DdmError(
       'networkMismatch',
