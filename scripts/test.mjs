@@ -7,7 +7,8 @@ import { root, runNode } from './setup.mjs'
 const words = process.argv.slice(2)
 const files = readdirSync(join(root, 'test'), { recursive: true })
   .map((file) => join('test', file))
-  .filter((file) => file.endsWith('.test.ts'))
+  // What needs a public network is npm run test:public.
+  .filter((file) => file.endsWith('.test.ts') && !file.startsWith(join('test', 'public')))
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
   .sort()
 if (files.length === 0) {
