@@ -7,7 +7,8 @@ export const MUTATION_CLASSES = [
   'channel acceptance',
   'invoice triggers',
   'evidence verification',
-  'chain state'
+  'chain state',
+  'transfers'
 ] as const
 
 /** A bug that somebody could write: one place of one file, changed. */
@@ -26,6 +27,9 @@ const PAYER_SESSION = 'src/payments/evm/payer-session.ts'
 const PAYEE_SESSION = 'src/payments/evm/payee-session.ts'
 const PAYEE = 'src/payments/evm/payee.ts'
 const CLAIM_PLAN = 'src/payments/evm/claim-plan.ts'
+const IOTA_JUDGE = 'src/payments/iota/judge.ts'
+const IOTA_PAYEE = 'src/payments/iota/payee-session.ts'
+const IOTA_SPONSORED = 'src/payments/iota/sponsored.ts'
 const ACCOUNT = 'src/protocols/sdpp/account.ts'
 const SELLER_MACHINE = 'src/protocols/sdpp/seller-machine.ts'
 const SELLER_STATE = 'src/protocols/sdpp/seller-state.ts'
@@ -193,8 +197,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a voucher that was lost with the stream does not count',
     class: 'resume position',
     file: SELLER_RESUME,
-    from: 'if (settled || voucher === undefined || paid <= rail.credited) return',
-    to: 'if (settled || voucher === undefined || paid >= rail.credited) return'
+    from: 'if (settled || payload === undefined || paid <= rail.credited) return',
+    to: 'if (settled || payload === undefined || paid >= rail.credited) return'
   },
   {
     name: 'records that the consumer has come again',
@@ -298,15 +302,15 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'no invoice for one last record before the window is full',
     class: 'invoice triggers',
     file: SELLER_DELIVERY,
-    from: 'if (state.sent.n > state.invoiced.n) {',
-    to: 'if (state.sent.n > state.invoiced.n + 1n) {'
+    from: 'if (state.sent.n > state.invoiced.n && !isOneOpen(state)) {',
+    to: 'if (state.sent.n > state.invoiced.n + 1n && !isOneOpen(state)) {'
   },
   {
     name: 'records wait for an invoice for ever',
     class: 'invoice triggers',
     file: SELLER_STATE,
-    from: 'uninvoicedSince === undefined ? Number.POSITIVE_INFINITY : uninvoicedSince + INVOICE_DELAY_MS',
-    to: 'uninvoicedSince === undefined ? Number.POSITIVE_INFINITY : Number.POSITIVE_INFINITY + INVOICE_DELAY_MS'
+    from: 'waits ? Number.POSITIVE_INFINITY : uninvoicedSince + INVOICE_DELAY_MS',
+    to: 'waits ? Number.POSITIVE_INFINITY : Number.POSITIVE_INFINITY + INVOICE_DELAY_MS'
   },
   {
     name: 'a receipt comes before the last payment',
@@ -370,5 +374,40 @@ export const MUTATIONS: readonly Mutation[] = [
     file: PAYEE_LANE,
     from: 'if (total <= this.balance) return\n',
     to: 'if (total <= this.balance + more) return\n'
+  },
+  {
+    name: 'a transaction that pays too little is enough',
+    class: 'transfers',
+    file: IOTA_JUDGE,
+    from: 'if (received < amount)',
+    to: 'if (received < amount - 1n)'
+  },
+  {
+    name: 'the memo of a payment is not compared',
+    class: 'transfers',
+    file: IOTA_JUDGE,
+    from: 'if (!memos.some((one) => Buffer.compare(one, memo) === 0))',
+    to: 'if (!memos.some((one) => one.length === memo.length))'
+  },
+  {
+    name: 'a transaction that failed counts',
+    class: 'transfers',
+    file: IOTA_JUDGE,
+    from: 'if (failure !== undefined)',
+    to: 'if (failure === null)'
+  },
+  {
+    name: 'an invoice of another session is answered',
+    class: 'transfers',
+    file: IOTA_PAYEE,
+    from: 'if (session.toString() !== this.#id)',
+    to: 'if (session.toString() === this.#id && issuer === undefined)'
+  },
+  {
+    name: 'a sponsor signs what moves its coin',
+    class: 'transfers',
+    file: IOTA_SPONSORED,
+    from: 'if (commands.some(usesGasCoin))',
+    to: 'if (commands.every(usesGasCoin))'
   }
 ]
