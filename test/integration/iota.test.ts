@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { readProfile, writeProfile } from '../../src/node/index.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { ddm, errorOf, type Network, type Server, serve, startNetwork } from './cli-process.ts'
@@ -25,7 +27,8 @@ before(async () => {
     JSON.stringify({
       products: [
         { title: 'Both', price: ['0.0001/record', '0.01 IOTA/record'], credit: '0.5', source: 'csv:air.csv' },
-        { title: 'Only in IOTA', price: '0.01 IOTA/record', credit: '0.5', source: 'csv:air.csv' }
+        { title: 'Only in IOTA', price: '0.01 IOTA/record', credit: '0.5', source: 'csv:air.csv' },
+        { title: 'Live in IOTA', price: '0.01 IOTA/record', credit: '0.5', source: 'telemetry', period: 20 }
       ]
     })
   )
@@ -101,6 +104,35 @@ test('a product with two prices: the wallet and its policy decide, or the user',
   const sessions = await ddm(['sessions', 'list', ...network.as('bea')])
   assert.match(sessions.stdout, /1\.2 IOTA/)
   assert.match(sessions.stdout, /0\.012 tUSD/)
+})
+
+test('a buyer that is killed while it pays goes on, and has paid each record once', async () => {
+  const file = join(network.folder, 'live.jsonl')
+  const flags = ['-n', '150', '--max', '2', '-o', file, '--json', ...network.as('hal')]
+  const first = serve(['buy', listings['Live in IOTA'] ?? '', ...flags])
+  for (let lines = 0; lines < 60; await sleep(20)) {
+    lines = (await readFile(file, 'utf8').catch(() => '')).split('\n').length
+  }
+  process.kill(first.pid, 'SIGKILL')
+  await first.exited
+  const sessions = await ddm(['sessions', 'list', '--json', ...network.as('hal')])
+  const { session } = JSON.parse(sessions.stdout.trim()) as { session: string }
+  const resumed = await ddm(['sessions', 'resume', session, '--json', ...network.as('hal')])
+  assert.equal(resumed.code, 0, resumed.stderr)
+  assert.equal((await readFile(file, 'utf8')).trim().split('\n').length, 150)
+  const bundle = join(network.folder, 'live.car')
+  const exported = await ddm(['receipts', 'export', session, '-o', bundle, '--json', ...network.as('hal')])
+  assert.equal(exported.code, 0, exported.stderr)
+  const checked = await ddm(['receipts', 'verify', bundle, '--onledger', '--network', network.profile, '--json'])
+  assert.equal(checked.code, 0, checked.stdout + checked.stderr)
+  const { credited, due, transfers } = JSON.parse(checked.stdout) as {
+    credited: string
+    due: string
+    transfers: Array<{ amount: string; found: boolean }>
+  }
+  const sum = transfers.reduce((total, { amount }) => total + BigInt(amount), 0n)
+  assert.deepEqual([due, credited, sum], ['1500000000', '1500000000', 1_500_000_000n])
+  assert.ok(transfers.every(({ found }) => found))
 })
 
 test('budgets hold in each currency by itself', async () => {
