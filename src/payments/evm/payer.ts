@@ -90,6 +90,15 @@ class EvmPayer implements Payer {
     return [{ rail: 'evm', network: this.#init.networkId, asset: this.#init.assetId }]
   }
 
+  async lacks({ price }: ListingPayment, options?: AbortOptions): Promise<string | undefined> {
+    const { chain, wallet } = this.#init
+    const count = BigInt(price.count)
+    const need = (BigInt(price.amount) + count - 1n) / count
+    const have = await chain.tokenBalance(wallet.address, options)
+    if (have >= need || (await this.channels.list(options)).some(({ unspent }) => unspent >= need)) return undefined
+    return `account ${wallet.address} holds ${have} atomic units of ${chain.token.name}, one record costs ${need}`
+  }
+
   objection(terms: PaymentTerms, listing: ListingPayment): string | undefined {
     const { networkId, assetId, chain } = this.#init
     const { network, asset, payTo, escrow, receiverAuthorizer, withdrawDelay } = terms
