@@ -12,6 +12,7 @@ const PAGE = 50
 /** Coins beyond these are found when those are spent. */
 const MAX_PAGES = 20
 const REQUEST_TIMEOUT_MS = 10_000
+const GAS_PRICE_KEPT_MS = 10_000
 /** The node refused the transaction itself: bad signature, stale version, not enough gas. */
 const TRANSACTION_REFUSED = -32_002
 
@@ -45,6 +46,7 @@ class SdkClient implements LedgerClient {
   readonly #url: string
   readonly #chainIdentifier: string
   readonly network: NetworkId
+  #gasPrice: { price: bigint; at: number } | undefined
 
   constructor(url: string, chainIdentifier: string) {
     this.#client = new IotaClient({ url })
@@ -66,8 +68,13 @@ class SdkClient implements LedgerClient {
     )
   }
 
-  gasPrice(options?: AbortOptions): Promise<bigint> {
-    return this.#ask((signal) => this.#client.getReferenceGasPrice({ signal }), options)
+  /** It changes with the epoch, once a day. */
+  async gasPrice(options?: AbortOptions): Promise<bigint> {
+    const known = this.#gasPrice
+    if (known !== undefined && performance.now() - known.at < GAS_PRICE_KEPT_MS) return known.price
+    const price = await this.#ask((signal) => this.#client.getReferenceGasPrice({ signal }), options)
+    this.#gasPrice = { price, at: performance.now() }
+    return price
   }
 
   async coins(owner: Hex, options?: AbortOptions): Promise<Coin[]> {

@@ -13,6 +13,7 @@ import { CoinPool } from './coin-pool.ts'
 import { gasBudget } from './fees.ts'
 import { type Coin, type ExecutedTransaction, type LedgerClient, RejectedTransaction } from './ledger-client.ts'
 import { buildTransaction, digestOf, isSponsored, type Output } from './transaction.ts'
+import { type Sponsor, UnsentPayments } from './unsent.ts'
 
 /** Below the first step of computation costs, and of the size of a transaction. */
 const MAX_OUTPUTS = 32
@@ -21,7 +22,7 @@ const MAX_ATTEMPTS = 3
 /** Transactions at once: each needs a coin of its own. */
 const MAX_PARALLEL = 4
 const RETRY_MS = 500
-const FOLLOW_MS = 50
+const COIN_POLL_MS = 50
 const MAX_RETRY_MS = 10_000
 
 export interface WalletInit {
@@ -56,14 +57,14 @@ export class IotaWallet {
   readonly #pool = new CoinPool()
   readonly #closing = new AbortController()
   readonly #underWay = new Set<Promise<unknown>>()
-  /** Outcomes of what others send. */
-  readonly #following = new Set<Promise<unknown>>()
+  readonly #unsent: UnsentPayments
   #queue: Waiting[] = []
   #pumping: Promise<void> | undefined
   #started: Promise<void> | undefined
 
   constructor(init: WalletInit) {
     this.#init = init
+    this.#unsent = new UnsentPayments(init, this.#pool, this.#closing.signal, () => this.#pump())
   }
 
   get address(): Hex {
@@ -83,7 +84,7 @@ export class IotaWallet {
   async close(): Promise<void> {
     this.#closing.abort(new DdmError('aborted', 'the wallet is closed'))
     for (const { reject } of this.#queue.splice(0)) reject(this.#closing.signal.reason)
-    await Promise.allSettled([...this.#underWay, ...this.#following, this.#pumping])
+    await Promise.allSettled([...this.#underWay, this.#pumping, this.#unsent.closed()])
   }
 
   /**
@@ -131,71 +132,14 @@ export class IotaWallet {
     this.#pump()
   }
 
-  /**
-   * Signs a payment whose fee somebody else pays, and who sends it. Its coin stays spoken for until the ledger shows what
-   * became of it, or this wallet is started again.
-   */
-  async sign(
-    { output, memo, transfer }: Required<WalletRequest>,
-    sponsor: { owner: Hex; coin: Coin; price: bigint; budget: bigint },
-    options?: AbortOptions
-  ): Promise<SignedTransaction> {
+  /** Signs a payment whose fee somebody else pays, and who sends it. */
+  async sign(request: Required<WalletRequest>, sponsor: Sponsor, options?: AbortOptions): Promise<SignedTransaction> {
     await this.start()
-    const { account, client, transfers, permit } = this.#init
-    const coin = await this.#free(output.amount, options)
-    try {
-      const bytes = await buildTransaction({
-        sender: this.address,
-        coins: [coin],
-        outputs: [output],
-        memos: [memo],
-        gasPrice: sponsor.price,
-        gasBudget: sponsor.budget,
-        sponsor
-      })
-      permit()
-      const signed: SignedTransaction = {
-        network: client.network,
-        transaction: digestOf(bytes),
-        bytes,
-        signature: await account.sign(bytes),
-        coins: [coin.id],
-        state: 'signed'
-      }
-      const row = { ...transfer, network: client.network, transaction: signed.transaction, at: Date.now() }
-      await transfers.putSigned(signed, [row])
-      this.#watch(signed)
-      return signed
-    } catch (error) {
-      this.#pool.release([coin.id])
-      throw error
-    }
+    return this.#unsent.sign(request, await this.#free(request.output.amount, options), sponsor)
   }
 
-  #watch(transaction: SignedTransaction): void {
-    const following = this.#follow(transaction)
-    this.#following.add(following)
-    void following.finally(() => this.#following.delete(following))
-  }
-
-  /** Whoever sends it may take a while. */
-  async #follow(transaction: SignedTransaction): Promise<void> {
-    const { client, transfers } = this.#init
-    const { signal } = this.#closing
-    try {
-      for (let wait = FOLLOW_MS; ; wait = Math.min(wait * 2, MAX_RETRY_MS)) {
-        await sleep(wait, undefined, { signal })
-        const executed = await client.executed(transaction.transaction, { signal }).catch(() => undefined)
-        if (executed === undefined) continue
-        await transfers.settle(transaction, executed.failure === undefined ? 'executed' : 'failed')
-        // Its version is the ledger's to say.
-        this.#pool.spent(transaction.coins)
-        this.#pump()
-        return
-      }
-    } catch {
-      // Closed: the next start finds out.
-    }
+  giveUp(session: string, options?: AbortOptions): Promise<void> {
+    return this.#unsent.giveUp(session, options)
   }
 
   /** Waits for coins that others are about to give back. */
@@ -208,18 +152,8 @@ export class IotaWallet {
           details: { need: `${need}` }
         })
       }
-      await sleep(FOLLOW_MS, undefined, options)
+      await sleep(COIN_POLL_MS, undefined, options)
     }
-  }
-
-  /** A session that is over needs its coins no more; whoever still sends what was signed for it finds them spent, or is paid. */
-  async giveUp(session: string, options?: AbortOptions): Promise<void> {
-    const { client, transfers } = this.#init
-    const sent = new Set((await transfers.sent(session, options)).map(({ transaction }) => transaction))
-    for (const { transaction, coins } of await transfers.unsettled(client.network, options)) {
-      if (sent.has(transaction)) this.#pool.release(coins)
-    }
-    this.#pump()
   }
 
   #pump(): void {
@@ -380,7 +314,7 @@ export class IotaWallet {
     for (const { coins } of earlier) this.#pool.reserve(coins)
     for (const transaction of earlier) {
       // Another's to send: it may be carried out at any time, so it is neither paid anew nor its coin used.
-      if (isSponsored(transaction.bytes)) this.#watch(transaction)
+      if (isSponsored(transaction.bytes)) this.#unsent.follow(transaction)
       else {
         await this.#carryOut(transaction)
         this.#pool.spent(transaction.coins)
