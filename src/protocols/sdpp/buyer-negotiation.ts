@@ -20,7 +20,7 @@ import {
   transcriptStart
 } from '../../statements/index.ts'
 import { sessionBinding } from './binding.ts'
-import type { BuyRequest } from './buyer-session.ts'
+import type { BuyRequest } from './buyer-types.ts'
 import type { Clock } from './clock.ts'
 import { checkOffer, checkOfferedPrice, costsMore, paymentTermsOf, priceOf } from './negotiation.ts'
 import { SdppError, STATUS } from './status.ts'

@@ -39,6 +39,7 @@ import {
 } from './buyer-machine.ts'
 import { type OrderRequest, type PlacedOrder, placeOrder } from './buyer-negotiation.ts'
 import { resumeOrder } from './buyer-resume.ts'
+import type { BuyerComponents, BuyerOutcome, BuyerSessionStatus, BuyRequest, Committed } from './buyer-types.ts'
 import { CheckedInbox } from './checked-inbox.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
 import { IDLE_POSITION_MS, KEEP_POSITION_MS, SDPP_VERSION } from './constants.ts'
@@ -52,81 +53,6 @@ import { asSdppError, CLOSE_REASON, DISPUTES, isTransient, SdppError, STATUS, st
 import type { StoredSession } from './stored-session.ts'
 import { BUYER_TRANSITIONS } from './transitions.ts'
 import { Wire, type WireStream } from './wire.ts'
-
-export interface BuyerComponents {
-  signer: StatementSigner
-  sessions: SessionStore
-  payers: readonly Payer[]
-  clock: Clock
-  logger: Logger
-  /** Without it every seller may get all of the wish's `prepay` ahead. */
-  trust?: TrustLedger
-  /** @default real Ed25519 */
-  verifier?: StatementVerifier
-  /** @default node:crypto's */
-  random?: RandomBytes
-}
-
-/** A session as the ledger has it, and what the consumer got of it in this process beyond that. */
-export interface ResumePoint {
-  stored: StoredSession
-  /** Position up to which records were handed out: they are not handed out again. @default the stored position */
-  delivered?: bigint
-  /** What the consumer committed last. */
-  committed?: Committed
-}
-
-/** The consumer's own count: records before `position` are durable there, and `sink` is its mark of it. */
-export interface Committed {
-  position: bigint
-  sink?: string
-}
-
-export interface BuyRequest {
-  /** Not needed to resume. */
-  listing?: Listing
-  wish: OrderWish
-  /** Goes on with this session instead of ordering anew. */
-  resume?: ResumePoint
-  /** The consumer's mark before the first record. */
-  sink?: string
-  /**
-   * Judges every record before it is paid for; the first bad one ends the session. Stays open: it is the caller's.
-   *
-   * @default records are not judged
-   */
-  validator?: RecordValidator
-  /** Asks for what the channel still holds when the session ends. @default false */
-  refund?: boolean
-  /** Highest price per unit, as a fraction; an offer above it is refused. */
-  maxPrice?: { amount: bigint; count: bigint }
-  /** @default 'newest' */
-  answering?: Answering
-}
-
-/** What a buyer's node shows of a session. Amounts in atomic units. */
-export interface BuyerSessionStatus {
-  id: string | undefined
-  phase: string
-  received: bigint
-  handled: bigint
-  due: bigint
-  paid: bigint
-  credited: bigint
-  /** Signed, and not yet confirmed by the seller: on its way, not failed. */
-  pending: bigint
-  /** paid − due: what the buyer would lose now if the seller vanished. */
-  risk: bigint
-  /** Invoices received and payments sent. */
-  invoices: number
-  payments: number
-}
-
-export interface BuyerOutcome extends BuyerSessionStatus {
-  id: string
-  reason: number
-  receipt: SignedStatement
-}
 
 interface ActiveSession {
   terms: SessionTerms

@@ -1,14 +1,14 @@
 export type { SessionTerms } from './account.ts'
 export { sessionBinding } from './binding.ts'
-export {
-  type BuyerComponents,
-  type BuyerOutcome,
-  BuyerSession,
-  type BuyerSessionStatus,
-  type BuyRequest,
-  type Committed,
-  type ResumePoint
-} from './buyer-session.ts'
+export { BuyerSession } from './buyer-session.ts'
+export type {
+  BuyerComponents,
+  BuyerOutcome,
+  BuyerSessionStatus,
+  BuyRequest,
+  Committed,
+  ResumePoint
+} from './buyer-types.ts'
 export type { Catalog, Product } from './catalog.ts'
 export { type Clock, systemClock } from './clock.ts'
 export * from './constants.ts'
