@@ -1,5 +1,4 @@
 import {
-  type Block,
   type BuyerGate,
   type DepositAuthorization,
   faultPoint,
@@ -29,6 +28,7 @@ import { encodeData, encodeDataHeader } from './data-frame.ts'
 import { encodePlain, encodeSigned, type Message, type Plain, type SignedName } from './messages.ts'
 import { sellerExpects, sellerStep } from './seller-machine.ts'
 import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
+import { SellerPump } from './seller-pump.ts'
 import { resumeSession } from './seller-resume.ts'
 import {
   type SellerEffect,
@@ -95,9 +95,8 @@ export class SellerSession {
   readonly #onDone: () => void
   #state: SellerState
   #accepted: ActiveOrder | undefined
-  #block: Block | undefined
-  #pumping = false
-  #pumpAgain = false
+  /** Once the order is accepted. */
+  #pump: SellerPump | undefined
   #receiptLink: string | undefined
   /** ID of the session that RESUME asked for, and settles when that was answered. */
   #resuming: { id: string; answered: Promise<unknown> } | undefined
@@ -123,7 +122,7 @@ export class SellerSession {
       stream,
       {
         onMessage: (message) => this.#onMessage(message),
-        onDrain: () => this.#pump(),
+        onDrain: () => this.#pump?.run(),
         onEnd: (error) => this.#onEnd(error)
       },
       clock,
@@ -278,8 +277,17 @@ export class SellerSession {
     this.#accepted = { ...order, ledger }
     this.#credited = rail.credited
     this.#state = { ...this.#state, invoicing: rail.transfers === true ? 'one' : (product.invoicing ?? 'adaptive') }
+    this.#pump = new SellerPump({
+      log: product.log,
+      terms,
+      state: () => this.#state,
+      isWritable: () => !this.#wire.ended && this.#wire.writable,
+      step: (event) => this.#step(event),
+      fail: (error) => this.#fail(error),
+      signal: this.#abort.signal
+    })
     this.#sendSigned('ACCEPT', accept)
-    const stop = product.log.onAppend(() => this.#pump())
+    const stop = product.log.onAppend(() => this.#pump?.run())
     this.#abort.signal.addEventListener('abort', stop, { once: true })
     if (order.duration !== undefined) {
       const { clock } = this.#components
@@ -377,7 +385,7 @@ export class SellerSession {
         return this.#wire.send(encodePlain('STATUS', { code: BigInt(STATUS.toppingUp), text, details }))
       }
       case 'pump':
-        return this.#pump()
+        return this.#pump?.run()
       case 'fail':
         return this.#fail(new SdppError(effect.code, effect.text))
       case 'finish':
@@ -386,7 +394,7 @@ export class SellerSession {
   }
 
   #sendSlice({ from, to, endOfBlock, progress }: Extract<SellerEffect, { type: 'data' }>): void {
-    const block = this.#block as Block
+    const { block } = this.#pump as SellerPump
     const ends = recordEnds(block.bytes, block.count)
     const bytes = sliceRecords(block.bytes, ends, from, to)
     const first = block.first + BigInt(from)
@@ -469,51 +477,6 @@ export class SellerSession {
 
   #sendSigned(name: SignedName, statement: SignedStatement): void {
     this.#wire.send(encodeSigned(name, statement))
-  }
-
-  /** Sends what window, flow and transport allow; called whenever one of them, or the log, has moved. */
-  #pump(): void {
-    if (this.#pumping) {
-      this.#pumpAgain = true
-      return
-    }
-    this.#pumping = true
-    this.#deliver()
-      .catch((error: unknown) => this.#fail(asSdppError(error)))
-      .finally(() => {
-        this.#pumping = false
-        if (this.#pumpAgain) {
-          this.#pumpAgain = false
-          this.#pump()
-        }
-      })
-  }
-
-  async #deliver(): Promise<void> {
-    const accepted = this.#accepted
-    while (accepted !== undefined && this.#state.phase === 'streaming' && this.#state.blocked === 'no') {
-      if (this.#wire.ended || !this.#wire.writable) return
-      const { log } = accepted.product
-      const next = accepted.terms.start + this.#state.sent.n
-      if (accepted.terms.end !== undefined && next >= accepted.terms.end) return this.#step({ type: 'ended' })
-      if (next >= log.head) {
-        // A session that is closing ends with what there is.
-        if (log.finished || this.#state.closing) this.#step({ type: 'ended' })
-        return
-      }
-      const block = this.#block
-      if (block === undefined || next < block.first || next >= block.first + BigInt(block.count)) {
-        this.#block = await log.read(next, { signal: this.#abort.signal })
-        if (this.#block === undefined) throw new SdppError(STATUS.offsetPruned, `offset ${next} is no longer kept`)
-        continue
-      }
-      const before = this.#state.sent.n
-      this.#step({
-        type: 'block',
-        records: { first: block.first, count: block.count, ends: recordEnds(block.bytes, block.count) }
-      })
-      if (this.#state.sent.n === before && this.#state.blocked === 'no') return
-    }
   }
 
   #fail(error: SdppError): void {
