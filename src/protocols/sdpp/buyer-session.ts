@@ -6,22 +6,14 @@ import {
   type DdmError,
   type Demand,
   faultPoint,
-  type Listing,
-  type Logger,
-  type Payer,
   type PayerSession,
   type Progress,
-  type RandomBytes,
   type RecordValidator,
-  type SessionRecord,
-  type SessionStore,
-  type SignedStatement,
-  type TrustLedger
+  type SessionRecord
 } from '../../interface/index.ts'
 import {
   type CheckedStatement,
   equalBytes,
-  type StatementSigner,
   type StatementVerifier,
   signStatement,
   statementVerifier
@@ -29,7 +21,6 @@ import {
 import { advance, type SessionTerms } from './account.ts'
 import { toDdmError, violationError } from './buyer-errors.ts'
 import {
-  type Answering,
   type BuyerEffect,
   type BuyerEvent,
   type BuyerState,
@@ -41,12 +32,12 @@ import { type OrderRequest, type PlacedOrder, placeOrder } from './buyer-negotia
 import { resumeOrder } from './buyer-resume.ts'
 import type { BuyerComponents, BuyerOutcome, BuyerSessionStatus, BuyRequest, Committed } from './buyer-types.ts'
 import { CheckedInbox } from './checked-inbox.ts'
-import { type Clock, DeadlineTimer } from './clock.ts'
+import { DeadlineTimer } from './clock.ts'
 import { IDLE_POSITION_MS, KEEP_POSITION_MS, SDPP_VERSION } from './constants.ts'
 import type { DataFrame } from './data-frame.ts'
 import { type Batch, DeliveryQueue, RecordBatch } from './delivery-queue.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
-import { checkAccept, checkResumed, type OrderWish, sessionTerms } from './negotiation.ts'
+import { checkAccept, checkResumed, sessionTerms } from './negotiation.ts'
 import { OpenPart } from './open-part.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, DISPUTES, isTransient, SdppError, STATUS, statusName } from './status.ts'

@@ -1,9 +1,7 @@
 import type {
-  BadRecord,
   Listing,
   Logger,
   Payer,
-  RailName,
   RandomBytes,
   RecordValidator,
   SessionStore,
