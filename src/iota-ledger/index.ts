@@ -9,6 +9,8 @@ export interface IotaLedgerInit {
   finalityMs?: number
   /** For how long nobody is told of a transaction that was carried out, ms: a node that lags behind. @default 0 */
   lagMs?: number
+  /** Length of an epoch, ms: locks end with it, and transactions may expire. @default a day, as on the real network */
+  epochMs?: number
   logger: Logger
 }
 
@@ -17,12 +19,14 @@ export interface IotaLedger {
   readonly url: string
   readonly faucetUrl: string
   readonly chainIdentifier: string
-  /** Gives an account a new coin; nanos. Resolves with the coin's ID. */
+  /** Gives an account a new coin; nanos. Resolves with the coin's ID when it is on the disk. */
   mint: (owner: string, amount: bigint) => Promise<string>
   /** All coins and what they lock, nanos. */
   supply: () => bigint
   close: () => Promise<void>
 }
+
+const DAY_MS = 86_400_000
 
 /**
  * A ledger of coins on this machine that the IOTA SDK's client cannot tell from a node: for development, tests and the demo.
@@ -39,8 +43,8 @@ export interface IotaLedger {
  */
 export async function startIotaLedger(init: IotaLedgerInit): Promise<IotaLedger> {
   const { serve } = await import('./server.ts')
-  const { port = 0, file, finalityMs = 0, lagMs = 0, logger } = init
-  const { url, ledger, close } = await serve({ port, file, finalityMs, lagMs, logger })
+  const { port = 0, file, finalityMs = 0, lagMs = 0, epochMs = DAY_MS, logger } = init
+  const { url, ledger, close } = await serve({ port, file, finalityMs, lagMs, epochMs, logger })
   return {
     url,
     faucetUrl: url,

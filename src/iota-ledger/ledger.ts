@@ -1,22 +1,24 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fromBase64, toBase58, toBase64 } from '@iota/bcs'
-import { verifyTransactionSignature } from '@iota/iota-sdk/verify'
-import { type Blake, COIN_DEPOSIT, coinDigest, createBlake, faucetId, type LedgerCoin, normal } from './coin.ts'
-import { RpcError, refused, TRANSACTION_REFUSED } from './errors.ts'
+import { type Blake, COIN_DEPOSIT, createBlake, faucetId, type LedgerCoin, normal } from './coin.ts'
+import { CoinTable } from './coins.ts'
 import { execute, type Outcome } from './execute.ts'
-import { Journal } from './journal.ts'
-import { type CheckedTransaction, type CoinLookup, checkTransaction, digestOf, readTransaction } from './transaction.ts'
+import { broken, type Entry, Journal } from './journal.ts'
+import { Locks } from './locks.ts'
+import { checkSignatures } from './signatures.ts'
+import { type CheckedTransaction, type CoinLookup, checkTransaction, digestOf } from './transaction.ts'
 
 const GENESIS = toBase58(new Uint8Array(32))
-/** A day on the real network. */
-const EPOCH_MS = 86_400_000
+/** Balances are u64. */
+const MAX_SUPPLY = 2n ** 64n - 1n
 
 export interface ExecutedRecord {
   transaction: CheckedTransaction
   signatures: string[]
   outcome: Outcome
   checkpoint: number
+  epoch: bigint
   /** Unix ms. */
   at: number
 }
@@ -28,69 +30,85 @@ export interface LedgerInit {
   finalityMs: number
   /** For so long after that nobody is told of it: a node that lags behind. */
   lagMs: number
+  epochMs: number
 }
 
 /** Coins and transactions: what a node of the network knows of them. */
 export class Ledger implements CoinLookup {
   readonly chainIdentifier: string
-  readonly #blake: Blake
+  readonly blake: Blake
   readonly #journal: Journal
   readonly #init: LedgerInit
   readonly #startedAt: number
-  readonly #coins = new Map<string, LedgerCoin>()
-  readonly #digests = new Map<LedgerCoin, string>()
+  readonly #coins: CoinTable
+  readonly #locks = new Locks()
   readonly #records = new Map<string, ExecutedRecord>()
-  readonly #order: string[] = []
-  /** Coins of accepted transactions, by ID and version: another transaction with them is refused until the epoch ends. */
-  readonly #locks = new Map<string, { digest: string; epoch: bigint }>()
+  readonly #order: ExecutedRecord[] = []
   readonly #pending = new Map<string, Promise<ExecutedRecord>>()
+  readonly #closing = new AbortController()
   #last: Promise<unknown> = Promise.resolve()
   #minted = 0n
+  #issued = 0n
 
-  private constructor(init: LedgerInit, blake: Blake, journal: Journal, chainIdentifier: string, startedAt: number) {
+  private constructor(init: LedgerInit, blake: Blake, journal: Journal, network: string, startedAt: number) {
     this.#init = init
-    this.#blake = blake
+    this.blake = blake
     this.#journal = journal
-    this.chainIdentifier = chainIdentifier
+    this.#coins = new CoinTable(blake)
+    this.chainIdentifier = network
     this.#startedAt = startedAt
   }
 
+  /** @throws DdmError `config` when the file is no journal */
   static async open(init: LedgerInit): Promise<Ledger> {
     const journal = await Journal.open(init.file)
-    const [first, ...entries] = journal.entries
-    const network = first !== undefined && 'network' in first ? first.network : randomBytes(4).toString('hex')
-    if (first === undefined) await journal.append({ network })
-    const ledger = new Ledger(init, await createBlake(), journal, network, Date.now())
-    for (const entry of entries) {
-      if ('faucet' in entry) ledger.#credit(entry.faucet.owner, BigInt(entry.faucet.amount))
-      if ('transaction' in entry) {
-        ledger.#carryOut(checkTransaction(fromBase64(entry.transaction), ledger), entry.signatures, entry.at)
+    try {
+      const [first] = journal.entries
+      const known = first !== undefined && 'network' in first ? first : undefined
+      const network = known?.network ?? randomBytes(4).toString('hex')
+      const startedAt = known?.startedAt ?? Date.now()
+      if (first === undefined) await journal.append({ network, startedAt })
+      const ledger = new Ledger(init, await createBlake(), journal, network, startedAt)
+      for (const [index, entry] of journal.entries.entries()) {
+        try {
+          ledger.#replay(entry)
+        } catch (cause) {
+          throw broken(init.file, index, cause)
+        }
       }
+      return ledger
+    } catch (error) {
+      await journal.close()
+      throw error
     }
-    return ledger
   }
 
   get epoch(): bigint {
-    return BigInt(Math.floor((Date.now() - this.#startedAt) / EPOCH_MS))
+    return BigInt(Math.max(0, Math.floor((Date.now() - this.#startedAt) / this.#init.epochMs)))
   }
 
   coin(id: string): LedgerCoin | undefined {
     return this.#coins.get(id)
   }
 
-  digestOf(coin: LedgerCoin): string {
-    const known = this.#digests.get(coin)
-    if (known !== undefined) return known
-    return coinDigest(this.#blake, coin)
+  /** Version at which a coin ended, if it did. */
+  deletedAt(id: string): bigint | undefined {
+    return this.#coins.deletedAt(id)
   }
 
-  /** Oldest first. */
+  digestOf(coin: LedgerCoin): string {
+    return this.#coins.digestOf(coin)
+  }
+
+  /** In the order of their IDs. */
   coinsOf(owner: string): LedgerCoin[] {
-    return [...this.#coins.values()].filter((coin) => coin.owner === owner)
+    return this.#coins.ofOwner(owner)
   }
 
   get supply(): bigint {
-    return [...this.#coins.values()].reduce((sum, { balance, rebate }) => sum + balance + rebate, 0n)
+    let sum = 0n
+    for (const { balance, rebate } of this.#coins.all()) sum += balance + rebate
+    return sum
   }
 
   get checkpoint(): number {
@@ -100,111 +118,116 @@ export class Ledger implements CoinLookup {
   /** What a client may know: of a node that lags behind the newest is not yet seen. */
   record(digest: string): ExecutedRecord | undefined {
     const record = this.#records.get(digest)
-    return record !== undefined && Date.now() >= record.at + this.#init.lagMs ? record : undefined
+    return record !== undefined && this.#isSeen(record) ? record : undefined
   }
 
-  /** Oldest first. */
-  get records(): ExecutedRecord[] {
-    return this.#order.flatMap((digest) => this.record(digest) ?? [])
+  /** What a client may know, oldest first. */
+  get records(): readonly ExecutedRecord[] {
+    let seen = this.#order.length
+    while (seen > 0 && !this.#isSeen(this.#order[seen - 1] as ExecutedRecord)) seen--
+    return seen === this.#order.length ? this.#order : this.#order.slice(0, seen)
   }
 
-  /** Gives an account a new coin, as a faucet does. */
+  /**
+   * Gives an account a new coin, as a faucet does.
+   *
+   * @throws RangeError when all coins together would not fit in a balance
+   */
   async mint(owner: string, amount: bigint): Promise<LedgerCoin> {
     const to = normal(owner)
-    await this.#journal.append({ faucet: { owner: to, amount: `${amount}` } })
-    return this.#credit(to, amount)
+    return this.#inTurn(async () => {
+      if (amount < 0n || this.#issued + amount + COIN_DEPOSIT > MAX_SUPPLY) {
+        throw new RangeError(`${amount} nanos cannot be given: all coins together have to stay within ${MAX_SUPPLY}`)
+      }
+      await this.#journal.append({ faucet: { owner: to, amount: `${amount}` } })
+      return this.#credit(to, amount)
+    })
   }
 
-  dryRun(bytes: Uint8Array): { transaction: CheckedTransaction; outcome: Outcome } {
-    const transaction = checkTransaction(bytes, this, true)
-    return { transaction, outcome: execute(this.#blake, transaction) }
+  dryRun(bytes: Uint8Array): { transaction: CheckedTransaction; outcome: Outcome; epoch: bigint } {
+    const { epoch } = this
+    const transaction = checkTransaction(bytes, this, { epoch, isDryRun: true })
+    return { transaction, outcome: execute(this.blake, transaction), epoch }
   }
 
   /** The same transaction again gives the same answer. */
-  async execute(base64: string, signatures: string[]): Promise<ExecutedRecord> {
-    const bytes = fromBase64(base64)
+  async execute(bytes: Uint8Array, signatures: string[]): Promise<ExecutedRecord> {
     await checkSignatures(bytes, signatures)
     const digest = digestOf(bytes)
     const known = this.#records.get(digest) ?? this.#pending.get(digest)
     if (known !== undefined) return known
-    const transaction = checkTransaction(bytes, this)
-    this.#lock(transaction)
-    const executing = this.#inTurn(transaction, signatures)
+    const { epoch } = this
+    const transaction = checkTransaction(bytes, this, { epoch })
+    this.#locks.take(transaction, epoch, (id) => this.digestOf(this.coin(id) as LedgerCoin))
+    const executing = this.#finalize(transaction, signatures).finally(() => {
+      this.#pending.delete(digest)
+      this.#locks.release(transaction)
+    })
     this.#pending.set(digest, executing)
-    return executing.finally(() => this.#pending.delete(digest))
+    return executing
   }
 
+  /** What is not yet carried out is forgotten. */
   async close(): Promise<void> {
+    this.#closing.abort()
     await this.#last
     await this.#journal.close()
   }
 
-  /** Whoever signs one version into two transactions has neither until the epoch ends. */
-  #lock({ digest, payment, inputs }: CheckedTransaction): void {
-    const { epoch } = this
-    const keys = [...payment, ...inputs.flatMap((input) => ('coin' in input ? input.coin : []))].map(
-      ({ id, version }) => [`${id}@${version}`, id] as const
-    )
-    for (const [key, id] of keys) {
-      const lock = this.#locks.get(key)
-      if (lock !== undefined && lock.epoch === epoch && lock.digest !== digest) {
-        throw refused(`Object ${id} is already locked by a different transaction: ${lock.digest}`)
-      }
-    }
-    for (const [key] of keys) this.#locks.set(key, { digest, epoch })
+  async #finalize({ bytes }: CheckedTransaction, signatures: string[]): Promise<ExecutedRecord> {
+    const { signal } = this.#closing
+    if (this.#init.finalityMs > 0) await sleep(this.#init.finalityMs, undefined, { signal })
+    return this.#inTurn(async () => {
+      const { epoch } = this
+      // Again: a lock ends with its epoch, and then another transaction may have been faster.
+      const transaction = checkTransaction(bytes, this, { epoch })
+      const outcome = execute(this.blake, transaction)
+      const at = Date.now()
+      await this.#journal.append({ transaction: toBase64(bytes), signatures, at, epoch: `${epoch}` })
+      return this.#apply({ transaction, signatures, outcome, epoch, at })
+    })
   }
 
-  async #inTurn(transaction: CheckedTransaction, signatures: string[]): Promise<ExecutedRecord> {
-    if (this.#init.finalityMs > 0) await sleep(this.#init.finalityMs)
-    const turn = this.#last.then(async () => {
-      const at = Date.now()
-      await this.#journal.append({ transaction: toBase64(transaction.bytes), signatures, at })
-      return this.#carryOut(transaction, signatures, at)
+  /** One after the other, so that the journal has them in the order in which they happened. */
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(() => {
+      this.#closing.signal.throwIfAborted()
+      return act()
     })
     this.#last = turn.catch(() => {})
     return turn
   }
 
-  #carryOut(transaction: CheckedTransaction, signatures: string[], at: number): ExecutedRecord {
-    const outcome = execute(this.#blake, transaction)
-    for (const { id, version } of outcome.before) this.#locks.delete(`${id}@${version}`)
-    for (const id of outcome.deleted) this.#coins.delete(id)
-    for (const coin of [...outcome.mutated, ...outcome.created]) this.#put(coin)
-    this.#order.push(transaction.digest)
-    const record = { transaction, signatures, outcome, checkpoint: this.#order.length, at }
+  #replay(entry: Entry): void {
+    if ('faucet' in entry) this.#credit(entry.faucet.owner, BigInt(entry.faucet.amount))
+    if (!('transaction' in entry)) return
+    const { signatures, at } = entry
+    // It had not expired when it was carried out.
+    const transaction = checkTransaction(fromBase64(entry.transaction), this, { epoch: 0n })
+    const outcome = execute(this.blake, transaction)
+    this.#apply({ transaction, signatures, outcome, epoch: BigInt(entry.epoch ?? 0), at })
+  }
+
+  #apply(executed: Omit<ExecutedRecord, 'checkpoint'>): ExecutedRecord {
+    const { transaction, outcome } = executed
+    for (const id of outcome.deleted) this.#coins.remove(id, outcome.version)
+    for (const coin of [...outcome.mutated, ...outcome.created]) this.#coins.put(coin)
+    const record = { ...executed, checkpoint: this.#order.length + 1 }
+    this.#order.push(record)
     this.#records.set(transaction.digest, record)
     return record
   }
 
   #credit(owner: string, balance: bigint): LedgerCoin {
     this.#minted += 1n
-    const id = faucetId(this.#blake, owner, this.#minted)
-    return this.#put({ id, owner, balance, version: 1n, previous: GENESIS, rebate: COIN_DEPOSIT })
-  }
-
-  #put(coin: LedgerCoin): LedgerCoin {
-    const before = this.#coins.get(coin.id)
-    if (before !== undefined) this.#digests.delete(before)
-    this.#coins.set(coin.id, coin)
-    this.#digests.set(coin, coinDigest(this.#blake, coin))
+    this.#issued += balance + COIN_DEPOSIT
+    const id = faucetId(this.blake, owner, this.#minted)
+    const coin = { id, owner, balance, version: 1n, previous: GENESIS, rebate: COIN_DEPOSIT }
+    this.#coins.put(coin)
     return coin
   }
-}
 
-/** Of the sender, and of who pays the gas if that is another. */
-async function checkSignatures(bytes: Uint8Array, signatures: string[]): Promise<void> {
-  const data = readTransaction(bytes)
-  const needed = new Set([normal(data.sender), normal(data.gasData.owner)])
-  const invalid = (problem: string): RpcError => new RpcError(TRANSACTION_REFUSED, `Invalid user signature: ${problem}`)
-  if (signatures.length !== needed.size) {
-    throw invalid(`Expect ${needed.size} signer signatures but got ${signatures.length}`)
-  }
-  for (const signature of signatures) {
-    const signer = await verifyTransactionSignature(bytes, signature).catch((error: Error) => {
-      throw invalid(error.message.slice(0, 200))
-    })
-    if (!needed.delete(signer.toIotaAddress())) {
-      throw invalid(`Required Signature from ${[...needed][0]} is absent`)
-    }
+  #isSeen({ at }: ExecutedRecord): boolean {
+    return Date.now() >= at + this.#init.lagMs
   }
 }

@@ -3,21 +3,26 @@ import type { AddressInfo } from 'node:net'
 import { isValidIotaAddress } from '@iota/iota-sdk/utils'
 import { DdmError, type Logger } from '../interface/index.ts'
 import { normal } from './coin.ts'
-import { RpcError } from './errors.ts'
+import { INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, RpcError } from './errors.ts'
+import { failureText } from './failure.ts'
 import { Ledger } from './ledger.ts'
-import { callMethod, rpcMethods } from './rpc.ts'
-import { digestOf } from './transaction.ts'
+import { callMethod, type Methods, rpcMethods } from './rpc.ts'
 
 const MAX_BODY_BYTES = 1 << 20
 /** What the faucet gives at once: 20 IOTA. */
 const FAUCET_AMOUNT = 20_000_000_000n
 const HOST = '127.0.0.1'
+/** Calls in one request. */
+const MAX_BATCH = 50
+/** Characters of an error. */
+const MAX_MESSAGE = 1_000
 
 export interface ServerInit {
   port: number
   file?: string | undefined
   finalityMs: number
   lagMs: number
+  epochMs: number
   logger: Logger
 }
 
@@ -32,20 +37,27 @@ class BodyTooLarge extends Error {}
 /** JSON-RPC on `/`, the faucet on `/gas`, a transaction for people on `/transaction/DIGEST`. */
 export async function serve({ port, logger, ...init }: ServerInit): Promise<RunningServer> {
   const ledger = await Ledger.open(init)
-  const methods = rpcMethods(ledger)
+  const service: Service = { ledger, methods: rpcMethods(ledger), logger }
   const server = createServer((request, response) => {
-    answer(request, ledger, methods).then(
-      ({ status, value }) => {
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
-      },
-      (error: unknown) => {
+    answer(request, service)
+      .then(({ status, value }) => ({ status, body: JSON.stringify(value) }))
+      .catch((error: unknown) => {
         const tooLarge = error instanceof BodyTooLarge
-        if (!tooLarge) logger.error('the ledger failed at a request', { error: String(error) })
-        response.writeHead(tooLarge ? 413 : 500, { connection: 'close' }).end()
-      }
-    )
+        if (!tooLarge && !request.destroyed) logger.error('the ledger failed at a request', { error: String(error) })
+        return { status: tooLarge ? 413 : 500, body: undefined }
+      })
+      .then(({ status, body }) => {
+        if (body === undefined) response.writeHead(status, { connection: 'close' }).end()
+        else response.writeHead(status, { 'content-type': 'application/json' }).end(body)
+      })
+      .catch((error: unknown) => logger.debug('nobody takes the answer', { error: String(error) }))
   })
-  await listen(server, port)
+  try {
+    await listen(server, port)
+  } catch (error) {
+    await ledger.close()
+    throw error
+  }
   return {
     url: `http://${HOST}:${(server.address() as AddressInfo).port}`,
     ledger,
@@ -68,39 +80,57 @@ function listen(server: Server, port: number): Promise<void> {
   })
 }
 
-type Answer = { status: number; value: unknown }
-
-async function answer(
-  request: IncomingMessage,
-  ledger: Ledger,
-  methods: ReturnType<typeof rpcMethods>
-): Promise<Answer> {
-  const { pathname } = new URL(request.url ?? '/', `http://${HOST}`)
-  if (request.method === 'GET') return lookUp(pathname, ledger)
-  if (request.method !== 'POST') return { status: 405, value: { error: 'POST' } }
-  const body = await bodyOf(request)
-  if (pathname === '/gas') return faucet(body, ledger)
-  if (pathname !== '/') return { status: 404, value: { error: 'not found' } }
-  if (Array.isArray(body)) return { status: 200, value: await Promise.all(body.map((one) => call(one, methods))) }
-  return { status: 200, value: await call(body, methods) }
+interface Service {
+  ledger: Ledger
+  methods: Methods
+  logger: Logger
 }
 
-async function call(message: unknown, methods: ReturnType<typeof rpcMethods>): Promise<unknown> {
+interface Answer {
+  status: number
+  value: unknown
+}
+
+async function answer(request: IncomingMessage, service: Service): Promise<Answer> {
+  const [pathname = '/'] = (request.url ?? '/').split('?')
+  if (request.method === 'GET') return lookUp(pathname, service.ledger)
+  if (request.method !== 'POST') return { status: 405, value: { error: 'POST' } }
+  const body = await bodyOf(request)
+  if (pathname === '/gas') return faucet(body, service.ledger)
+  if (pathname !== '/') return { status: 404, value: { error: 'not found' } }
+  if (body === undefined) return { status: 200, value: failed(null, new RpcError(PARSE_ERROR, 'Parse error')) }
+  if (!Array.isArray(body)) return { status: 200, value: await call(body, service) }
+  const refused = body.length === 0 || body.length > MAX_BATCH
+  if (refused) return { status: 200, value: failed(null, new RpcError(INVALID_REQUEST, 'Invalid request')) }
+  return { status: 200, value: await Promise.all(body.map((one) => call(one, service))) }
+}
+
+async function call(message: unknown, { methods, logger }: Service): Promise<unknown> {
   const { id = null, method, params } = (message ?? {}) as { id?: unknown; method?: unknown; params?: unknown }
-  try {
-    return { jsonrpc: '2.0', id, result: await callMethod(methods, method, params) }
-  } catch (error) {
-    // A stranger's bytes end in an answer, whatever they were.
-    const code = error instanceof RpcError ? error.code : -32_603
-    const text = error instanceof Error ? error.message.slice(0, 500) : 'error'
-    return { jsonrpc: '2.0', id, error: { code, message: text } }
+  // Whatever else a stranger writes there is not sent back.
+  const known = typeof id === 'string' || typeof id === 'number' ? id : null
+  if (known !== id || typeof method !== 'string') {
+    return failed(known, new RpcError(INVALID_REQUEST, 'Invalid request'))
   }
+  try {
+    return { jsonrpc: '2.0', id: known, result: await callMethod(methods, method, params) }
+  } catch (error) {
+    if (!(error instanceof RpcError)) logger.warn('the ledger failed at a call', { method, error: String(error) })
+    return failed(known, error)
+  }
+}
+
+function failed(id: string | number | null, error: unknown) {
+  const code = error instanceof RpcError ? error.code : INTERNAL_ERROR
+  const message = error instanceof RpcError ? error.message.slice(0, MAX_MESSAGE) : 'Internal error'
+  const data = error instanceof RpcError && error.data !== undefined ? { data: error.data } : {}
+  return { jsonrpc: '2.0', id, error: { code, message, ...data } }
 }
 
 /** As `requestIotaFromFaucetV0` of the SDK asks and reads. */
 async function faucet(body: unknown, ledger: Ledger): Promise<Answer> {
   const recipient = (body as { FixedAmountRequest?: { recipient?: unknown } } | null)?.FixedAmountRequest?.recipient
-  const owner = typeof recipient === 'string' ? normal(recipient) : ''
+  const owner = typeof recipient === 'string' ? normal(recipient.slice(0, 100)) : ''
   if (!isValidIotaAddress(owner)) return { status: 400, value: { transferredGasObjects: [], error: 'no address' } }
   const { id, balance, previous } = await ledger.mint(owner, FAUCET_AMOUNT)
   const given = { amount: Number(balance), id, transferTxDigest: previous }
@@ -115,9 +145,9 @@ function lookUp(pathname: string, ledger: Ledger): Answer {
   return {
     status: 200,
     value: {
-      digest: digestOf(transaction.bytes),
+      digest: transaction.digest,
       sender: transaction.sender,
-      status: outcome.failure ?? 'success',
+      status: outcome.failure === undefined ? 'success' : failureText(outcome.failure),
       at: new Date(at).toISOString(),
       transfers: outcome.created.map(({ owner, balance }) => ({ to: owner, nanos: `${balance}` }))
     }

@@ -202,7 +202,7 @@ test('a coin that is in one transaction is locked for others until that is carri
   const [one, other] = [await make(1), await make(2)]
   const executing = client.executeTransactionBlock(one)
   await new Promise((resolve) => setTimeout(resolve, 50))
-  await assert.rejects(client.executeTransactionBlock(other), /already locked by a different transaction/)
+  await assert.rejects(client.executeTransactionBlock(other), /reserved for another transaction/)
   await executing
   await assert.rejects(client.executeTransactionBlock(other), /not available for consumption/)
 })

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { fromBase64, toHex } from '@iota/bcs'
 import { bcs } from '@iota/iota-sdk/bcs'
 import { COIN_DEPOSIT, coinDigest, createBlake, type LedgerCoin } from '../../../src/iota-ledger/coin.ts'
+import { effectsBytes, effectsDigest } from '../../../src/iota-ledger/effects.ts'
 import { execute } from '../../../src/iota-ledger/execute.ts'
 import { checkTransaction } from '../../../src/iota-ledger/transaction.ts'
 
@@ -50,10 +51,12 @@ test('a transaction of a real node has the same digests, IDs and gas here', asyn
     rebate: 0n
   }
   assert.equal(coinDigest(blake, coin), '4VSj48G4aoTSAYwavNA2Y79gCLQ9uHFh5yQYEbppze7h')
-  const lookup = { coin: () => coin, digestOf: (one: LedgerCoin) => coinDigest(blake, one), epoch: 0n }
-  const transaction = checkTransaction(bcs.TransactionData.serialize(DATA as never).toBytes(), lookup)
+  const digestOf = (one: LedgerCoin): string => coinDigest(blake, one)
+  const bytes = bcs.TransactionData.serialize(DATA as never).toBytes()
+  const transaction = checkTransaction(bytes, { coin: () => coin, digestOf }, { epoch: 0n })
   assert.equal(transaction.digest, 'W5a5vsCEVHTj5woXy1MymQYpe4UFzwEoor8k8PASDeq')
-  const { failure, gas, created, gasCoin } = execute(blake, transaction)
+  const outcome = execute(blake, transaction)
+  const { failure, gas, created, gasCoin } = outcome
   assert.equal(failure, undefined)
   assert.deepEqual(gas, { computationCost: 1_000_000n, storageCost: 1_960_800n, storageRebate: 0n })
   const [made] = created as [LedgerCoin]
@@ -62,4 +65,6 @@ test('a transaction of a real node has the same digests, IDs and gas here', asyn
   assert.equal(coinDigest(blake, made), 'EdZxTKeh9pRZqSV7mACnTgBzmnj3hz9pwgdRfL7ofV1e')
   assert.equal(coinDigest(blake, gasCoin), 'GhdZ7GvETWWMYR5G8XmmWwZ6Ta3GEsNBX4ajzazfAPC1')
   assert.deepEqual([gasCoin.version, gasCoin.balance], [2n, after])
+  const effects = effectsBytes({ outcome, digest: transaction.digest, epoch: 0n, digestOf })
+  assert.equal(effectsDigest(blake, effects), '4xbK8Ebw8yq5VMd4ztJbk1eb5AFyKvUtSoRGHRZ9jnCD')
 })
