@@ -46,9 +46,9 @@ export function failureText({ status, command }: Failure): string {
 function debugText(value: object): string {
   const [name = '', content] = Object.entries(value)[0] ?? []
   if (typeof content !== 'object' || content === null) return name
-  const fields = Object.entries(content).map(
-    ([field, inner]) => `${snakeCase(field)}: ${typeof inner === 'object' ? debugText(inner as object) : inner}`
-  )
+  const fields = Object.entries(content).map(([field, inner]: [string, unknown]) => {
+    return `${snakeCase(field)}: ${typeof inner === 'object' && inner !== null ? debugText(inner) : String(inner)}`
+  })
   return `${name} { ${fields.join(', ')} }`
 }
 
