@@ -39,8 +39,8 @@ async function buyer(name: string, config: NodeInit['config'] = {}): Promise<Ddm
   return node
 }
 
-async function buy(node: DdmNode, records: number, max: string): Promise<bigint> {
-  const purchase = node.buy(listing, { records, max, prepay: '0.001', resumeFor: 0 })
+async function buy(node: DdmNode, records: number, max: string, prepay = '0.001'): Promise<bigint> {
+  const purchase = node.buy(listing, { records, max, prepay, resumeFor: 0 })
   for await (const _ of purchase);
   return (await purchase.done).paid
 }
@@ -115,7 +115,8 @@ test('the kill switch of another process stops a purchase that runs, and shows w
     assert.equal((await node.channels.list())[0]?.paid, channel?.paid, 'nothing was signed since')
     const thawed = await ddm(['wallet', 'unfreeze', ...home])
     assert.equal(thawed.code, 0, thawed.stderr)
-    assert.equal(await buy(node, 3, '0.001'), 3n * PRICE)
+    // What was paid ahead in the purchase that was stopped may not have been delivered: it is at risk still.
+    assert.equal(await buy(node, 3, '0.001', '0.002'), 3n * PRICE)
   } finally {
     await node.stop()
   }
