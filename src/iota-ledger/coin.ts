@@ -74,11 +74,6 @@ export function faucetId(blake: Blake, owner: string, number: bigint): string {
   return `0x${toHex(blake(FAUCET_DOMAIN, u64(number), fromHex(owner)))}`
 }
 
-/** Base58, as digests are written. */
-export function toDigest(hash: Uint8Array): string {
-  return toBase58(hash)
-}
-
 export function normal(address: string): string {
   return normalizeIotaAddress(address)
 }

@@ -126,7 +126,7 @@ export function recordJson(ledger: Ledger, record: ExecutedRecord, wanted: unkno
   }
 }
 
-/** What is known once a transaction is in a checkpoint: the answer to its execution does not have it. */
+/** With what is known once a transaction is in a checkpoint: a node's answer to its execution does not have it yet. */
 export function checkpointedJson(ledger: Ledger, record: ExecutedRecord, wanted: unknown) {
   const { at, checkpoint } = record
   return { ...recordJson(ledger, record, wanted), timestampMs: `${at}`, checkpoint: `${checkpoint}` }

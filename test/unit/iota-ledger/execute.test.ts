@@ -89,19 +89,19 @@ describe('a program that fails, as a node names the failure', () => {
     'several results are used as one': [
       (transaction) => {
         transaction.splitCoins(transaction.gas, [5n, 6n])
-        transaction.transferObjects([{ $kind: 'Result', Result: 0 }], OTHER)
+        transaction.transferObjects([{ Result: 0 } as never], OTHER)
       },
       'CommandArgumentError { arg_idx: 0, kind: InvalidResultArity { result_idx: 0 } } in command 1'
     ],
     'a result that is not there': [
       (transaction) => {
         const coin = transaction.splitCoins(transaction.gas, [5n])
-        transaction.transferObjects([coin, { $kind: 'NestedResult', NestedResult: [0, 4] }], OTHER)
+        transaction.transferObjects([coin, { NestedResult: [0, 4] } as never], OTHER)
       },
       'CommandArgumentError { arg_idx: 1, kind: SecondaryIndexOutOfBounds { result_idx: 0, secondary_idx: 4 } } in command 1'
     ],
     'a command that is not there': [
-      (transaction) => transaction.transferObjects([{ $kind: 'Result', Result: 9 }], OTHER),
+      (transaction) => transaction.transferObjects([{ Result: 9 } as never], OTHER),
       'CommandArgumentError { arg_idx: 0, kind: IndexOutOfBounds { idx: 9 } } in command 0'
     ],
     'an amount of one byte': [
