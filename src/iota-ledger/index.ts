@@ -11,11 +11,6 @@ export interface IotaLedgerInit {
   lagMs?: number
   /** Length of an epoch, ms: locks end with it, and transactions may expire. @default a day, as on the real network */
   epochMs?: number
-  /**
-   * Whether the answer to an execution already has the transaction's time and checkpoint. A node's has neither: they are known when
-   * the transaction is looked up. @default true
-   */
-  answersTime?: boolean
   logger: Logger
 }
 
@@ -48,8 +43,8 @@ const DAY_MS = 86_400_000
  */
 export async function startIotaLedger(init: IotaLedgerInit): Promise<IotaLedger> {
   const { serve } = await import('./server.ts')
-  const { port = 0, file, finalityMs = 0, lagMs = 0, epochMs = DAY_MS, answersTime = true, logger } = init
-  const { url, ledger, close } = await serve({ port, file, finalityMs, lagMs, epochMs, answersTime, logger })
+  const { port = 0, file, finalityMs = 0, lagMs = 0, epochMs = DAY_MS, logger } = init
+  const { url, ledger, close } = await serve({ port, file, finalityMs, lagMs, epochMs, logger })
   return {
     url,
     faucetUrl: url,

@@ -24,7 +24,7 @@ type Method = (params: readonly unknown[]) => unknown
 export type Methods = Readonly<Record<string, Method>>
 
 /** The JSON-RPC methods that a client of coins uses; answers have the shape that the SDK reads. */
-export function rpcMethods(ledger: Ledger, { answersTime }: { answersTime: boolean }): Methods {
+export function rpcMethods(ledger: Ledger): Methods {
   const coins: Method = ([owner, cursor, limit]) => {
     const after = cursor === undefined || cursor === null ? '' : address(cursor)
     const found = ledger.coinsOf(address(owner)).filter(({ id }) => id > after)
@@ -80,8 +80,8 @@ export function rpcMethods(ledger: Ledger, { answersTime }: { answersTime: boole
     },
     iota_executeTransactionBlock: async ([bytes, signatures, options]) => {
       const record = await ledger.execute(base64(bytes), list(signatures).map(text))
-      const answer = answersTime ? checkpointedJson : recordJson
-      return { ...answer(ledger, record, options), confirmedLocalExecution: true }
+      // Time and checkpoint are known when it is looked up.
+      return { ...recordJson(ledger, record, options), confirmedLocalExecution: true }
     },
     iota_getTransactionBlock: ([given, options]) => found(given, options),
     iota_multiGetTransactionBlocks: ([given, options]) => {

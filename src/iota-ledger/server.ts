@@ -23,7 +23,6 @@ export interface ServerInit {
   finalityMs: number
   lagMs: number
   epochMs: number
-  answersTime: boolean
   logger: Logger
 }
 
@@ -36,9 +35,9 @@ export interface RunningServer {
 class BodyTooLarge extends Error {}
 
 /** JSON-RPC on `/`, the faucet on `/gas`, a transaction for people on `/transaction/DIGEST`. */
-export async function serve({ port, logger, answersTime, ...init }: ServerInit): Promise<RunningServer> {
+export async function serve({ port, logger, ...init }: ServerInit): Promise<RunningServer> {
   const ledger = await Ledger.open(init)
-  const service: Service = { ledger, methods: rpcMethods(ledger, { answersTime }), logger }
+  const service: Service = { ledger, methods: rpcMethods(ledger), logger }
   const server = createServer((request, response) => {
     answer(request, service)
       .then(({ status, value }) => ({ status, body: JSON.stringify(value) }))

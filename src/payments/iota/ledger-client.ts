@@ -27,7 +27,7 @@ export interface ExecutedTransaction {
   created: Array<Omit<Coin, 'balance'> & { owner: Hex }>
   /** Bytes that the transaction carries without using them. */
   memos: Uint8Array[]
-  /** Unix ms. */
+  /** Unix ms; 0 while the ledger has not said when: an answer to `execute` need not. */
   at: number
 }
 

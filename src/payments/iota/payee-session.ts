@@ -165,7 +165,14 @@ export class IotaPayeeSession implements PayeeSession {
     const wrong = paymentProblem(executed, expected)
     if (wrong !== undefined) throw invalid(wrong)
     faultPoint('payment.verified')
-    const transfer = { ...which, session: this.#id as string, amount, sessionPaid, demand, at: executed.at }
+    const transfer = {
+      ...which,
+      session: this.#id as string,
+      amount,
+      sessionPaid,
+      demand,
+      at: executed.at > 0 ? executed.at : Date.now()
+    }
     // No signal: a payment that arrived counts, whatever happens to the stream.
     if (!(await transfers.putReceived(transfer))) throw invalid(`transaction ${transaction} has paid another invoice`)
     this.#credited = sessionPaid

@@ -42,7 +42,7 @@ const refusedWith = (code: number, message: RegExp) => (error: unknown) => {
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 test('one transaction pays a hundred; as of a node the answer has no time and no checkpoint, what is looked up has', async (t) => {
-  const { client, signer } = await start(t, { answersTime: false })
+  const { client, signer } = await start(t)
   const sellers = Array.from({ length: 100 }, () => new Ed25519Keypair().toIotaAddress())
   const transaction = new Transaction()
   const amounts = sellers.map((_, index) => BigInt(index + 1))
