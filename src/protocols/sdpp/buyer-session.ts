@@ -94,6 +94,8 @@ export class BuyerSession {
   /** Set once the consumer says by itself what it has made durable. */
   #committed: Committed | undefined
   #resumable = false
+  /** How the session was left, once it was without a receipt. */
+  #left: string | undefined
   /** Settles when the record that breaks the schema is stored with its proof. */
   #keepingViolation: Promise<void> = Promise.resolve()
   #idle: (() => void) | undefined
@@ -241,7 +243,7 @@ export class BuyerSession {
     // A receipt acknowledges what was received; the consumer may still be at it.
     const reached = this.#good(phase === 'closed' ? received.n : handled)
     const position = reached > this.#floor ? reached : this.#floor
-    return { state: phase, position, due, paid, ...this.#committed }
+    return { state: this.#left ?? phase, position, due, paid, ...this.#committed }
   }
 
   /** A position, or that of the record that breaks the schema if it is before: nobody gets what follows. */
@@ -661,6 +663,8 @@ export class BuyerSession {
     if (order === undefined) return
     const state = leftAs(error, refused && this.#request.resume === undefined)
     const { due, asked } = this.#state
+    // Also for a consumer that commits its last records after the end.
+    this.#left = state
     try {
       this.#keepViolation()
       await Promise.all([this.#paying, this.#rail.catch(() => {}), this.#verified, this.#keepingViolation])
