@@ -58,6 +58,8 @@ export interface ProductLog {
 
 export interface SourceRecord {
   bytes: Uint8Array
+  /** Where a source that can be resumed goes on after this record: an offset, a cursor, a sequence number. */
+  position?: string
 }
 
 /** Where a seller's records come from. The iterable ends when a finite source is at its end. */
@@ -70,7 +72,17 @@ export interface DataSource {
    * starts again serves the log that it has, and sessions that were cut go on.
    */
   fingerprint?: () => Promise<string>
-  records: (options?: AbortOptions) => AsyncIterable<SourceRecord>
+  /** Reads on after `from`, a position that this source gave with a record of an earlier run; from its start without one. */
+  records: (options?: SourceReadOptions) => AsyncIterable<SourceRecord>
+  /**
+   * Told, in order, when every record up to the one with this position is durable: where a broker is acknowledged.
+   * Records after it may come again when the source, or this node, starts anew: at least once.
+   */
+  durable?: (position: string) => void
+}
+
+export interface SourceReadOptions extends AbortOptions {
+  from?: string
 }
 
 /** One record as a buyer gets it. */
