@@ -139,7 +139,7 @@ answer(
       return {
         cpu: user + system,
         rss: process.resourceUsage().maxRSS * 1024,
-        sessions: node.sessions.selling().length
+        sessions: (await node.sessions.selling()).length
       }
     },
     usage: async () => ({

@@ -211,7 +211,7 @@ export class RunningNode implements DdmNode {
   }
 
   readonly sessions: DdmNode['sessions'] = {
-    selling: () => this.#seller.sessions(),
+    selling: async () => this.#seller.sessions(),
     list: (options) => this.#parts.ledger.sessions.list(undefined, options),
     get: (id, options) => findSession(this.#parts.ledger.sessions, id, options),
     exposure: (record, options) => {

@@ -257,7 +257,8 @@ export interface DdmNode {
   /** Publishes a listing and serves it until stopped. */
   sell: (options: SellOptions) => Promise<Sale>
   readonly sessions: {
-    selling: () => SellerSessionStatus[]
+    /** Those that this node serves now. */
+    selling: (options?: AbortOptions) => Promise<SellerSessionStatus[]>
     list: (options?: AbortOptions) => Promise<SessionRecord[]>
     /** By ID or unique beginning of it; `notFound` when there is none. */
     get: (id: string, options?: AbortOptions) => Promise<SessionRecord>

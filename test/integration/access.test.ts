@@ -98,7 +98,7 @@ test('one buyer has so many sessions; one more is told what to do, another buyer
   const seen = running.map(async (purchase) => {
     for await (const _ of purchase);
   })
-  while (seller.sessions.selling().filter(({ buyer }) => buyer === ann.peerId).length < 2) await sleep(20)
+  while ((await seller.sessions.selling()).filter(({ buyer }) => buyer === ann.peerId).length < 2) await sleep(20)
   await assert.rejects(buy(ann, listing), {
     code: 'refused',
     message: /\(205\): you have 2 sessions here.*end one of them/

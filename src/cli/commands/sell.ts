@@ -55,7 +55,7 @@ async function run(context: Context, options: Options): Promise<undefined> {
       `Selling as ${node.peerId}. Ctrl-C stops.`
     )
     const failed = Promise.all(sales.map(({ fed }) => fed)).then(() => stopped(signal))
-    const timer = setInterval(() => showSessions(context, node), PROGRESS_MS)
+    const timer = setInterval(() => void showSessions(context, node).catch(() => {}), PROGRESS_MS)
     const release = onRequest('claim', async () => {
       const { claimed, transactions } = await node.claim()
       const arrived = await node.wallet.arrived()
@@ -98,9 +98,9 @@ async function offer({ output, signal }: Context, node: DdmNode, product: SellOp
   return sale
 }
 
-function showSessions({ output }: Context, node: DdmNode): void {
+async function showSessions({ output }: Context, node: DdmNode): Promise<void> {
   if (!output.live) return
-  const lines = node.sessions.selling().map(({ buyer, phase, rail, sent, due, credited }) => {
+  const lines = (await node.sessions.selling()).map(({ buyer, phase, rail, sent, due, credited }) => {
     const { decimals, symbol } = currencyOf(node, rail)
     const amount = (value: bigint): string => formatUnits(value, decimals)
     return `buyer …${buyer.slice(-8)}: ${sent} records, due ${amount(due)}, credited ${amount(credited)} ${symbol} (${phase})`

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { timeSpan, wholeNumber, words } from '../../../src/cli/arguments.ts'
-import { parsePrice } from '../../../src/cli/price.ts'
 import { table } from '../../../src/cli/table.ts'
 import { DdmError, type NetworkToken, priceText } from '../../../src/interface/index.ts'
+import { parsePrice } from '../../../src/node/written-price.ts'
 
 const token: NetworkToken = {
   address: `0x${'70'.repeat(20)}`,
