@@ -95,7 +95,7 @@ function payerOf(privateKey: Hex) {
   return evmPayer({
     chain: channels,
     channels: ledger.channels,
-    budget: createBudget({ spending: ledger.book('eip155:1').spending, limits }),
+    budget: createBudget({ spending: ledger.book('eip155:1').spending, limits: () => limits }),
     eip712,
     wallet: signer,
     voucherSigner: signer,

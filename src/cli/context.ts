@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
+import type { ConnectedNode, ServedNode } from '../api/index.ts'
 import {
   type Currency,
   currencyOf as currencyOfRail,
@@ -6,9 +9,10 @@ import {
   formatUnits,
   type RailName
 } from '../interface/index.ts'
-import type { DdmNode, NodeInit } from '../node/index.ts'
+import type { DdmNode, LocalNode, NodeInit } from '../node/index.ts'
 import type { Output } from './output.ts'
 import { withPassphrase } from './passphrase.ts'
+import { packageRoot, version } from './version.ts'
 
 /** Flags that every command takes. */
 export interface GlobalFlags {
@@ -46,6 +50,8 @@ export interface NodeNeeds {
   /** Log level when the user names none: servers talk, commands that end by themselves say what matters in their result. */
   logLevel: 'info' | 'error'
   config?: Record<string, unknown>
+  /** Others may use this node over its API meanwhile. */
+  serve?: boolean
 }
 
 /** What to start a node from, out of flags. */
@@ -84,18 +90,71 @@ async function readPassphrase(file: string): Promise<string> {
 /** A chain and a bootstrap node answer within a second; who waits longer wants to know that they do not. */
 const START_TIMEOUT_MS = 20_000
 
-/** Runs a node for as long as `use` takes, and stops it in an orderly way, whatever happened. */
+/**
+ * Uses the node that runs on this home; without one it starts a node for as long as `use` takes, and stops it in an
+ * orderly way, whatever happened.
+ */
 export async function withNode<T>(context: Context, needs: NodeNeeds, use: (node: DdmNode) => Promise<T>): Promise<T> {
-  const { createNode } = await loadNode()
-  const init = await nodeInit(context, needs)
-  const start = (complete: NodeInit): Promise<DdmNode> =>
-    createNode(complete, { signal: AbortSignal.any([context.signal, AbortSignal.timeout(START_TIMEOUT_MS)]) })
-  const node = await withPassphrase(init, start, context)
+  const running = await runningNode(context)
+  if (running !== undefined) return use(running.node)
+  const { node, stop } = await startNode(context, needs)
   try {
     return await use(node)
   } finally {
-    await node.stop()
+    await stop()
   }
+}
+
+/** The node of another process that has this home; throws `usage` when flags were given that only a new one could heed. */
+export async function runningNode({ flags, signal }: Context): Promise<ConnectedNode | undefined> {
+  const [{ connectNode }, { resolveHome }] = await Promise.all([import('../api/index.ts'), loadNode()])
+  const running = await connectNode(resolveHome(flags.home), { signal })
+  if (running === undefined) return undefined
+  const [flag] = [...(flags.set === undefined ? [] : ['--set']), ...(flags.listen === undefined ? [] : ['--listen'])]
+  if (flag === undefined) return running
+  throw new DdmError(
+    'usage',
+    `a node runs on this home (process ${running.pid}) with settings of its own; ${flag} is for a node that starts: stop that one first`
+  )
+}
+
+interface StartedNode {
+  node: DdmNode
+  /** Where it serves its API, if it does. */
+  served: ServedNode | undefined
+  stop: () => Promise<void>
+}
+
+/** Starts a node and, if that is needed, its API. */
+export async function startNode(context: Context, needs: NodeNeeds & { reopen?: boolean }): Promise<StartedNode> {
+  const { createNode } = await loadNode()
+  const init = await nodeInit(context, needs)
+  const start = (complete: NodeInit) =>
+    createNode(complete, { signal: AbortSignal.any([context.signal, AbortSignal.timeout(START_TIMEOUT_MS)]) })
+  const node = await withPassphrase(init, start, context)
+  try {
+    const served = needs.serve === true ? await serve(node, needs.reopen === true) : undefined
+    const stop = async (): Promise<void> => {
+      // Who asks while the node finishes its sessions gets no half answers.
+      await served?.stop()
+      await node.stop()
+    }
+    return { node, served, stop }
+  } catch (error) {
+    await node.stop()
+    throw error
+  }
+}
+
+async function serve(node: LocalNode, reopen: boolean): Promise<ServedNode | undefined> {
+  const { serveNode } = await import('../api/index.ts')
+  return serveNode({ node, version: version(), page: pageFolder(), reopen })
+}
+
+/** The page as it was built; a checkout that was never built has none. */
+function pageFolder(): string | undefined {
+  const folder = fileURLToPath(new URL('dist/web', packageRoot()))
+  return existsSync(folder) ? folder : undefined
 }
 
 /** What a rail pays in; without one the token in which the network prices. */

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { printable } from '../interface/index.ts'
 import { bootstrap } from './commands/bootstrap.ts'
+import { budget } from './commands/budget.ts'
 import { buy } from './commands/buy.ts'
 import { chain } from './commands/chain.ts'
 import { channels } from './commands/channels.ts'
@@ -8,19 +9,25 @@ import { claim } from './commands/claim.ts'
 import { demo } from './commands/demo.ts'
 import { deploy } from './commands/deploy.ts'
 import { iotaLedger } from './commands/iota-ledger.ts'
+import { listings } from './commands/listings.ts'
 import { menu } from './commands/menu.ts'
 import { network } from './commands/network.ts'
+import { peers } from './commands/peers.ts'
 import { receipts } from './commands/receipts.ts'
 import { sample } from './commands/sample.ts'
 import { search } from './commands/search.ts'
 import { sell } from './commands/sell.ts'
 import { sessions } from './commands/sessions.ts'
 import { show } from './commands/show.ts'
+import { start } from './commands/start.ts'
+import { status } from './commands/status.ts'
 import { wallet } from './commands/wallet.ts'
 import type { Act } from './context.ts'
 import { version } from './version.ts'
 
 const COMMANDS = [
+  start,
+  status,
   search,
   show,
   menu,
@@ -29,9 +36,12 @@ const COMMANDS = [
   sessions,
   receipts,
   sell,
+  listings,
   claim,
   channels,
   wallet,
+  budget,
+  peers,
   network,
   bootstrap,
   chain,

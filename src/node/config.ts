@@ -94,7 +94,14 @@ function read(name: SettingName, { value, source }: Candidate): unknown {
   }
 }
 
-async function readConfigFile(path: string): Promise<Record<string, unknown>> {
+/** Settings that somebody changes while the node runs, checked and read. Throws `usage` naming setting and value. */
+export function checkedSettings(values: Partial<Record<SettingName, unknown>>): Partial<NodeConfig> {
+  const named = Object.entries(values) as Array<[SettingName, unknown]>
+  return Object.fromEntries(named.map(([name, value]) => [name, read(name, { value, source: flagOf(name) })]))
+}
+
+/** What the file says, unread values and all; an empty object without a file. */
+export async function readConfigFile(path: string): Promise<Record<string, unknown>> {
   let text: string
   try {
     text = await readFile(path, 'utf8')

@@ -23,10 +23,13 @@ export {
 export type { VerifiedBundle } from '../evidence/index.ts'
 export { startIotaLedger } from '../iota-ledger/index.ts'
 export { iotaChainIdentifier } from '../payments/index.ts'
+export { listingDocumentSchema as LISTING_SCHEMA } from '../registry/index.ts'
 export type { AccessRules, Authorize } from './access.ts'
 export { type BootstrapNode, createBootstrap } from './bootstrap.ts'
+export { changeBudgetOf } from './change-budget.ts'
 export { describeSettings, flagOf, type NodeConfig, SETTINGS, type SettingName } from './config.ts'
 export type { SessionExposure } from './exposure.ts'
+export { writeFileAtomic } from './files.ts'
 export {
   createHome,
   type HomeLock,

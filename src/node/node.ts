@@ -20,7 +20,7 @@ import { createRails } from './rails.ts'
 import { Recording } from './recording.ts'
 import { RunningNode } from './running-node.ts'
 import { connectionLimits, loadProfile, withOverrides } from './settings.ts'
-import type { DdmNode, NodeInit } from './types.ts'
+import type { LocalNode, NodeInit } from './types.ts'
 
 /** Funds that a node on a dev chain gives itself when it has less than a tenth of them. */
 const DEV_NATIVE = 10n ** 18n
@@ -39,7 +39,7 @@ const DEV_TOKENS = '1000'
  *
  * @throws DdmError `homeBusy`, `keyLocked`, `config`, `networkMismatch`, `unreachable`, `portInUse`
  */
-export async function createNode(init: NodeInit, options: AbortOptions = {}): Promise<DdmNode> {
+export async function createNode(init: NodeInit, options: AbortOptions = {}): Promise<LocalNode> {
   const closers = new Closers()
   try {
     return await startNode(init, closers, options)
@@ -49,7 +49,7 @@ export async function createNode(init: NodeInit, options: AbortOptions = {}): Pr
   }
 }
 
-async function startNode(init: NodeInit, closers: Closers, options: AbortOptions): Promise<DdmNode> {
+async function startNode(init: NodeInit, closers: Closers, options: AbortOptions): Promise<LocalNode> {
   const paths = await createHome(init.home)
   const lock: HomeLock = await lockHome(paths)
   closers.add(() => lock.release())

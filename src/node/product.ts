@@ -13,7 +13,7 @@ export interface ProductDescription {
   price?: string | string[]
   /** What `--source` takes: `csv:air.csv`. */
   source?: string
-  onError?: string
+  onError?: 'stop' | 'skip'
   /** Of a source that works by the clock: ms. */
   period?: number
   key?: string
@@ -69,7 +69,7 @@ export function sellOptions(product: ProductDescription, { missing, onSkip }: Pr
   if (price === undefined) throw new DdmError('usage', missing('price'))
   if (source === undefined) throw new DdmError('usage', missing('source'))
   if (onError !== 'stop' && onError !== 'skip') {
-    throw new DdmError('usage', `--on-error "${onError}" is neither stop nor skip`)
+    throw new DdmError('usage', `onError "${String(onError)}" is neither stop nor skip`)
   }
   const [first, ...others] = (Array.isArray(price) ? price : [price]).map(parsePrice)
   if (first === undefined) throw new DdmError('usage', missing('price'))

@@ -69,13 +69,12 @@ export async function createRails(init: RailsInit, options?: AbortOptions): Prom
 }
 
 function budgetFor({ ledger, paths, config }: RailsInit, asset: AssetId, currency: Currency): Budget {
-  const { deposit: _deposit, sellers, ...limits } = budgetOf(config, currency)
   return createBudget({
     spending: ledger.book(asset).spending,
-    limits,
+    limits: () => budgetOf(config, currency),
+    allow: () => config.budgetSellers,
     frozen: () => isFrozen(paths),
-    format: (amount) => `${formatUnits(amount, currency.decimals)} ${currency.symbol}`,
-    ...(sellers.length === 0 ? {} : { allow: sellers })
+    format: (amount) => `${formatUnits(amount, currency.decimals)} ${currency.symbol}`
   })
 }
 
@@ -97,7 +96,9 @@ async function createEvm(init: RailsInit, channels: NonNullable<Chain['channels'
     wallet: keys.wallet,
     voucherSigner: keys.voucherSigner,
     maxWithdrawDelay: config.maxWithdrawDelay / 1000,
-    maxDeposit: budgetOf(config, token).deposit,
+    get maxDeposit() {
+      return budgetOf(config, token).deposit
+    },
     directDeposits: config.directDeposits
   })
   const payee = evmPayee({

@@ -26,9 +26,10 @@ import {
   systemClock
 } from '../protocols/sdpp/index.ts'
 import type { RegistryService } from '../registry/index.ts'
-import type { StatementSigner } from '../statements/index.ts'
+import { readAnyStatement, type StatementSigner } from '../statements/index.ts'
 import type { IndexDatabase, Ledger } from '../storage/index.ts'
 import { Access } from './access.ts'
+import { changeBudget } from './change-budget.ts'
 import { Channels } from './channels.ts'
 import { Claims } from './claims.ts'
 import type { Closers } from './closers.ts'
@@ -50,7 +51,7 @@ import { Receipts } from './receipts.ts'
 import { Sales, waysToBePaid } from './sales.ts'
 import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
 import { transactionName } from './transaction-name.ts'
-import type { BuyOptions, DdmNode, Purchase, Quote, Sale, SellOptions } from './types.ts'
+import type { BuyOptions, DdmNode, LocalNode, Purchase, Quote, Sale, SellOptions } from './types.ts'
 import { setFrozen, walletStatus } from './wallet.ts'
 
 export interface NodeParts {
@@ -69,7 +70,7 @@ export interface NodeParts {
 }
 
 /** A started node: what its users call, joined to the rooms that do it. */
-export class RunningNode implements DdmNode {
+export class RunningNode implements LocalNode {
   readonly #parts: NodeParts
   readonly #closers: Closers
   readonly #token: NetworkToken
@@ -148,11 +149,28 @@ export class RunningNode implements DdmNode {
     return this.#parts.profile
   }
 
+  get settings(): Readonly<NodeConfig> {
+    return this.#parts.config
+  }
+
+  get logger(): NodeLogger {
+    return this.#parts.logger
+  }
+
   get account(): Address {
     return this.#parts.keys.wallet.address
   }
 
   readonly addresses = (): string[] => this.#parts.network.addresses()
+
+  readonly peers: DdmNode['peers'] = async () =>
+    this.#parts.network.libp2p.getConnections().map(({ remotePeer, remoteAddr, direction, timeline, limits }) => ({
+      peerId: remotePeer.toString(),
+      address: remoteAddr.toString(),
+      direction,
+      since: timeline.open,
+      limited: limits !== undefined
+    }))
 
   async start(): Promise<void> {
     await this.#seller.start()
@@ -214,6 +232,15 @@ export class RunningNode implements DdmNode {
     selling: async () => this.#seller.sessions(),
     list: (options) => this.#parts.ledger.sessions.list(undefined, options),
     get: (id, options) => findSession(this.#parts.ledger.sessions, id, options),
+    statements: async ({ id, role }, options) => {
+      const statements = await this.#parts.ledger.sessions.statements(id, role, options)
+      return statements.map(({ cid, kind, issuer, payload, signature }) => ({
+        cid,
+        kind,
+        issuer,
+        content: { ...readAnyStatement(payload, signature).content }
+      }))
+    },
     exposure: (record, options) => {
       const { rails, ledger } = this.#parts
       return exposureOfSession(record, { ...rails, channels: ledger.channels }, options)
@@ -270,7 +297,8 @@ export class RunningNode implements DdmNode {
       return walletStatus({ ...this.#parts, account: this.account, iota: own }, options)
     },
     freeze: () => setFrozen(this.#parts.paths, true),
-    unfreeze: () => setFrozen(this.#parts.paths, false)
+    unfreeze: () => setFrozen(this.#parts.paths, false),
+    setBudget: (change) => changeBudget(this.#parts, change)
   }
 
   stop(): Promise<void> {

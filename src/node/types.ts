@@ -232,6 +232,46 @@ export interface VerifiedReceipt extends Omit<VerifiedBundle, 'reason' | 'transf
   disputed?: string
 }
 
+/** A connection that is open now. */
+export interface ConnectedPeer {
+  peerId: string
+  /** Multiaddr. */
+  address: string
+  direction: 'inbound' | 'outbound'
+  /** Unix ms. */
+  since: number
+  /** Through a relay that counts bytes and time. */
+  limited: boolean
+}
+
+/** What was signed in a session, read: fields as docs/specs/sdpp.md names them. */
+export interface SessionStatement {
+  cid: string
+  kind: string
+  /** Peer ID of the signer. */
+  issuer: string
+  content: Record<string, unknown>
+}
+
+/** Caps of the wallet that may change while the node runs: whole tokens of each currency. */
+export interface BudgetChange {
+  perRecord?: string
+  perSession?: string
+  perSeller?: string
+  perHour?: string
+  perDay?: string
+  /** Most that is deposited with one seller. */
+  deposit?: string
+  /** Peer IDs of the only sellers that are paid; none: everybody. */
+  sellers?: string[]
+}
+
+/** A node of this process: what serves it to others reads its settings and writes to its log. */
+export interface LocalNode extends DdmNode {
+  readonly settings: Readonly<NodeConfig>
+  readonly logger: Logger
+}
+
 /** A running node: the public door of the SDK. */
 export interface DdmNode {
   readonly peerId: string
@@ -240,6 +280,8 @@ export interface DdmNode {
   /** Wallet that posts listings and pays deposits, lower case. */
   readonly account: Address
   readonly addresses: () => string[]
+  /** Connections that are open now. */
+  readonly peers: (options?: AbortOptions) => Promise<ConnectedPeer[]>
   readonly listings: {
     search: (query?: string | SearchQuery, options?: AbortOptions) => Promise<Listing[]>
     /** By ID, unique prefix (≥ 4 hex digits) or document CID. */
@@ -262,6 +304,8 @@ export interface DdmNode {
     list: (options?: AbortOptions) => Promise<SessionRecord[]>
     /** By ID or unique beginning of it; `notFound` when there is none. */
     get: (id: string, options?: AbortOptions) => Promise<SessionRecord>
+    /** What was signed in it, in the order in which it was kept. */
+    statements: (record: Pick<SessionRecord, 'id' | 'role'>, options?: AbortOptions) => Promise<SessionStatement[]>
     /** What this side of a session may lose now; reads the chain where there is a channel. */
     exposure: (record: SessionRecord, options?: AbortOptions) => Promise<SessionExposure>
     /** Goes on with a purchase that was cut, also by an earlier run; records that were committed do not come again. */
@@ -299,6 +343,8 @@ export interface DdmNode {
     /** Kill switch: nothing is signed any more, by this run and later ones, until `unfreeze`. */
     freeze: () => Promise<void>
     unfreeze: () => Promise<void>
+    /** Changes caps, for what is signed from now on and, in `config.json`, for later runs. Throws `usage`. */
+    setBudget: (change: BudgetChange) => Promise<void>
   }
   /** Orderly: closes sessions, finishes invoices, frees the home. */
   stop: () => Promise<void>

@@ -12,9 +12,10 @@ export interface BudgetLimits {
 
 export interface BudgetInit {
   spending: SpendingStore
-  limits: BudgetLimits
-  /** Peer IDs of the only sellers that may be paid. @default everybody */
-  allow?: readonly string[]
+  /** Asked at each reservation: caps may change while the node runs. */
+  limits: () => BudgetLimits
+  /** Peer IDs of the only sellers that may be paid; none: everybody. @default everybody */
+  allow?: () => readonly string[]
   /** Kill switch: asked before each reservation and before each signature. @default never */
   frozen?: () => boolean
   /** How an amount is written in messages. @default atomic units */
@@ -42,12 +43,12 @@ const SETTING: Readonly<Record<keyof BudgetLimits, string>> = {
  *
  * @example
  * ```ts
- * const budget = createBudget({ spending: ledger.spending, limits: { perDay: 5_000_000n } })
+ * const budget = createBudget({ spending: ledger.spending, limits: () => ({ perDay: 5_000_000n }) })
  * await budget.reserve({ seller, session, amount: 100n })
  * ```
  */
 export function createBudget(init: BudgetInit): Budget {
-  const { spending, limits, allow, frozen = () => false, now = Date.now } = init
+  const { spending, allow = () => [], frozen = () => false, now = Date.now } = init
   const { format = (amount) => `${amount} atomic units` } = init
   let queue: Promise<unknown> = Promise.resolve()
 
@@ -68,7 +69,9 @@ export function createBudget(init: BudgetInit): Budget {
   async function reserve(request: Parameters<Budget['reserve']>[0], options?: AbortOptions): Promise<void> {
     const { seller, session, amount, unitPrice } = request
     permit()
-    if (allow !== undefined && !allow.includes(seller)) {
+    const sellers = allow()
+    const limits = init.limits()
+    if (sellers.length > 0 && !sellers.includes(seller)) {
       throw new DdmError(
         'budget',
         `seller ${seller} is not among those that may be paid; to allow it, add it to budgetSellers`,

@@ -17,3 +17,4 @@ export {
   postedPrice
 } from './document.ts'
 export { createRegistry } from './registry.ts'
+export { listingDocumentSchema } from './schema.ts'

@@ -188,7 +188,7 @@ export class EvmMarket implements Market {
     const payer = evmPayer({
       ...(await this.#common()),
       channels: ledger.channels,
-      budget: createBudget({ spending: ledger.book('eip155:31337').spending, limits: this.limits }),
+      budget: createBudget({ spending: ledger.book('eip155:31337').spending, limits: () => this.limits }),
       wallet: this.wallet,
       voucherSigner: this.signer,
       maxWithdrawDelay: 86_400,

@@ -101,7 +101,10 @@ export class IotaMarket implements Market {
       issuer: this.signer.peerId,
       assetId: asset,
       transfers: ledger.transfers,
-      budget: createBudget({ spending: ledger.book(asset).spending, limits: name === 'buyer' ? this.#limits : {} }),
+      budget: createBudget({
+        spending: ledger.book(asset).spending,
+        limits: () => (name === 'buyer' ? this.#limits : {})
+      }),
       sponsorFees: this.#sponsorFees,
       logger: silent
     })

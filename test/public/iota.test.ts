@@ -36,7 +36,7 @@ test(`a payment round on ${RPC}`, { timeout: 180_000 }, async (t) => {
       issuer: signer.peerId,
       assetId: asset,
       transfers: ledger.transfers,
-      budget: createBudget({ spending: ledger.book(asset).spending, limits: {} }),
+      budget: createBudget({ spending: ledger.book(asset).spending, limits: () => ({}) }),
       logger: silent
     })
     t.after(async () => {

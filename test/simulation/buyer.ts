@@ -87,7 +87,7 @@ export class BuyerNode {
     const wallet = crypto.account(this.plan.account)
     const budget = createBudget({
       spending: stores.spending,
-      limits: { perDay: 10n ** 12n },
+      limits: () => ({ perDay: 10n ** 12n }),
       now: process.clock.wallTime
     })
     const payer = evmPayer({

@@ -92,7 +92,7 @@ export async function download(
 ): Promise<number> {
   const { signal } = context
   const { pour } = await loadNode()
-  return withNode(context, { logLevel: 'error' }, async (node) => {
+  return withNode(context, { logLevel: 'error', serve: true }, async (node) => {
     await node.listings.synced({ signal })
     const listing = await node.listings.get(id, { signal })
     const wish = wishFor(listing)

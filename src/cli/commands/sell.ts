@@ -47,7 +47,7 @@ async function run(context: Context, options: Options): Promise<undefined> {
       ? [await productFromFlags(options, output)]
       : await productsFromFile(options.config, output)
   const config = options.claimOnClose === true ? { claimAbove: '0' } : {}
-  return withNode(context, { logLevel: 'info', config }, async (node) => {
+  return withNode(context, { logLevel: 'info', config, serve: true }, async (node) => {
     const sales: Sale[] = []
     for (const product of products) sales.push(await offer(context, node, product))
     output.event(

@@ -1,10 +1,10 @@
 import { currencyOf, formatUnits } from '../../interface/index.ts'
 import type { WalletStatus } from '../../node/index.ts'
-import { type Context, loadNode, nodeInit, type Register } from '../context.ts'
+import { type Context, loadNode, nodeInit, type Register, runningNode } from '../context.ts'
 
 export const wallet: Register = (program, act) => {
   const group = program.command('wallet').description('what this home may spend, and the switch that stops all of it')
-  group.command('show').description('account, balances, what was spent, caps').action(act(show))
+  group.command('show').description('account, balances, what was spent, caps').action(act(showWallet))
   group
     .command('freeze')
     .description('sign nothing any more: no voucher, no deposit; a node that runs stops before its next signature')
@@ -15,10 +15,9 @@ export const wallet: Register = (program, act) => {
     .action(act((context) => freeze(context, false)))
 }
 
-async function show(context: Context): Promise<undefined> {
-  const { output, signal } = context
-  const { readWallet } = await loadNode()
-  const status = await readWallet(await nodeInit(context, { logLevel: 'error' }), { signal })
+export async function showWallet(context: Context): Promise<undefined> {
+  const { output } = context
+  const status = await walletOf(context)
   const { account, frozen, native, token, symbol, decimals, spent, budget, maxWithdrawDelay, iota } = status
   const amount = (value: bigint): string => formatUnits(value, decimals)
   const { sellers, ...caps } = budget
@@ -51,6 +50,15 @@ async function show(context: Context): Promise<undefined> {
     line('sellers', sellers.length === 0 ? 'everybody' : sellers.join(', '))
   )
   return undefined
+}
+
+/** Asked of the node that runs; else read beside it, without a passphrase. */
+async function walletOf(context: Context): Promise<WalletStatus> {
+  const { signal } = context
+  const running = await runningNode(context)
+  if (running !== undefined) return running.node.wallet.status({ signal })
+  const { readWallet } = await loadNode()
+  return readWallet(await nodeInit(context, { logLevel: 'error' }), { signal })
 }
 
 function inIota({ account, balance, spent }: NonNullable<WalletStatus['iota']>) {

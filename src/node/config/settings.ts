@@ -6,12 +6,14 @@ import {
   amount,
   bootstrapAddress,
   duration,
+  either,
   flag,
   integer,
   list,
   oneOf,
   peer,
   type Read,
+  socketAddress,
   text,
   url
 } from './values.ts'
@@ -50,6 +52,12 @@ export const SETTINGS = {
   rpc: setting(list(url), [], 'URLs of the chain, used instead of those of the network profile'),
   logLevel: setting(oneOf(...LOG_LEVELS), 'info', 'least severe messages that are logged'),
   logFile: optional(text, 'file for the log, JSON lines; otherwise standard error'),
+  api: setting(
+    either('off', socketAddress),
+    '127.0.0.1:0',
+    'where the control API and the page are served: address:port, port 0 takes a free one; off: nowhere'
+  ),
+  apiHosts: setting(list(text), [], 'further names under which the API may be asked, with port: node.lan:8420'),
   insecureDevKeys: setting(flag, false, 'creates key files without encryption: test networks only'),
 
   credit: setting(

@@ -13,6 +13,20 @@ export function oneOf<const T extends string>(...names: T[]): Read<T> {
   return (value) => names.find((name) => name === value) ?? expected(`one of ${names.join(', ')}`)
 }
 
+/** One word that stands for itself, or what `read` reads. */
+export function either<const W extends string, T>(word: W, read: Read<T>): Read<W | T> {
+  return (value) => (value === word ? word : read(value))
+}
+
+/** `127.0.0.1:8420`, `[::1]:0`. */
+export const socketAddress: Read<{ address: string; port: number }> = (value) => {
+  const [, six, four, port] =
+    (typeof value === 'string' && /^(?:\[([0-9a-f:.]{2,45})\]|([A-Za-z0-9.-]{1,253})):([0-9]{1,5})$/.exec(value)) || []
+  const address = six ?? four
+  if (address === undefined || Number(port) > 65_535) return expected('an address and a port, like 127.0.0.1:8420')
+  return { address, port: Number(port) }
+}
+
 export const text: Read<string> = (value) =>
   typeof value === 'string' && value !== '' ? value : expected('a text that is not empty')
 

@@ -41,7 +41,7 @@ function exceeded(setting: keyof typeof CAPS, need: number, limit: number) {
 }
 
 test('per record: the price, not the amount', async (t) => {
-  const { budget } = await setup(t, { limits: { perRecord: 10n } })
+  const { budget } = await setup(t, { limits: () => ({ perRecord: 10n }) })
   await budget.reserve({ seller: 'a', session: '1', amount: 1000n, unitPrice: 10n })
   await budget.reserve({ seller: 'a', session: '1', amount: 1000n })
   const over = budget.reserve({ seller: 'a', session: '1', amount: 1n, unitPrice: 11n })
@@ -49,7 +49,9 @@ test('per record: the price, not the amount', async (t) => {
 })
 
 test('per session, per seller, per hour and per day, each with both numbers', async (t) => {
-  const { budget, clock } = await setup(t, { limits: { perSession: 50n, perSeller: 80n, perHour: 100n, perDay: 150n } })
+  const { budget, clock } = await setup(t, {
+    limits: () => ({ perSession: 50n, perSeller: 80n, perHour: 100n, perDay: 150n })
+  })
   const reserve = (seller: string, session: string, amount: bigint) => budget.reserve({ seller, session, amount })
   await reserve('a', '1', 50n)
   await assert.rejects(reserve('a', '1', 1n), exceeded('budgetPerSession', 51, 50))
@@ -68,7 +70,7 @@ test('per session, per seller, per hour and per day, each with both numbers', as
 
 test('only sellers on the list, nobody while frozen', async (t) => {
   let frozen = false
-  const { budget } = await setup(t, { limits: {}, allow: ['a'], frozen: () => frozen })
+  const { budget } = await setup(t, { limits: () => ({}), allow: () => ['a'], frozen: () => frozen })
   await budget.reserve({ seller: 'a', session: '1', amount: 1n })
   await assert.rejects(budget.reserve({ seller: 'b', session: '2', amount: 0n }), {
     code: 'budget',
@@ -86,7 +88,7 @@ test('only sellers on the list, nobody while frozen', async (t) => {
 })
 
 test('is durable: a restart gives no new budget', async (t) => {
-  const { budget, ledger, reopen } = await setup(t, { limits: { perDay: 100n } })
+  const { budget, ledger, reopen } = await setup(t, { limits: () => ({ perDay: 100n }) })
   await budget.reserve({ seller: 'a', session: '1', amount: 70n })
   await ledger.close()
   const { budget: again } = await reopen()
@@ -96,7 +98,7 @@ test('is durable: a restart gives no new budget', async (t) => {
 })
 
 test('asked for at the same time, amounts that do not both fit are not both given', async (t) => {
-  const { budget, ledger } = await setup(t, { limits: { perDay: 1000n } })
+  const { budget, ledger } = await setup(t, { limits: () => ({ perDay: 1000n }) })
   await fc.assert(
     fc.asyncProperty(fc.array(fc.bigInt({ min: 1n, max: 200n }), { maxLength: 12 }), async (amounts) => {
       const before = await ledger.book('eip155:1').spending.sum({})
@@ -116,14 +118,14 @@ test('asked for at the same time, amounts that do not both fit are not both give
 })
 
 test('an aborted reservation is not waited for, and those behind it go on', async (t) => {
-  const { budget } = await setup(t, { limits: { perDay: 100n } })
+  const { budget } = await setup(t, { limits: () => ({ perDay: 100n }) })
   const signal = AbortSignal.abort()
   await assert.rejects(budget.reserve({ seller: 'a', session: '1', amount: 60n }, { signal }), { code: 'aborted' })
   await budget.reserve({ seller: 'a', session: '1', amount: 60n })
 })
 
 test('what was reserved and not used is there again, once, and no other session gains by it', async (t) => {
-  const { budget, ledger, clock } = await setup(t, { limits: { perHour: 100n, perDay: 100n } })
+  const { budget, ledger, clock } = await setup(t, { limits: () => ({ perHour: 100n, perDay: 100n }) })
   await budget.reserve({ seller: 'a', session: '1', amount: 20n })
   clock.now += 10 * 60_000
   await budget.reserve({ seller: 'a', session: '1', amount: 40n })

@@ -1,0 +1,131 @@
+import { writeFile } from 'node:fs/promises'
+import type { StaticDecode } from 'typebox'
+import type { AbortOptions, Hex, Listing, SearchQuery, SessionRecord } from '../../interface/index.ts'
+import {
+  type BuyOptions,
+  type DdmNode,
+  type Purchase,
+  type PurchaseStatus,
+  type SellOptions,
+  verifyReceipt
+} from '../../node/index.ts'
+import * as listings from '../operations/listings.ts'
+import * as money from '../operations/money.ts'
+import { listPeers } from '../operations/node.ts'
+import * as purchases from '../operations/purchases.ts'
+import * as sessions from '../operations/sessions.ts'
+import type { Bought } from '../purchases.ts'
+import type { NodeSchema } from '../schemas/node.ts'
+import type { HttpClient } from './http.ts'
+import { RemotePurchase } from './remote-purchase.ts'
+import { sellThrough } from './remote-sale.ts'
+
+type NodeFacts = StaticDecode<typeof NodeSchema>
+
+/** A node that another process runs, as if it ran here. `stop` leaves it running. */
+export function remoteNode(client: HttpClient, facts: NodeFacts): DdmNode {
+  const { peerId, home, account, profile, addresses } = facts
+  const nothing = {}
+
+  const start = (target: { listing?: string; resume?: string }, { signal, ...options }: BuyOptions): Purchase => {
+    const started = client.call(purchases.startPurchase, {
+      body: { ...target, keep: 'caller', options: options as never }
+    }) as Promise<Bought>
+    return new RemotePurchase(client, started, signal)
+  }
+
+  return {
+    peerId,
+    home,
+    account,
+    profile,
+    addresses: () => [...addresses],
+    peers: (options) => client.call(listPeers, nothing, options),
+    listings: {
+      search: (query, options) =>
+        client.call(listings.searchListings, { query: wordsOf(query) }, options) as Promise<Listing[]>,
+      get: (id, options) => client.call(listings.getListing, { params: { id } }, options) as Promise<Listing>,
+      watch: (query, options) => watch(client, query, options),
+      setStatus: async (id, status, options) => {
+        await client.call(listings.setListingStatus, { params: { id }, body: { status } }, options)
+      },
+      synced: async (options) => {
+        await client.call(listings.syncListings, nothing, options)
+      }
+    },
+    menu: (peer, options) =>
+      client.call(listings.getMenu, { params: { peer } }, options) as ReturnType<DdmNode['menu']>,
+    quote: (listing, { signal, ...query } = {}) =>
+      client.call(
+        listings.quoteListing,
+        { params: { id: typeof listing === 'string' ? listing : listing.id }, query },
+        { ...(signal === undefined ? {} : { signal }) }
+      ) as ReturnType<DdmNode['quote']>,
+    buy: (listing, options = {}) => start({ listing: typeof listing === 'string' ? listing : listing.id }, options),
+    sell: (options: SellOptions) => sellThrough(client, options),
+    sessions: {
+      selling: async (options) => (await client.call(sessions.listSelling, nothing, options)) as never,
+      list: (options) => client.call(sessions.listSessions, nothing, options),
+      get: (id, options) => client.call(sessions.getSession, { params: { id } }, options),
+      statements: ({ id, role }, options) =>
+        client.call(sessions.listStatements, { params: { id }, query: { role } }, options),
+      exposure: ({ id, role }: SessionRecord, options) =>
+        client.call(sessions.getExposure, { params: { id }, query: { role } }, options),
+      resume: async (id, options = {}) =>
+        start({ resume: (await client.call(sessions.getSession, { params: { id } }, abortOf(options))).id }, options)
+    },
+    channels: {
+      list: (options) => client.call(money.listChannels, nothing, options),
+      withdraw: (id, amount, options) =>
+        client.call(money.withdrawChannel, { params: { id }, body: amount === undefined ? {} : { amount } }, options),
+      finish: (id, options) => client.call(money.finishChannel, { params: { id } }, options),
+      refund: (id, options) => client.call(money.refundChannel, { params: { id } }, options)
+    },
+    claim: (options) => client.call(money.claim, nothing, options),
+    receipts: {
+      list: ({ signal, ...query } = {}) =>
+        client.call(sessions.listReceipts, { query }, { ...(signal === undefined ? {} : { signal }) }),
+      export: async (session, file, { signal, ...query } = {}) => {
+        const abort = { ...(signal === undefined ? {} : { signal }) }
+        const { bundle, ...rest } = await client.call(sessions.exportReceipt, { params: { id: session }, query }, abort)
+        await writeFile(file, Buffer.from(bundle, 'base64'), { flush: true })
+        return { ...(await verifyReceipt(file, abort)), ...rest }
+      }
+    },
+    wallet: {
+      balance: (options) => client.call(money.getBalance, nothing, options),
+      arrived: (options) => client.call(money.listArrived, nothing, options),
+      status: (options) => client.call(money.getWallet, nothing, options),
+      freeze: async () => {
+        await client.call(money.freezeWallet, nothing)
+      },
+      unfreeze: async () => {
+        await client.call(money.unfreezeWallet, nothing)
+      },
+      setBudget: async (change) => {
+        await client.call(money.setBudget, { body: change })
+      }
+    },
+    stop: async () => {}
+  }
+}
+
+function wordsOf(query: string | SearchQuery | undefined): SearchQuery {
+  return typeof query === 'string' ? { text: query } : (query ?? {})
+}
+
+function abortOf({ signal }: AbortOptions): AbortOptions {
+  return signal === undefined ? {} : { signal }
+}
+
+async function* watch(
+  client: HttpClient,
+  query: string | SearchQuery | undefined,
+  options: AbortOptions = {}
+): ReturnType<DdmNode['listings']['watch']> extends AsyncIterable<infer E> ? AsyncGenerator<E> : never {
+  for await (const { data } of client.events(listings.watchListings, { query: wordsOf(query) }, options)) {
+    yield data as never
+  }
+}
+
+export type { Hex, PurchaseStatus }

@@ -1,0 +1,94 @@
+import Type from 'typebox'
+import { DdmError, type Hex } from '../../interface/index.ts'
+import { operation } from '../operation.ts'
+import type { Offered } from '../products.ts'
+import { Empty } from '../schemas/node.ts'
+import { ListingPath, ProductSchema, ProductWishSchema, PushedSchema } from '../schemas/product.ts'
+
+function shown({ sale, source, problem, ended }: Offered) {
+  const { listing, log } = sale
+  return {
+    listing,
+    ...(source === undefined ? {} : { source }),
+    head: log.head,
+    tail: log.tail,
+    finished: log.finished,
+    feeding: problem === undefined ? (ended ? ('ended' as const) : ('running' as const)) : ('failed' as const),
+    ...(problem === undefined ? {} : { problem })
+  }
+}
+
+export const listProducts = operation({
+  id: 'listProducts',
+  method: 'GET',
+  path: '/v1/products',
+  summary: 'what this node sells now',
+  command: 'listings list',
+  result: Type.Array(ProductSchema),
+  run: async ({ products }) => products.list().map(shown)
+})
+
+export const offerProduct = operation({
+  id: 'offerProduct',
+  method: 'POST',
+  path: '/v1/products',
+  summary: 'publishes a product and serves it, from a source that the node opens or with records that are pushed',
+  command: 'sell',
+  body: ProductWishSchema,
+  result: ProductSchema,
+  run: async ({ products }, { body }) => {
+    const offered = await products.offer(body.product, body.push)
+    const from = await offered.push?.from
+    return { ...shown(offered), ...(from === undefined ? {} : { from }) }
+  }
+})
+
+export const getProduct = operation({
+  id: 'getProduct',
+  method: 'GET',
+  path: '/v1/products/:id',
+  summary: 'one product that this node sells',
+  params: ListingPath,
+  result: ProductSchema,
+  run: async ({ products }, { params }) => shown(products.get(params.id))
+})
+
+export const pushRecords = operation({
+  id: 'pushRecords',
+  method: 'POST',
+  path: '/v1/products/:id/records',
+  summary: 'adds records to a pushed product; answered when they are durable',
+  params: ListingPath,
+  body: PushedSchema,
+  result: ProductSchema,
+  run: async ({ products }, { params, body }) => {
+    const offered = products.get(params.id)
+    const { push } = offered
+    if (push === undefined) throw new DdmError('usage', `product ${params.id} reads its source by itself`)
+    await push.push(
+      body.records.map(({ data, position }) => ({
+        bytes: Buffer.from(data, 'base64'),
+        ...(position === undefined ? {} : { position })
+      }))
+    )
+    if (body.failed !== undefined) push.end(new DdmError('badRecord', body.failed))
+    else if (body.end === true) {
+      push.end()
+      await offered.sale.fed
+    }
+    return shown(offered)
+  }
+})
+
+export const endProduct = operation({
+  id: 'endProduct',
+  method: 'DELETE',
+  path: '/v1/products/:id',
+  summary: 'takes a pushed product off sale; the listing stays',
+  params: ListingPath,
+  result: Empty,
+  run: async ({ products }, { params }) => {
+    await products.end(products.get(params.id).sale.listing.id as Hex)
+    return {}
+  }
+})

@@ -1,0 +1,162 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type AbortOptions, DdmError, type Hex, type ListingStatus, type Logger } from '../interface/index.ts'
+import {
+  type DdmNode,
+  type ProductDescription,
+  type Sale,
+  type SellOptions,
+  sellOptions,
+  writeFileAtomic
+} from '../node/index.ts'
+import { PushSource, type PushSourceInit } from './push-source.ts'
+
+/** Kinds of source that belong to the process that was started with them: nobody reads a daemon's stdin through it. */
+const LOCAL_SOURCE = /^(stdin$|exec:)/
+
+interface Push extends PushSourceInit {
+  invoicing?: SellOptions['invoicing'] | undefined
+  keepLog?: boolean | undefined
+}
+
+/** A product on sale by this node, as the API shows it. */
+export interface Offered {
+  readonly sale: Sale
+  readonly source: string | undefined
+  readonly push: PushSource | undefined
+  problem: string | undefined
+  ended: boolean
+}
+
+interface Kept {
+  product: ProductDescription
+  paused?: boolean
+}
+
+export interface ProductsInit {
+  node: DdmNode
+  logger: Logger
+}
+
+/**
+ * What the node sells because somebody told it so over the API. Products with a source that the node opens by itself are
+ * kept in `products.json` and are on sale again after a restart.
+ */
+export class Products {
+  readonly #node: DdmNode
+  readonly #logger: Logger
+  readonly #file: string
+  readonly #offered = new Map<Hex, Offered>()
+  readonly #kept = new Map<Hex, Kept>()
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor({ node, logger }: ProductsInit) {
+    this.#node = node
+    this.#logger = logger
+    this.#file = join(node.home, 'products.json')
+  }
+
+  list(): Offered[] {
+    return [...this.#offered.values()]
+  }
+
+  get(id: string): Offered {
+    const found = [...this.#offered.entries()].filter(([listing]) => listing.startsWith(id.toLowerCase()))
+    const [first] = found
+    if (first === undefined) throw new DdmError('notFound', `this node does not sell ${id}`)
+    if (found.length > 1) throw new DdmError('ambiguous', `"${id}" fits ${found.length} products; give more of the ID`)
+    return first[1]
+  }
+
+  /** Goes on selling what an earlier run sold; a product that fails is logged, the others go on. */
+  async reopen(options: AbortOptions = {}): Promise<void> {
+    const text = await readFile(this.#file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '{"products":[]}'
+      throw new DdmError('config', `cannot read ${this.#file}: ${error.code}`, { cause: error })
+    })
+    let kept: Kept[]
+    try {
+      kept = (JSON.parse(text) as { products: Kept[] }).products
+    } catch (cause) {
+      throw new DdmError('config', `${this.#file} is not JSON: ${(cause as Error).message}`, { cause })
+    }
+    for (const entry of kept) {
+      try {
+        if (entry.paused !== true) await this.offer(entry.product, undefined, options)
+      } catch (error) {
+        this.#logger.error('product is not on sale', { title: entry.product.title, error: String(error) })
+      }
+    }
+  }
+
+  async offer(product: ProductDescription, push?: Push, options: AbortOptions = {}): Promise<Offered> {
+    const { source } = product
+    if ((source === undefined) === (push === undefined)) {
+      throw new DdmError('usage', 'name the source of the product, or push its records: one of the two')
+    }
+    if (source !== undefined && LOCAL_SOURCE.test(source)) {
+      throw new DdmError('usage', `source "${source}" can be read by "ddm sell" only, not by the node on its own`)
+    }
+    const missing = (key: string): string => `the product has no "${key}"`
+    const pushed = push === undefined ? undefined : new PushSource(push)
+    const sold = sellOptions(pushed === undefined ? product : { ...product, source: 'telemetry' }, { missing })
+    const sale = await this.#node.sell({
+      ...sold,
+      ...(pushed === undefined ? {} : { source: pushed }),
+      ...(push?.invoicing === undefined ? {} : { invoicing: push.invoicing }),
+      ...(push?.keepLog === undefined ? {} : { keepLog: push.keepLog }),
+      ...options
+    })
+    const offered: Offered = { sale, source, push: pushed, problem: undefined, ended: false }
+    sale.fed.then(
+      () => {
+        offered.ended = true
+      },
+      (error: unknown) => {
+        offered.problem = error instanceof Error ? error.message : String(error)
+      }
+    )
+    const { id } = sale.listing
+    this.#offered.set(id, offered)
+    if (source !== undefined) await this.#keep(id, { product })
+    return offered
+  }
+
+  /** Pauses, goes on with, or retires a product; of listings that are not on sale here only the chain is told. */
+  async setStatus(id: Hex, status: ListingStatus, options: AbortOptions = {}): Promise<void> {
+    const offered = this.#offered.get(id)
+    const kept = this.#kept.get(id)
+    if (status === 'active') {
+      await this.#node.listings.setStatus(id, status, options)
+      if (offered === undefined && kept !== undefined) await this.offer(kept.product, undefined, options)
+      return
+    }
+    await this.#node.listings.setStatus(id, status, options)
+    await this.#withdraw(id)
+    if (status === 'retired') this.#kept.delete(id)
+    else if (kept !== undefined) this.#kept.set(id, { ...kept, paused: true })
+    await this.#write()
+  }
+
+  /** Takes a pushed product off sale: whoever pushed it is gone. */
+  async end(id: Hex): Promise<void> {
+    if (this.#offered.get(id)?.push !== undefined) await this.#withdraw(id)
+  }
+
+  async #withdraw(id: Hex): Promise<void> {
+    const offered = this.#offered.get(id)
+    this.#offered.delete(id)
+    await offered?.sale.stop()
+  }
+
+  async #keep(id: Hex, kept: Kept): Promise<void> {
+    this.#kept.set(id, kept)
+    await this.#write()
+  }
+
+  #write(): Promise<void> {
+    const text = `${JSON.stringify({ products: [...this.#kept.values()] }, null, 2)}\n`
+    this.#writing = this.#writing.catch(() => {}).then(() => writeFileAtomic(this.#file, text))
+    return this.#writing
+  }
+}

@@ -1,0 +1,64 @@
+import type { LocalNode } from '../node/index.ts'
+import { LISTING_SCHEMA } from '../node/index.ts'
+import { pageUrl } from './client/connect.ts'
+import { Products } from './products.ts'
+import { Purchases } from './purchases.ts'
+import type { ApiServer } from './server.ts'
+
+export interface ServeNodeInit {
+  node: LocalNode
+  version: string
+  /** Folder with the page's files; without it there is no page. */
+  page?: string | undefined
+  /** Goes on with what earlier runs sold and bought for the API. @default false */
+  reopen?: boolean
+}
+
+export interface ServedNode extends ApiServer {
+  /** Address of the page, with what opens it. */
+  readonly page: string
+}
+
+/**
+ * Serves the control API of a node at its setting `api`; undefined when that is `off`.
+ *
+ * @example
+ * ```ts
+ * const served = await serveNode({ node, version: '1.0.0' })
+ * console.log(served?.url)
+ * ```
+ */
+export async function serveNode({
+  node,
+  version,
+  page,
+  reopen = false
+}: ServeNodeInit): Promise<ServedNode | undefined> {
+  // Programs that only ask a running node do not load the server.
+  const { serveApi } = await import('./server.ts')
+  const { settings } = node
+  const { api: listen, apiHosts: hosts } = settings
+  if (listen === 'off') return undefined
+  const logger = node.logger
+  const [products, purchases] = [new Products({ node, logger }), new Purchases({ node, logger })]
+  const server = await serveApi({
+    host: {
+      node,
+      products,
+      purchases,
+      version,
+      listingSchema: LISTING_SCHEMA,
+      startedAt: Date.now(),
+      metrics: async () => ({ contentType: 'text/plain', text: '' })
+    },
+    listen,
+    hosts,
+    logger,
+    page
+  })
+  if (reopen) {
+    await products.reopen()
+    await purchases.reopen()
+  }
+  return { ...server, page: pageUrl(server.url, server.token) }
+}

@@ -1,0 +1,37 @@
+import { checkedSettings, type NodeConfig, readConfigFile, type SettingName } from './config.ts'
+import { writeFileAtomic } from './files.ts'
+import { createHome, type HomePaths } from './home.ts'
+import type { BudgetChange } from './types.ts'
+
+const SETTING: Readonly<Record<keyof BudgetChange, SettingName>> = {
+  perRecord: 'budgetPerRecord',
+  perSession: 'budgetPerSession',
+  perSeller: 'budgetPerSeller',
+  perHour: 'budgetPerHour',
+  perDay: 'budgetPerDay',
+  deposit: 'budgetDeposit',
+  sellers: 'budgetSellers'
+}
+
+/** Durable before it holds: a cap that was lowered stays lowered. */
+export async function changeBudget(
+  { paths, config }: { paths: Pick<HomePaths, 'config'>; config: NodeConfig },
+  change: BudgetChange
+): Promise<void> {
+  Object.assign(config, await writeBudget(paths.config, change))
+}
+
+async function writeBudget(path: string, change: BudgetChange): Promise<Partial<NodeConfig>> {
+  const named = Object.entries(change).filter(([, value]) => value !== undefined)
+  const settings = Object.fromEntries(named.map(([cap, value]) => [SETTING[cap as keyof BudgetChange], value]))
+  const checked = checkedSettings(settings)
+  const file = await readConfigFile(path)
+  await writeFileAtomic(path, `${JSON.stringify({ ...file, ...settings }, null, 2)}\n`)
+  return checked
+}
+
+/** The same for a home on which no node runs. */
+export async function changeBudgetOf(home: string, change: BudgetChange): Promise<void> {
+  const { config } = await createHome(home)
+  await writeBudget(config, change)
+}
