@@ -11,6 +11,7 @@ export interface ApiHost {
   readonly version: string
   /** JSON Schema of a listing document. */
   readonly listingSchema: object
+  readonly openApi: () => object
   /** Unix ms. */
   readonly startedAt: number
   /** Text of `/metrics`. */

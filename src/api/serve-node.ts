@@ -1,6 +1,7 @@
 import type { LocalNode } from '../node/index.ts'
 import { LISTING_SCHEMA } from '../node/index.ts'
 import { pageUrl } from './client/connect.ts'
+import { openApi } from './openapi.ts'
 import { Products } from './products.ts'
 import { Purchases } from './purchases.ts'
 import type { ApiServer } from './server.ts'
@@ -48,6 +49,7 @@ export async function serveNode({
       purchases,
       version,
       listingSchema: LISTING_SCHEMA,
+      openApi: () => openApi(version),
       startedAt: Date.now(),
       metrics: async () => ({ contentType: 'text/plain', text: '' })
     },

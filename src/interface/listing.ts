@@ -101,6 +101,8 @@ export interface SearchQuery {
   seller?: string
   /** Also listings that are only announced. @default false */
   announced?: boolean
+  /** `any`: paused and retired ones, too. @default 'active' */
+  status?: 'active' | 'any'
   /** @default 20, at most 200 */
   limit?: number
   offset?: number

@@ -22,7 +22,7 @@ export class Catalog {
     if (hit === undefined && (query.text ?? '').trim() !== '') return []
     const where = [
       { sql: query.announced === true ? `(${CONFIRMED} or ${ANNOUNCED})` : CONFIRMED, params: [] },
-      { sql: "coalesce(h.status, l.status) = 'active'", params: [] },
+      ...(query.status === 'any' ? [] : [{ sql: "coalesce(h.status, l.status) = 'active'", params: [] }]),
       ...conditions(query)
     ]
     const rows = await this.#index.all<ListingRow>(

@@ -31,7 +31,6 @@ export class RemotePurchase implements Purchase {
   readonly #client: HttpClient
   readonly #started: Promise<Bought>
   readonly #done = Promise.withResolvers<PurchaseOutcome>()
-  readonly #signal: AbortSignal | undefined
   #status: PurchaseStatus = NOT_YET
   #idle = true
   #taken = false
@@ -39,7 +38,6 @@ export class RemotePurchase implements Purchase {
   constructor(client: HttpClient, started: Promise<Bought>, signal?: AbortSignal) {
     this.#client = client
     this.#started = started
-    this.#signal = signal
     this.#done.promise.catch(() => {})
     started.catch((error: unknown) => this.#done.reject(error))
     signal?.addEventListener('abort', () => this.stop(), { once: true })

@@ -1,5 +1,4 @@
 import Type from 'typebox'
-import { openApi } from '../openapi.ts'
 import { operation, rawOperation } from '../operation.ts'
 import { Document } from '../schemas/listing.ts'
 import { HealthSchema, NodeSchema, PeerSchema } from '../schemas/node.ts'
@@ -69,5 +68,5 @@ export const getOpenApi = rawOperation({
   path: '/v1/openapi.json',
   summary: 'this API, described',
   raw: ['application/json'],
-  run: async ({ version }) => ({ contentType: 'application/json', body: JSON.stringify(openApi(version)) })
+  run: async ({ openApi }) => ({ contentType: 'application/json', body: JSON.stringify(openApi()) })
 })

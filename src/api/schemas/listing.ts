@@ -33,6 +33,7 @@ export const SearchQuerySchema = Type.Object({
   maxPrice: Type.Optional(Integer),
   seller: Type.Optional(Type.String({ maxLength: 100 })),
   announced: Type.Optional(Type.Boolean()),
+  status: Type.Optional(OneOf('active', 'any')),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })),
   offset: Type.Optional(Type.Integer({ minimum: 0 }))
 })
