@@ -18,17 +18,7 @@ export interface BootstrapNode {
   stop: () => Promise<void>
 }
 
-/**
- * Starts a bootstrap node.
- *
- * @example
- * ```ts
- * const node = await createBootstrap({ home: '/var/lib/ddm', network: 'network.json' })
- * node.addresses() // what goes into the profile's `bootstrap`
- * ```
- *
- * @throws DdmError `homeBusy`, `keyLocked`, `config`, `networkMismatch`, `unreachable`, `portInUse`
- */
+/** See `create.ts`. */
 export async function createBootstrap(init: NodeInit, options: AbortOptions = {}): Promise<BootstrapNode> {
   const closers = new Closers()
   try {

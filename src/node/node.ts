@@ -26,19 +26,7 @@ import type { LocalNode, NodeInit } from './types.ts'
 const DEV_NATIVE = 10n ** 18n
 const DEV_TOKENS = '1000'
 
-/**
- * Starts a node: keys, ledger, peer-to-peer network, chain, registry, both roles of SDPP.
- *
- * @example
- * ```ts
- * const node = await createNode({ home: '.ddm/bot', network: 'network.json', insecureDevKeys: true })
- * const [listing] = await node.listings.search('weather')
- * for await (const record of node.buy(listing, { records: 10, max: '0.01' })) console.log(record.json())
- * await node.stop()
- * ```
- *
- * @throws DdmError `homeBusy`, `keyLocked`, `config`, `networkMismatch`, `unreachable`, `portInUse`
- */
+/** See `create.ts`. */
 export async function createNode(init: NodeInit, options: AbortOptions = {}): Promise<LocalNode> {
   const closers = new Closers()
   try {
