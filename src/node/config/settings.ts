@@ -190,7 +190,7 @@ export function describeSettings(): string {
   const rows = SETTING_NAMES.map((name) => {
     const { default: fallback, description } = SETTINGS[name]
     const shown = fallback === undefined ? '' : `\`${JSON.stringify(fallback)}\``
-    return `| \`${name}\` | \`${flagOf(name)}\` | \`${variableOf(name)}\` | ${shown} | ${description} |`
+    return `| \`${name}\` | \`${variableOf(name)}\` | ${shown} | ${description} |`
   })
-  return ['| config.json | flag | variable | default | meaning |', '|---|---|---|---|---|', ...rows].join('\n')
+  return ['| setting | variable | default | meaning |', '|---|---|---|---|', ...rows].join('\n')
 }
