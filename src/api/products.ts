@@ -11,6 +11,9 @@ import {
 } from '../node/index.ts'
 import { PushSource, type PushSourceInit } from './push-source.ts'
 
+/** After this time without a word, whoever pushed a product is gone. */
+const SILENT_MS = 60_000
+
 /** Kinds of source that belong to the process that was started with them: nobody reads a daemon's stdin through it. */
 const LOCAL_SOURCE = /^(stdin$|exec:)/
 
@@ -26,9 +29,12 @@ export interface Offered {
   readonly push: PushSource | undefined
   problem: string | undefined
   ended: boolean
+  /** Monotonic ms of the last push. */
+  heardAt: number
 }
 
 interface Kept {
+  listing: Hex
   product: ProductDescription
   paused?: boolean
 }
@@ -82,6 +88,7 @@ export class Products {
     }
     for (const entry of kept) {
       try {
+        this.#kept.set(entry.listing, entry)
         if (entry.paused !== true) await this.offer(entry.product, undefined, options)
       } catch (error) {
         this.#logger.error('product is not on sale', { title: entry.product.title, error: String(error) })
@@ -107,7 +114,14 @@ export class Products {
       ...(push?.keepLog === undefined ? {} : { keepLog: push.keepLog }),
       ...options
     })
-    const offered: Offered = { sale, source, push: pushed, problem: undefined, ended: false }
+    const offered: Offered = {
+      sale,
+      source,
+      push: pushed,
+      problem: undefined,
+      ended: false,
+      heardAt: performance.now()
+    }
     sale.fed.then(
       () => {
         offered.ended = true
@@ -118,7 +132,7 @@ export class Products {
     )
     const { id } = sale.listing
     this.#offered.set(id, offered)
-    if (source !== undefined) await this.#keep(id, { product })
+    if (source !== undefined) await this.#keep(id, { listing: id, product })
     return offered
   }
 
@@ -136,6 +150,18 @@ export class Products {
     if (status === 'retired') this.#kept.delete(id)
     else if (kept !== undefined) this.#kept.set(id, { ...kept, paused: true })
     await this.#write()
+  }
+
+  /** Takes products off sale whose pushers are gone; returns what ends the looking. */
+  watch(): () => void {
+    const timer = setInterval(() => {
+      for (const [id, { push, heardAt }] of this.#offered) {
+        if (push === undefined || performance.now() - heardAt < SILENT_MS) continue
+        this.#logger.warn('nobody pushes this product any more: off sale', { listing: id })
+        void this.end(id).catch((error: unknown) => this.#logger.error('off sale failed', { error: String(error) }))
+      }
+    }, SILENT_MS / 4)
+    return () => clearInterval(timer)
   }
 
   /** Takes a pushed product off sale: whoever pushed it is gone. */

@@ -173,11 +173,16 @@ export class Purchases {
   #add(named: Omit<Bought, 'status'>, running: Purchase): Entry {
     const entry: Entry = { ...named, status: running.status, running, recent: [], viewers: new Set(), taken: false }
     this.#entries.set(named.purchase, entry)
-    running.done.then(
-      (outcome) => this.#end(entry, { outcome }),
-      (error: unknown) => this.#end(entry, { problem: problemOf(error) })
-    )
+    if (named.keep === 'caller') void this.#finish(entry, running)
     return entry
+  }
+
+  async #finish(entry: Entry, running: Purchase): Promise<void> {
+    try {
+      this.#end(entry, { outcome: await running.done })
+    } catch (error) {
+      this.#end(entry, { problem: problemOf(error) })
+    }
   }
 
   #end(entry: Entry, how: { outcome: PurchaseOutcome } | { problem: Problem }): void {
@@ -209,10 +214,12 @@ export class Purchases {
     }
     try {
       await pour(running, watched)
+      await sink.close()
+      // Over is what the file has, too.
+      await this.#finish(entry, running)
     } catch (error) {
       running.stop()
-      entry.problem ??= problemOf(error)
-    } finally {
+      this.#end(entry, { problem: problemOf(error) })
       await sink.close().catch(() => {})
     }
   }

@@ -62,5 +62,10 @@ export async function serveNode({
     await products.reopen()
     await purchases.reopen()
   }
-  return { ...server, page: pageUrl(server.url, server.token) }
+  const unwatch = products.watch()
+  const stop = async (): Promise<void> => {
+    unwatch()
+    await server.stop()
+  }
+  return { ...server, stop, page: pageUrl(server.url, server.token) }
 }

@@ -96,8 +96,8 @@ const START_TIMEOUT_MS = 20_000
  */
 export async function withNode<T>(context: Context, needs: NodeNeeds, use: (node: DdmNode) => Promise<T>): Promise<T> {
   const running = await runningNode(context)
-  if (running !== undefined) return use(running.node)
-  const { node, stop } = await startNode(context, needs)
+  const { node, stop } =
+    running === undefined ? await startNode(context, needs) : { ...running, stop: () => running.node.stop() }
   try {
     return await use(node)
   } finally {

@@ -409,7 +409,8 @@ export interface ChannelChain {
 export interface Budget {
   /** Throws `budget` with both numbers when the caps do not allow it; reserves the amount durably otherwise. */
   reserve: (
-    request: { seller: string; session: string; amount: bigint; unitPrice?: bigint },
+    /** `first`: what must fit into the caps besides, without being spent: the first record of an order. */
+    request: { seller: string; session: string; amount: bigint; unitPrice?: bigint; first?: bigint },
     options?: AbortOptions
   ) => Promise<void>
   /** Kill switch, asked right before each signature: throws `budget` while the wallet is frozen. */

@@ -38,8 +38,8 @@ const SETTING: Readonly<Record<keyof BudgetLimits, string>> = {
 
 /**
  * Stands in front of every payer: what is not within the caps is refused before a signature is made, and what is within
- * is recorded durably first. A bot cannot overspend by a bug in the bot. An amount of 0 only asks whether anything may be
- * spent on these terms at all.
+ * is recorded durably first. A bot cannot overspend by a bug in the bot.  An amount of 0 only asks whether anything may be
+ * spent on these terms.
  *
  * @example
  * ```ts
@@ -67,7 +67,7 @@ export function createBudget(init: BudgetInit): Budget {
   }
 
   async function reserve(request: Parameters<Budget['reserve']>[0], options?: AbortOptions): Promise<void> {
-    const { seller, session, amount, unitPrice } = request
+    const { seller, session, amount, unitPrice, first = 0n } = request
     permit()
     const sellers = allow()
     const limits = init.limits()
@@ -93,8 +93,10 @@ export function createBudget(init: BudgetInit): Budget {
     for (const [cap, what, filter] of caps) {
       const limit = limits[cap]
       if (limit === undefined) continue
+      // Who may not pay for one record orders none: the seller would be left with what it sent first.
+      const least = amount > first ? amount : first
       const spent = await spending.sum(filter, options)
-      if (spent + amount > limit) throw exceeded(cap, what, spent + amount, limit)
+      if (spent + least > limit) throw exceeded(cap, what, spent + least, limit)
     }
     if (amount > 0n) await spending.add({ seller, session, at, amount }, options)
   }

@@ -1,5 +1,5 @@
 import { createParser } from 'eventsource-parser'
-import type { StaticDecode, StaticEncode, TSchema } from 'typebox'
+import type { StaticDecode, TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { type AbortOptions, DdmError } from '../../interface/index.ts'
 import type { EventOperation, Operation } from '../operation.ts'
@@ -35,7 +35,7 @@ export class HttpClient {
   >(operation: Operation<P, Q, B, R>, input: CallInput<P, Q, B>, options: AbortOptions = {}): Promise<StaticDecode<R>> {
     const { params, query, body } = input as { params?: unknown; query?: unknown; body?: unknown }
     const response = await this.#fetch(operation.method, this.#target(operation, params, query), {
-      ...(operation.body === undefined ? {} : { body: JSON.stringify(Value.Encode(operation.body, body)) }),
+      ...(operation.body === undefined ? {} : { body: JSON.stringify(encode(operation.body, body)) }),
       ...options
     })
     return Value.Decode(operation.result, await response.json()) as StaticDecode<R>
@@ -72,13 +72,10 @@ export class HttpClient {
     params: unknown,
     query: unknown
   ): URL {
-    const parts = (operation.params === undefined ? {} : Value.Encode(operation.params, params)) as Record<
-      string,
-      string
-    >
+    const parts = (operation.params === undefined ? {} : encode(operation.params, params)) as Record<string, string>
     const path = operation.path.replace(/:([a-z]+)/g, (_, name: string) => encodeURIComponent(parts[name] ?? ''))
     const target = new URL(path, this.url)
-    const asked = (operation.query === undefined ? {} : Value.Encode(operation.query, query ?? {})) as object
+    const asked = (operation.query === undefined ? {} : encode(operation.query, query ?? {})) as object
     for (const [name, value] of Object.entries(asked)) {
       if (value !== undefined) target.searchParams.set(name, String(value))
     }
@@ -106,7 +103,26 @@ export class HttpClient {
   }
 }
 
-export type { StaticEncode }
+/** What cannot be said is the caller's mistake: it is told here, before the node is asked. */
+function encode(schema: TSchema, value: unknown): unknown {
+  try {
+    return Value.Encode(schema, value)
+  } catch (error) {
+    const { errors = [] } =
+      (error as { cause?: { errors?: Array<{ instancePath: string; message: string }> } }).cause ?? {}
+    const [first] = errors
+    if (first === undefined) throw error
+    const { instancePath, message } = first
+    const at = instancePath.slice(1).replaceAll('/', '.')
+    const given = instancePath
+      .split('/')
+      .slice(1)
+      .reduce<unknown>((part, key) => (part as Record<string, unknown> | undefined)?.[key], value)
+    throw new DdmError('usage', `${at === '' ? 'what is asked' : `${at} ${String(given)}`}: ${message}`, {
+      cause: error
+    })
+  }
+}
 
 function lost(url: string, error: unknown, { signal }: AbortOptions): DdmError {
   if (signal?.aborted === true) {

@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import type { StaticDecode } from 'typebox'
-import type { AbortOptions, Hex, Listing, SearchQuery, SessionRecord } from '../../interface/index.ts'
+import type { AbortOptions, Listing, SearchQuery, SessionRecord } from '../../interface/index.ts'
 import {
   type BuyOptions,
   type DdmNode,
   type Purchase,
-  type PurchaseStatus,
+  type Sale,
   type SellOptions,
   verifyReceipt
 } from '../../node/index.ts'
@@ -22,10 +22,12 @@ import { sellThrough } from './remote-sale.ts'
 
 type NodeFacts = StaticDecode<typeof NodeSchema>
 
-/** A node that another process runs, as if it ran here. `stop` leaves it running. */
+/** A node that another process runs, as if it ran here. `stop` leaves it running, and ends what was sold and bought from here. */
 export function remoteNode(client: HttpClient, facts: NodeFacts): DdmNode {
   const { peerId, home, account, profile, addresses } = facts
   const nothing = {}
+  /** What is sold by records from here: it ends with this process. */
+  const sales = new Set<Sale>()
 
   const start = (target: { listing?: string; resume?: string }, { signal, ...options }: BuyOptions): Purchase => {
     const started = client.call(purchases.startPurchase, {
@@ -62,7 +64,11 @@ export function remoteNode(client: HttpClient, facts: NodeFacts): DdmNode {
         { ...(signal === undefined ? {} : { signal }) }
       ) as ReturnType<DdmNode['quote']>,
     buy: (listing, options = {}) => start({ listing: typeof listing === 'string' ? listing : listing.id }, options),
-    sell: (options: SellOptions) => sellThrough(client, options),
+    sell: async (options: SellOptions) => {
+      const sale = await sellThrough(client, options)
+      sales.add(sale)
+      return sale
+    },
     sessions: {
       selling: async (options) => (await client.call(sessions.listSelling, nothing, options)) as never,
       list: (options) => client.call(sessions.listSessions, nothing, options),
@@ -106,7 +112,9 @@ export function remoteNode(client: HttpClient, facts: NodeFacts): DdmNode {
         await client.call(money.setBudget, { body: change })
       }
     },
-    stop: async () => {}
+    stop: async () => {
+      await Promise.allSettled([...sales].map((sale) => sale.stop()))
+    }
   }
 }
 
@@ -127,5 +135,3 @@ async function* watch(
     yield data as never
   }
 }
-
-export type { Hex, PurchaseStatus }

@@ -9,6 +9,9 @@ const MAX_BATCH = 1_000
 const MAX_BATCH_BYTES = 1024 * 1024
 const BATCH_MS = 10
 
+/** How often a quiet source says that it is still there. */
+const ALIVE_MS = 15_000
+
 /** Sells through a node of another process: the source is read here, its records are stored and served there. */
 export async function sellThrough(client: HttpClient, options: SellOptions): Promise<Sale> {
   const { source, signal } = options
@@ -33,6 +36,11 @@ export async function sellThrough(client: HttpClient, options: SellOptions): Pro
   const stopped = new AbortController()
   const stop = signal === undefined ? stopped.signal : AbortSignal.any([stopped.signal, signal])
   const log = { head: offered.head, tail: offered.tail, finished: offered.finished }
+  // A node that hears nothing for a minute takes the product off sale: whoever pushed it may be gone.
+  const alive = setInterval(() => {
+    void client.call(operations.pushRecords, { params: { id }, body: { records: [] } }).catch(() => {})
+  }, ALIVE_MS)
+  stop.addEventListener('abort', () => clearInterval(alive), { once: true })
   const fed = offered.finished
     ? Promise.resolve()
     : push(client, id, options, { log, from: offered.from, signal: stop })

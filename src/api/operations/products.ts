@@ -65,6 +65,7 @@ export const pushRecords = operation({
     const offered = products.get(params.id)
     const { push } = offered
     if (push === undefined) throw new DdmError('usage', `product ${params.id} reads its source by itself`)
+    offered.heardAt = performance.now()
     await push.push(
       body.records.map(({ data, position }) => ({
         bytes: Buffer.from(data, 'base64'),

@@ -144,7 +144,12 @@ class EvmPayer implements Payer {
     const { seller, terms, binding } = request
     const unitPrice = unitPriceOf(terms)
     // Nothing is spent yet, but also a deposit is a signature: not for a seller or a price that the budget forbids.
-    const permission = { seller, session: '', amount: 0n, ...(unitPrice === undefined ? {} : { unitPrice }) }
+    const permission = {
+      seller,
+      session: '',
+      amount: 0n,
+      ...(unitPrice === undefined ? {} : { unitPrice, first: unitPrice })
+    }
     // An order at a maximum of 0 spends nothing: samples need no budget.
     if (request.maximum > 0n) {
       await budget.reserve(permission, options)

@@ -75,7 +75,7 @@ export class IotaPayer implements Payer {
   async open({ terms, binding, seller, maximum }: PayerRequest, options?: AbortOptions): Promise<PayerSession> {
     const { account, client, budget } = this.#init
     const unitPrice = priceOfOneRecord(terms.price, 1n)
-    await budget.reserve({ seller, session: '', amount: 0n, unitPrice }, options)
+    await budget.reserve({ seller, session: '', amount: 0n, unitPrice, first: unitPrice }, options)
     budget.permit()
     const order = {
       rail: this.rail,
