@@ -97,27 +97,32 @@ export class Purchases {
     options: BuyOptions,
     abort: AbortOptions = {}
   ): Promise<Bought> {
-    const id = randomUUID()
+    const purchase = randomUUID()
+    const kept = keep === 'node' ? await this.#open(purchase) : undefined
+    // Known before the first record: after a crash the file is cut back to where the session stands.
+    const mark = await kept?.sink.mark?.()
+    const wish = { ...options, ...(mark === undefined ? {} : { mark }) }
     const running =
       'session' in target
-        ? await this.#node.sessions.resume(target.session, options)
-        : this.#node.buy(target.listing, options)
+        ? await this.#node.sessions.resume(target.session, wish)
+        : this.#node.buy(target.listing, wish)
     running.done.catch(() => {})
     const named = 'listing' in target ? { listing: target.listing.id, title: target.listing.document.title } : undefined
-    const entry = this.#add({ purchase: id, keep, startedAt: Date.now(), ...named }, running)
-    if (keep === 'node') {
-      try {
-        await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-        entry.file = join(this.#folder, `${id}.jsonl`)
-        await this.#note(entry)
-        void this.#keep(entry, await fileSink(entry.file), running)
-      } catch (error) {
-        running.stop()
-        throw error
-      }
+    const entry = this.#add({ purchase, keep, startedAt: Date.now(), ...named }, running)
+    if (kept !== undefined) {
+      entry.file = kept.file
+      await this.#note(entry)
+      void this.#keep(entry, kept.sink, running)
     }
     abort.signal?.throwIfAborted()
     return shown(entry)
+  }
+
+  /** Opened before anything is paid: a file that cannot be written is known by then. */
+  async #open(purchase: string): Promise<{ file: string; sink: DataSink }> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+    const file = join(this.#folder, `${purchase}.jsonl`)
+    return { file, sink: await fileSink(file) }
   }
 
   /** The purchase itself, for the one caller that takes its records. */
