@@ -1,4 +1,4 @@
-import { join, relative, resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { Option } from 'commander'
 import { EXIT_CODES } from '../../interface/index.ts'
 import { type Context, loadNode, type Register } from '../context.ts'
@@ -43,7 +43,8 @@ async function run(context: Context, { once, rail }: { once?: boolean; rail: Dem
     const summary = await market.run()
     output.result(summary, ...describe(summary))
     if (once !== true && output.live) {
-      for (const line of nextCommands(folder)) output.note(line)
+      const page = await Promise.race([market.open(), market.failed])
+      for (const line of nextCommands(folder, page)) output.note(line)
       await Promise.race([stopped(signal), market.failed])
     }
     return exitCode(summary)
@@ -72,13 +73,12 @@ function describe(summary: MarketSummary): string[] {
   ]
 }
 
-function nextCommands({ root, profile }: DemoFolder): string[] {
-  const here = (path: string): string => relative('.', path) || '.'
-  const ddm = (rest: string): string =>
-    `  npm run --silent ddm -- ${rest} --home ${here(join(root, 'me'))} --network ${here(profile)} --insecure-dev-keys`
+function nextCommands({ home }: DemoFolder, page: string | undefined): string[] {
+  const ddm = (rest: string): string => `  npm run --silent ddm -- ${rest} --home ${relative('.', home('me')) || '.'}`
   return [
     '',
-    'The market is open. In another terminal:',
+    ...(page === undefined ? ['The market is open.'] : [`The market is open, and this is your node in it: ${page}`]),
+    'The same in another terminal:',
     ddm('search weather'),
     ddm('buy LISTING --records 5 --max 0.01'),
     ddm('receipts list'),

@@ -52,6 +52,7 @@ export async function clearFolder({ root, records, receipts }: DemoFolder): Prom
     'bootstrap',
     'seller',
     'buyer',
+    'me',
     'records',
     'receipts',
     'network.json',

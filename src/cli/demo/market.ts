@@ -88,6 +88,14 @@ export class Market {
     return this.#summary(arrived, verified, performance.now() - startedAt)
   }
 
+  /** A node for whoever started the market; resolves with the address of its page. */
+  async open(): Promise<string | undefined> {
+    const { signal } = this.#context
+    const me = this.#start('me', ['start', ...this.#peer('me')])
+    const { page } = await me.event('ready', signal)
+    return typeof page === 'string' ? page : undefined
+  }
+
   /** Where people look at a transaction: a page of the ledger, if it has one. */
   #linkTo(transaction: string): string {
     const base = this.#explorer
