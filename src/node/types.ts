@@ -1,3 +1,4 @@
+import type { OnInvalid } from '../data/index.ts'
 import type { VerifiedBundle, VerifiedTransfer } from '../evidence/index.ts'
 import type {
   AbortOptions,
@@ -5,6 +6,7 @@ import type {
   ChannelStanding,
   ClaimResult,
   DataSource,
+  DdmError,
   Hex,
   Listing,
   ListingDocument,
@@ -180,6 +182,25 @@ export interface SellOptions extends AbortOptions, AccessRules {
   /** How many records, from the first on, cost nothing: the same ones for everybody. @default 0 */
   free?: number
   source: DataSource
+  /** Keeps only these fields of each record; nested ones by dots: `['time', 'wind.speed']`. @default all */
+  select?: string[]
+  /** Sells the first of every so many records. @default 1 */
+  every?: number
+  /** Sells the first record of each so many milliseconds: by the record's time, or as they come where it has none. */
+  interval?: number
+  /** Field with the time of a record, RFC 3339 or Unix ms. @default the schema's first one of format `date-time` */
+  time?: string
+  /**
+   * What to do with a record that has not what `select` or `interval` need, breaks the JSON Schema of the document, or is
+   * too large for it: end the sale's source with `badRecord`, or leave it out and count it.
+   *
+   * @default 'stop'
+   */
+  onInvalid?: OnInvalid
+  /** Called for each record that was left out, with how many were so far. */
+  onDrop?: (dropped: number, error: DdmError) => void
+  /** Checks every record against the document's JSON Schema before it is sold. @default true */
+  checkSchema?: boolean
   /** Distinguishes listings of one account; the same key publishes a new version. @default the title */
   key?: string
   /** Further parts of the listing document. */
@@ -204,6 +225,8 @@ export interface Sale {
   /** Resolves when a finite source has been read whole; rejects when the source failed. */
   readonly fed: Promise<void>
   readonly log: { readonly head: bigint; readonly tail: bigint; readonly finished: boolean }
+  /** Records left out as `onInvalid` says. */
+  readonly dropped: number
   /** Takes the product off sale here; with `retire` also on the chain. */
   stop: (options?: AbortOptions & { retire?: boolean }) => Promise<void>
 }
