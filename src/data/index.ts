@@ -10,7 +10,7 @@ export { type JsonLinesOptions, jsonLines, jsonLinesFile } from './sources/json-
 export { parseSource, type SourceOptions } from './sources/parse-source.ts'
 export type { OnError, ProblemOptions } from './sources/problems.ts'
 export { TELEMETRY_SCHEMA, type TelemetryOptions, type TelemetryRecord, telemetry } from './sources/telemetry.ts'
-export { parsePath, timeOfRecord } from './transforms/fields.ts'
+export { type FieldPath, parsePath, timeOfRecord } from './transforms/fields.ts'
 export { InvalidRecords, ON_INVALID, type OnInvalid } from './transforms/invalid.ts'
 export { judgedBy } from './transforms/judged.ts'
 export { limitBytes } from './transforms/limit.ts'

@@ -15,6 +15,7 @@ export {
   fileSink,
   jsonLinesSink,
   type OnError,
+  type OnInvalid,
   parseSource,
   resumeFileSink,
   type SourceOptions,
@@ -47,6 +48,8 @@ export { createBootstrap, createNode } from './create.ts'
 export { type OnLedger, openOnLedger } from './on-ledger.ts'
 export { pour } from './pour.ts'
 export { locateSource, PRODUCT_KEYS, type ProductDescription, sellOptions } from './product.ts'
+export type { PurchaseEvent } from './purchase-events.ts'
+export type { PurchaseQuality } from './quality.ts'
 export { verifyReceipt } from './receipts.ts'
 export { shareSources } from './shared-sources.ts'
 export { transactionName } from './transaction-name.ts'

@@ -26,6 +26,8 @@ import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } fr
 import type { AccessRules } from './access.ts'
 import type { NodeConfig } from './config.ts'
 import type { SessionExposure } from './exposure.ts'
+import type { PurchaseEvent } from './purchase-events.ts'
+import type { PurchaseQuality } from './quality.ts'
 import type { WalletStatus } from './wallet.ts'
 import type { NarrowWindow } from './window-check.ts'
 
@@ -97,12 +99,21 @@ export interface BuyOptions extends AbortOptions {
   /** The sink's mark before the first record: from where `commit` goes on after a crash that comes before the first. */
   mark?: string
   /**
-   * Checks every record against the JSON Schema of the listing before it is paid for; the first one that breaks it ends
-   * the purchase with `schema`, and its proof is kept for `receipts.export`.
+   * Checks every record against the JSON Schema of the listing; `onInvalid` says what is done with one that breaks it.
    *
    * @default true
    */
   checkSchema?: boolean
+  /**
+   * `stop`: nothing from the first record on that breaks the schema is paid for, the purchase ends with `schema`, and the
+   * proof is kept for `receipts.export`. `drop`: such a record is paid for like any other, counted in `quality.invalid`,
+   * and not handed out.
+   *
+   * @default 'stop'
+   */
+  onInvalid?: OnInvalid
+  /** Called for what happens meanwhile; must not take long. */
+  onEvent?: (event: PurchaseEvent) => void
   /** Asks the seller to pay back what the channel still holds when the session ends. @default false */
   refund?: boolean
   /** Answer each invoice, or only the newest while a payment is being stored. @default 'newest' */
@@ -124,6 +135,7 @@ export interface PurchaseOutcome {
   reason: string
   /** Streams that were lost and replaced. */
   resumes: number
+  quality: PurchaseQuality
   /** Milliseconds from the call to the first record, and to the receipt. */
   firstRecordMs: number | undefined
   totalMs: number
@@ -140,6 +152,7 @@ export interface PurchaseStatus extends BuyerSessionStatus {
   narrow?: NarrowWindow
   /** Records per second since the first one. */
   rate: number
+  quality: PurchaseQuality
 }
 
 /**
@@ -332,7 +345,10 @@ export interface DdmNode {
     /** What this side of a session may lose now; reads the chain where there is a channel. */
     exposure: (record: SessionRecord, options?: AbortOptions) => Promise<SessionExposure>
     /** Goes on with a purchase that was cut, also by an earlier run; records that were committed do not come again. */
-    resume: (id: string, options?: Pick<BuyOptions, 'signal' | 'resumeFor' | 'answering'>) => Promise<Purchase>
+    resume: (
+      id: string,
+      options?: Pick<BuyOptions, 'signal' | 'resumeFor' | 'answering' | 'onInvalid' | 'onEvent'>
+    ) => Promise<Purchase>
   }
   /** Deposits, of both roles. Channels go by ID or a unique beginning of it; amounts in atomic units. */
   readonly channels: {

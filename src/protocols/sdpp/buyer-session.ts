@@ -429,7 +429,8 @@ export class BuyerSession {
     const skip = Number(this.#already > received.n ? this.#already - received.n : 0n)
     if (skip >= good) this.#step({ type: 'handled', n: progress.n, bytes: bytes.length, idle: false })
     else {
-      const records = new RecordBatch(first, bytes, ends.subarray(0, good), skip)
+      const at = this.#components.clock.wallTime()
+      const records = new RecordBatch(first, bytes, ends.subarray(0, good), skip, at)
       this.#queue.push({ records, n: progress.n, bytes: bytes.length })
     }
   }
@@ -554,6 +555,7 @@ export class BuyerSession {
         this.#payments++
         faultPoint('payment.sent')
         this.#step({ type: 'paid', sessionPaid })
+        this.#request.onPaid?.()
       })
       .catch((error: unknown) => this.#fail(error))
     this.#paying = Promise.all([this.#paying, payment]).then(() => {})

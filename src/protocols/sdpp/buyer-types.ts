@@ -63,6 +63,8 @@ export interface BuyRequest {
   maxPrice?: { amount: bigint; count: bigint }
   /** @default 'newest' */
   answering?: Answering
+  /** Called when a payment has left. */
+  onPaid?: () => void
 }
 
 /** What a buyer's node shows of a session. Amounts in atomic units. */
