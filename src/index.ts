@@ -29,10 +29,16 @@ export { DdmError, EXIT_CODES, formatUnits, parseUnits } from './interface/index
 export type {
   BuyOptions,
   DdmNode,
+  FollowEvent,
+  Following,
+  FollowOptions,
+  FollowOutcome,
   NodeInit,
   Purchase,
   PurchasedRecord,
+  PurchaseEvent,
   PurchaseOutcome,
+  PurchaseQuality,
   PurchaseStatus,
   Sale,
   SellOptions

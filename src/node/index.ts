@@ -31,6 +31,7 @@ export { changeBudgetOf } from './change-budget.ts'
 export { describeSettings, flagOf, type NodeConfig, SETTINGS, type SettingName } from './config.ts'
 export type { SessionExposure } from './exposure.ts'
 export { writeFileAtomic } from './files.ts'
+export type * from './follow-types.ts'
 export {
   createHome,
   type HomeLock,

@@ -25,6 +25,10 @@ class BoughtRecord implements PurchasedRecord {
     return this.#batch.bytesOf(this.#index)
   }
 
+  get receivedAt(): number {
+    return this.#batch.receivedAt
+  }
+
   text(): string {
     return decoder.decode(this.bytes)
   }
@@ -46,6 +50,7 @@ const NOTHING = {
   handled: 0n,
   due: 0n,
   paid: 0n,
+  signed: 0n,
   credited: 0n,
   pending: 0n,
   risk: 0n,

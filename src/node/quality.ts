@@ -121,7 +121,10 @@ class DelayHistogram {
   #at(share: number): number {
     const wanted = Math.ceil(share * this.#total)
     let seen = 0
-    const bucket = this.#counts.findIndex((count) => (seen += count) >= wanted)
+    const bucket = this.#counts.findIndex((count) => {
+      seen += count
+      return seen >= wanted
+    })
     return bucket <= 0 ? 0 : Math.round(Math.exp((bucket - 0.5) * GROWTH))
   }
 }

@@ -26,6 +26,7 @@ import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } fr
 import type { AccessRules } from './access.ts'
 import type { NodeConfig } from './config.ts'
 import type { SessionExposure } from './exposure.ts'
+import type { Following, FollowOptions } from './follow-types.ts'
 import type { PurchaseEvent } from './purchase-events.ts'
 import type { PurchaseQuality } from './quality.ts'
 import type { WalletStatus } from './wallet.ts'
@@ -61,6 +62,8 @@ export interface Quote {
 export interface PurchasedRecord {
   offset: bigint
   bytes: Uint8Array
+  /** Unix ms at which it arrived. */
+  receivedAt: number
   text: () => string
   json: <T = unknown>() => T
 }
@@ -332,6 +335,8 @@ export interface DdmNode {
   /** How a purchase would be paid, and what paying costs; orders nothing. */
   quote: (listing: string | Listing, options?: Pick<BuyOptions, 'rail' | 'k' | 'signal'>) => Promise<Quote>
   buy: (listing: string | Listing, options?: BuyOptions) => Purchase
+  /** Buys one product from several sellers, one at a time, within one budget; see `Following`. */
+  follow: (listings: ReadonlyArray<string | Listing>, options: FollowOptions) => Following
   /** Publishes a listing and serves it until stopped. */
   sell: (options: SellOptions) => Promise<Sale>
   readonly sessions: {

@@ -178,7 +178,7 @@ export class BuyerSession {
   }
 
   get status(): BuyerSessionStatus {
-    const { phase, received, handled, due, paid, credited } = this.#state
+    const { phase, received, handled, due, asked, paid, credited } = this.#state
     const risk = paid > due ? paid - due : 0n
     const pending = paid > credited ? paid - credited : 0n
     return {
@@ -188,6 +188,7 @@ export class BuyerSession {
       handled,
       due,
       paid,
+      signed: asked,
       credited,
       pending,
       risk,
