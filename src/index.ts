@@ -33,6 +33,7 @@ export type {
   Following,
   FollowOptions,
   FollowOutcome,
+  LocalNode,
   NodeInit,
   Purchase,
   PurchasedRecord,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { createNode, type DdmNode, type FollowEvent, type Purchase, type PurchaseEvent } from '../../src/index.ts'
+import { createNode, type FollowEvent, type LocalNode, type Purchase, type PurchaseEvent } from '../../src/index.ts'
 import { type Network, startNetwork } from './cli-process.ts'
 
 /** A bot and sellers of one product, each a process of its own: one is killed, one sends what breaks its schema. */
@@ -14,7 +14,7 @@ const PEER = fileURLToPath(new URL('./wind-peer.ts', import.meta.url))
 const PRICE = 100n
 
 let network: Network
-let node: DdmNode
+let node: LocalNode
 const sellers = new Map<string, ChildProcess>()
 const listings = new Map<string, string>()
 
@@ -173,7 +173,6 @@ test('a seller that is killed, and one that breaks its schema, are left: every r
   assert.ok(paid <= 100_000n)
   const sorted = times.toSorted((a, b) => a - b)
   const lost = sorted.slice(1).filter((time, i) => time - (sorted[i] as number) > 50)
-  if (lost.length) console.log(lost, times, JSON.stringify(events.filter((e) => ['joined','left','resumed'].includes(e.type)), (_, v) => typeof v === 'bigint' ? String(v) : v))
   assert.deepEqual(lost, [], 'the next seller starts before the last record of the one before')
 })
 

@@ -32,7 +32,7 @@ export async function sellThrough(client: HttpClient, options: SellOptions): Pro
   const { id } = offered.listing
   const stopped = new AbortController()
   const stop = signal === undefined ? stopped.signal : AbortSignal.any([stopped.signal, signal])
-  const log = { head: offered.head, tail: offered.tail, finished: offered.finished }
+  const log = { head: offered.head, tail: offered.tail, finished: offered.finished, dropped: offered.dropped }
   const fed = offered.finished
     ? Promise.resolve()
     : push(client, id, options, { log, from: offered.from, signal: stop })
@@ -41,6 +41,9 @@ export async function sellThrough(client: HttpClient, options: SellOptions): Pro
     listing: offered.listing,
     fed,
     log,
+    get dropped() {
+      return log.dropped
+    },
     stop: async ({ retire = false, ...abort }: AbortOptions & { retire?: boolean } = {}) => {
       stopped.abort(new DdmError('aborted', 'the sale was stopped'))
       await fed.catch(() => {})
@@ -51,7 +54,7 @@ export async function sellThrough(client: HttpClient, options: SellOptions): Pro
 }
 
 interface Feeding {
-  log: { head: bigint; tail: bigint; finished: boolean }
+  log: { head: bigint; tail: bigint; finished: boolean; dropped: number }
   from: string | undefined
   signal: AbortSignal
 }
@@ -59,7 +62,7 @@ interface Feeding {
 async function push(
   client: HttpClient,
   id: Hex,
-  { source }: SellOptions,
+  { source, onDrop }: SellOptions,
   { log, from, signal }: Feeding
 ): Promise<void> {
   const send = async (records: SourceRecord[], end: { end?: boolean; failed?: string } = {}): Promise<void> => {
@@ -77,7 +80,10 @@ async function push(
       },
       { signal }
     )
-    Object.assign(log, { head: product.head, tail: product.tail, finished: product.finished })
+    const { head, tail, finished, dropped } = product
+    const more = dropped - log.dropped
+    Object.assign(log, { head, tail, finished, dropped })
+    if (more > 0) onDrop?.(dropped, new DdmError('badRecord', `${more} records break the rules of the listing`))
     const position = records.at(-1)?.position
     if (position !== undefined) source.durable?.(position)
   }
@@ -142,6 +148,8 @@ function describe({
     signal: _signal,
     invoicing: _invoicing,
     keepLog: _keepLog,
+    onDrop: _onDrop,
+    checkSchema,
     credit,
     allow,
     deny,
@@ -155,6 +163,7 @@ function describe({
   return {
     ...rest,
     price: [{ price, ...(per === undefined ? {} : { per }) }, ...otherPrices].map(words),
+    ...(checkSchema === undefined ? {} : { check: checkSchema }),
     ...(credit === undefined ? {} : { credit }),
     ...(allow === undefined ? {} : { allow: [...allow] }),
     ...(deny === undefined ? {} : { deny: [...deny] })
