@@ -29,10 +29,17 @@ export { DdmError, EXIT_CODES, formatUnits, parseUnits } from './interface/index
 export type {
   BuyOptions,
   DdmNode,
+  FollowEvent,
+  Following,
+  FollowOptions,
+  FollowOutcome,
+  LocalNode,
   NodeInit,
   Purchase,
   PurchasedRecord,
+  PurchaseEvent,
   PurchaseOutcome,
+  PurchaseQuality,
   PurchaseStatus,
   Sale,
   SellOptions

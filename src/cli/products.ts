@@ -23,16 +23,16 @@ export async function productFromFlags({ name, ...flags }: ProductFlags, output:
         const flag = key === 'title' ? 'name' : key
         return `--${flag} is missing; write for example: ddm sell --name "Air" --price 0.0001/record --source csv:air.csv`
       },
-      onSkip: saySkipped(output)
+      ...leftOut(output)
     }
   )
 }
 
 /** Files that products name are relative to the file that names them. */
 export async function productsFromFile(path: string, output: Output): Promise<SellOptions[]> {
-  const { locateSource, PRODUCT_KEYS, sellOptions } = await loadNode()
+  const { locateSource, PRODUCT_KEYS, sellOptions, shareSources } = await loadNode()
   const products = await readProducts(path)
-  return products.map((entry, index) => {
+  const options = products.map((entry, index) => {
     const unknown = Object.keys(entry).find((key) => !(PRODUCT_KEYS as readonly string[]).includes(key))
     if (unknown !== undefined) {
       throw new DdmError(
@@ -44,9 +44,10 @@ export async function productsFromFile(path: string, output: Output): Promise<Se
     const located = source === undefined ? {} : { source: locateSource(source, dirname(resolve(path))) }
     return sellOptions(
       { ...entry, ...located },
-      { missing: (key) => `${path}: product ${index + 1} has no "${key}"`, onSkip: saySkipped(output) }
+      { missing: (key) => `${path}: product ${index + 1} has no "${key}"`, ...leftOut(output) }
     )
   })
+  return shareSources(products, options)
 }
 
 async function readProducts(path: string): Promise<ProductDescription[]> {
@@ -66,7 +67,12 @@ async function readProducts(path: string): Promise<ProductDescription[]> {
   return products
 }
 
-function saySkipped(output: Output) {
-  return (skipped: number, { message }: Error): void =>
-    output.event({ event: 'skipped', skipped, message }, `skipped (${skipped}): ${message}`)
+/** Lines that cannot be read, and records that break the rules of their listing. */
+function leftOut(output: Output) {
+  return {
+    onSkip: (skipped: number, { message }: Error): void =>
+      output.event({ event: 'skipped', skipped, message }, `skipped (${skipped}): ${message}`),
+    onDrop: (dropped: number, { message }: Error): void =>
+      output.event({ event: 'dropped', dropped, message }, `dropped (${dropped}): ${message}`)
+  }
 }

@@ -91,7 +91,7 @@ export interface DataRecord {
   bytes: Uint8Array
 }
 
-/** The first record of a batch that breaks what the listing says of its records. */
+/** A record of a batch that breaks what the listing says of its records. */
 export interface BadRecord {
   /** Of the record in the batch. */
   index: number
@@ -109,6 +109,8 @@ export interface RecordValidator {
    * @throws DdmError `badRecord` when it took too long or cannot be decided: that says nothing about the records
    */
   check: (bytes: Uint8Array, count: number, options?: AbortOptions) => Promise<BadRecord | undefined>
+  /** The same, for every record that breaks the rules. */
+  checkEach: (bytes: Uint8Array, count: number, options?: AbortOptions) => Promise<BadRecord[]>
   close: () => Promise<void>
 }
 

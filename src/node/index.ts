@@ -15,6 +15,7 @@ export {
   fileSink,
   jsonLinesSink,
   type OnError,
+  type OnInvalid,
   parseSource,
   resumeFileSink,
   type SourceOptions,
@@ -31,6 +32,7 @@ export { describeSettings, flagOf, type NodeConfig, SETTINGS, type SettingName }
 export { createBootstrap, createNode } from './create.ts'
 export type { SessionExposure } from './exposure.ts'
 export { writeFileAtomic } from './files.ts'
+export type * from './follow-types.ts'
 export {
   createHome,
   type HomeLock,
@@ -47,7 +49,10 @@ export { priceFromText, tokenText } from './money.ts'
 export { type OnLedger, openOnLedger } from './on-ledger.ts'
 export { pour } from './pour.ts'
 export { locateSource, PRODUCT_KEYS, type ProductDescription, sellOptions } from './product.ts'
+export type { PurchaseEvent } from './purchase-events.ts'
+export type { PurchaseQuality } from './quality.ts'
 export { verifyReceipt } from './receipts.ts'
+export { shareSources } from './shared-sources.ts'
 export { transactionName } from './transaction-name.ts'
 export type * from './types.ts'
 export { freezeWallet, readWallet, type WalletStatus } from './wallet.ts'

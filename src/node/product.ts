@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path'
-import { parseSource, type SourceOptions } from '../data/index.ts'
+import { ON_INVALID, type OnInvalid, parseSource, type SourceOptions } from '../data/index.ts'
 import { DdmError } from '../interface/index.ts'
+import { duration } from './config/values.ts'
 import type { SellOptions } from './types.ts'
 import { parsePrice } from './written-price.ts'
 
@@ -14,6 +15,18 @@ export interface ProductDescription {
   /** What `--source` takes: `csv:air.csv`. */
   source?: string
   onError?: 'stop' | 'skip'
+  /** Fields to keep; nested ones by dots. */
+  select?: string[]
+  /** Sells the first of every so many records. */
+  every?: number
+  /** Sells the first record of each so long: `1m`, or ms. */
+  interval?: string | number
+  /** Field with the time of a record. */
+  time?: string
+  /** For a record that breaks the rules of the listing: `stop` or `drop`. */
+  onInvalid?: OnInvalid
+  /** Checks records against the JSON Schema before they are sold. */
+  check?: boolean
   /** Of a source that works by the clock: ms. */
   period?: number
   key?: string
@@ -35,6 +48,12 @@ export const PRODUCT_KEYS = [
   'price',
   'source',
   'onError',
+  'select',
+  'every',
+  'interval',
+  'time',
+  'onInvalid',
+  'check',
   'period',
   'key',
   'free',
@@ -50,6 +69,8 @@ export interface ProductOptions {
   missing: (key: string) => string
   /** Told of source lines that were left out. */
   onSkip?: SourceOptions['onSkip']
+  /** Told of records that `onInvalid: 'drop'` left out. */
+  onDrop?: SellOptions['onDrop']
 }
 
 /**
@@ -63,13 +84,17 @@ export interface ProductOptions {
  *
  * @throws DdmError `usage`
  */
-export function sellOptions(product: ProductDescription, { missing, onSkip }: ProductOptions): SellOptions {
-  const { title, price, source, onError = 'stop', period, ...rest } = product
+export function sellOptions(product: ProductDescription, { missing, onSkip, onDrop }: ProductOptions): SellOptions {
+  const { title, price, source, onError = 'stop', period, interval, onInvalid, check, ...rest } = product
   if (title === undefined) throw new DdmError('usage', missing('title'))
   if (price === undefined) throw new DdmError('usage', missing('price'))
   if (source === undefined) throw new DdmError('usage', missing('source'))
   if (onError !== 'stop' && onError !== 'skip') {
     throw new DdmError('usage', `onError "${String(onError)}" is neither stop nor skip`)
+  }
+  const invalid = ON_INVALID.find((name) => name === onInvalid)
+  if (onInvalid !== undefined && invalid === undefined) {
+    throw new DdmError('usage', `--on-invalid "${onInvalid}" is neither ${ON_INVALID.join(' nor ')}`)
   }
   const [first, ...others] = (Array.isArray(price) ? price : [price]).map(parsePrice)
   if (first === undefined) throw new DdmError('usage', missing('price'))
@@ -83,7 +108,21 @@ export function sellOptions(product: ProductDescription, { missing, onSkip }: Pr
     ...first,
     ...(others.length === 0 ? {} : { otherPrices: others }),
     ...rest,
+    ...(interval === undefined ? {} : { interval: readInterval(interval) }),
+    ...(invalid === undefined ? {} : { onInvalid: invalid }),
+    ...(check === undefined ? {} : { checkSchema: check }),
+    ...(onDrop === undefined ? {} : { onDrop }),
     source: parseSource(source, options)
+  }
+}
+
+const span = duration('1ms', '365d')
+
+function readInterval(interval: string | number): number {
+  try {
+    return span(interval)
+  } catch (error) {
+    throw new DdmError('usage', `interval ${JSON.stringify(interval)} is not ${(error as Error).message}`)
   }
 }
 

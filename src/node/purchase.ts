@@ -1,5 +1,7 @@
 import { DdmError, type Hex } from '../interface/index.ts'
 import { type BuyerSession, CLOSE_REASON, type RecordBatch, type ResumePoint } from '../protocols/sdpp/index.ts'
+import { listener, type PurchaseEvent } from './purchase-events.ts'
+import { QualityMeter } from './quality.ts'
 import { type PurchaseComponents, type PurchaseTarget, pointOf, SessionOpener } from './session-opener.ts'
 import type { BuyOptions, Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
 
@@ -23,6 +25,10 @@ class BoughtRecord implements PurchasedRecord {
     return this.#batch.bytesOf(this.#index)
   }
 
+  get receivedAt(): number {
+    return this.#batch.receivedAt
+  }
+
   text(): string {
     return decoder.decode(this.bytes)
   }
@@ -44,6 +50,7 @@ const NOTHING = {
   handled: 0n,
   due: 0n,
   paid: 0n,
+  signed: 0n,
   credited: 0n,
   pending: 0n,
   risk: 0n,
@@ -67,6 +74,10 @@ export class RunningPurchase implements Purchase {
   #session = Promise.withResolvers<BuyerSession>()
   #last: BuyerSession | undefined
   #firstRecordAt: number | undefined
+  readonly #meter = new QualityMeter()
+  /** What was said of the quality last. */
+  #told = ''
+  readonly #emit: (event: PurchaseEvent) => void
 
   constructor(target: PurchaseTarget, options: BuyOptions, components: PurchaseComponents) {
     this.#components = components
@@ -74,6 +85,8 @@ export class RunningPurchase implements Purchase {
     const { signal } = options
     this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
     this.#opener = new SessionOpener(target, { ...options, signal: this.#signal }, components)
+    this.#emit = listener(options.onEvent, components.logger)
+    this.#opener.onPaid = () => this.#onPaid()
     this.#session.promise.catch(() => {})
     this.done = this.#run()
     this.done.catch(() => {})
@@ -89,7 +102,9 @@ export class RunningPurchase implements Purchase {
       resolvedThrough: source,
       resumes,
       ...(narrow === undefined ? {} : { narrow }),
-      rate: seconds > 0 ? Number(status.received) / seconds : 0
+      rate: seconds > 0 ? Number(status.received) / seconds : 0,
+      // A consumer that has not taken what came cannot say that nothing does.
+      quality: this.#meter.quality(this.idle && status.phase === 'streaming' ? Date.now() : undefined)
     }
   }
 
@@ -119,8 +134,12 @@ export class RunningPurchase implements Purchase {
       try {
         for await (const batch of session.batches()) {
           this.#firstRecordAt ??= performance.now()
-          const records = new Array<PurchasedRecord>(batch.length)
-          for (let i = 0; i < batch.length; i++) records[i] = new BoughtRecord(batch, i)
+          const records = await this.#good(batch)
+          this.#meter.add(batch)
+          this.#tellQuality()
+          const [first] = records
+          if (first === undefined) continue
+          this.#emit({ type: 'records', first: first.offset, count: records.length })
           yield records
         }
         // A session that failed after its last record must not look like the end of the data.
@@ -132,6 +151,31 @@ export class RunningPurchase implements Purchase {
     }
   }
 
+  /** All but those that break the schema; in a purchase that stops at the first there is none. */
+  async #good(batch: RecordBatch): Promise<PurchasedRecord[]> {
+    const validator = this.#options.onInvalid === 'drop' ? await this.#opener.validator : undefined
+    const bad = (await validator?.checkEach(batch.joined, batch.length)) ?? []
+    this.#meter.addInvalid(bad.length)
+    const left = new Set(bad.map(({ index }) => index))
+    const records: PurchasedRecord[] = []
+    for (let i = 0; i < batch.length; i++) if (!left.has(i)) records.push(new BoughtRecord(batch, i))
+    return records
+  }
+
+  #onPaid(): void {
+    const { paid, due } = this.#opener.latest?.status ?? NOTHING
+    this.#emit({ type: 'payment', paid, due })
+  }
+
+  #tellQuality(): void {
+    const quality = this.#meter.quality()
+    const { invalid, failures, missing = 0 } = quality
+    const now = JSON.stringify([invalid, failures, missing])
+    if (now === this.#told || invalid + failures + missing === 0) return
+    this.#told = now
+    this.#emit({ type: 'quality', quality })
+  }
+
   /** Opens the session, and opens it again over another stream as long as that may mend what happened. */
   async #run(): Promise<PurchaseOutcome> {
     let point: ResumePoint | undefined
@@ -139,11 +183,19 @@ export class RunningPurchase implements Purchase {
       for (;;) {
         const session: BuyerSession = await this.#opener.open(point)
         this.#last = session
+        this.#meter.promised(this.#opener.document)
+        const { narrow, resumes } = this.#opener
+        if (resumes > 0) this.#emit({ type: 'resumed', resumes })
+        else if (narrow !== undefined) this.#emit({ type: 'window', ...narrow })
         this.#session.resolve(session)
         try {
-          return this.#outcome(await session.done)
+          const outcome = this.#outcome(await session.done)
+          this.#emit({ type: 'ended', outcome })
+          return outcome
         } catch (error) {
           if (!session.resumable || this.#signal.aborted || this.#options.resumeFor === 0) throw error
+          this.#meter.addFailure()
+          this.#tellQuality()
           this.#components.logger.debug('the session was cut and is resumed', { session: session.status.id })
           this.#session = Promise.withResolvers()
           this.#session.promise.catch(() => {})
@@ -152,6 +204,8 @@ export class RunningPurchase implements Purchase {
       }
     } catch (error) {
       const failure = this.#hint(error)
+      if (error instanceof DdmError && error.code === 'schema') this.#meter.addInvalid(1)
+      this.#emit({ type: 'ended', error: failure })
       this.#session.reject(failure)
       // A consumer whose stream was cut waits for the next one.
       this.#session = Promise.withResolvers()
@@ -188,6 +242,7 @@ export class RunningPurchase implements Purchase {
       credited,
       reason: reasonName(reason),
       resumes: this.#opener.resumes,
+      quality: this.#meter.quality(),
       firstRecordMs: this.#firstRecordAt === undefined ? undefined : this.#firstRecordAt - at,
       totalMs: performance.now() - at
     }

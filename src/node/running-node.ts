@@ -37,6 +37,8 @@ import type { NodeConfig } from './config.ts'
 import { Expiry } from './expiry.ts'
 import { exposureOfSession } from './exposure.ts'
 import { findSession } from './find-session.ts'
+import type { Following, FollowOptions } from './follow-types.ts'
+import { RunningFollowing, type Unfinished } from './following.ts'
 import { FundedPeers } from './funded.ts'
 import type { HomePaths } from './home.ts'
 import type { Keys } from './keys.ts'
@@ -68,6 +70,9 @@ export interface NodeParts {
   rails: Rails
   registry: RegistryService
 }
+
+/** A seller that was not asked for a day may have forgotten the session (docs/specs/sdpp.md, Resume). */
+const RESUME_WITHIN_MS = 86_400_000
 
 /** A started node: what its users call, joined to the rooms that do it. */
 export class RunningNode implements LocalNode {
@@ -202,6 +207,37 @@ export class RunningNode implements LocalNode {
 
   buy(listing: string | Listing, options: BuyOptions = {}): Purchase {
     return this.#purchase({ listing }, options)
+  }
+
+  follow(listings: ReadonlyArray<string | Listing>, options: FollowOptions): Following {
+    const { registry, profile, logger } = this.#parts
+    return new RunningFollowing(listings, options, {
+      find: (id, findOptions) => registry.get(id, findOptions),
+      quote: (listing, quoteOptions) => this.quote(listing, quoteOptions),
+      currency: (rail) => currencyOf(profile, rail),
+      buy: (listing, buyOptions) => this.buy(listing, buyOptions),
+      resume: (id, resumeOptions) => this.#resume(id, resumeOptions),
+      unfinished: (listing, listOptions) => this.#unfinished(listing, listOptions),
+      logger: logger.child('follow')
+    })
+  }
+
+  /** Not one whose records go to a file: it goes on there only. */
+  async #unfinished(listing: Hex, options: AbortOptions = {}): Promise<Unfinished | undefined> {
+    const { sessions } = this.#parts.ledger
+    const running = new Set([...this.#purchases].map(({ status }) => status.id))
+    const since = Date.now() - RESUME_WITHIN_MS
+    const cut = (await sessions.list('buyer', options)).findLast(
+      (record) =>
+        record.listingId === listing &&
+        isResumable(record) &&
+        record.sink === undefined &&
+        record.updatedAt > since &&
+        !running.has(record.id)
+    )
+    const session = cut === undefined ? undefined : await readSession(sessions, cut.id, 'buyer', options)
+    if (cut === undefined || session === undefined || session.receipt !== undefined) return undefined
+    return { id: cut.id, rail: cut.rail, paid: cut.paid, maximum: session.order.content.maximum }
   }
 
   #purchase(target: PurchaseTarget, options: BuyOptions): Purchase {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { assetId, networkId } from '../chain/index.ts'
-import { feed, type OpenProductLog, openProductLog, type RecordTransform } from '../data/index.ts'
+import { feed, type OpenProductLog, openProductLog } from '../data/index.ts'
 import {
   type AbortOptions,
   type Address,
@@ -26,6 +26,7 @@ import {
 import type { Catalog, Product } from '../protocols/sdpp/index.ts'
 import type { Access } from './access.ts'
 import { atomicAmount, priceFromText } from './money.ts'
+import { type ProductPipeline, productPipeline } from './product-pipeline.ts'
 import type { Rails } from './rails.ts'
 import type { Sale, SellOptions } from './types.ts'
 
@@ -68,11 +69,9 @@ export function waysToBePaid(profile: NetworkProfile, { accounts }: Pick<Rails, 
   return [token, { rail: 'iota', network: iotaNetworkId(network), asset: iotaAssetId(network), payTo: iota, currency }]
 }
 
-/** What OFFER states when the listing names no limit. */
-const MAX_LISTED_RECORD_BYTES = 65_536
-
 interface Offered {
   product: Product
+  pipeline: ProductPipeline
   log: OpenProductLog
   stop: AbortController
   fed: Promise<void>
@@ -92,12 +91,22 @@ export class Sales implements Catalog {
   }
 
   async sell(options: SellOptions): Promise<Sale> {
-    const { blocks, payees, logger } = this.#components
     const draft = this.#draft(options)
     const id = this.#components.listingId(draft.salt)
     if (this.#offered.has(id)) {
       throw new DdmError('usage', `"${options.title}" is already on sale; give each product a key of its own`)
     }
+    const pipeline = await productPipeline(draft.document, options)
+    try {
+      return await this.#offer(id, draft, options, pipeline)
+    } catch (error) {
+      await pipeline.close()
+      throw error
+    }
+  }
+
+  async #offer(id: Hex, draft: ListingDraft, options: SellOptions, pipeline: ProductPipeline): Promise<Sale> {
+    const { blocks, payees, logger } = this.#components
     this.#components.access.setRules(id, options)
     const listing = await this.#publish(id, draft, options)
     const log = await openProductLog({ id: await logId(listing, options), store: blocks }, options)
@@ -111,17 +120,23 @@ export class Sales implements Catalog {
       ...(options.invoicing === undefined ? {} : { invoicing: options.invoicing })
     }
     const stop = new AbortController()
-    const limit = recordLimit(listing.document.schema.maxRecordBytes ?? MAX_LISTED_RECORD_BYTES)
-    // An earlier run of this node may have got part of a finite source into the log, or all of it.
-    const transforms = options.source.finite ? [limit, after(log.head)] : [limit]
+    const transforms = pipeline.transforms(log.head)
     const fed = log.finished
       ? Promise.resolve()
       : feed(options.source, log, { signal: stop.signal, transforms }).then(() => undefined)
     fed.catch((error: unknown) => {
       if (!stop.signal.aborted) logger.error('source failed', { listing: id, error: String(error) })
     })
-    this.#offered.set(id, { product, log, stop, fed })
-    return { listing, fed, log, stop: (stopOptions) => this.#stop(id, stopOptions) }
+    this.#offered.set(id, { product, pipeline, log, stop, fed })
+    return {
+      listing,
+      fed,
+      log,
+      get dropped() {
+        return pipeline.dropped
+      },
+      stop: (stopOptions) => this.#stop(id, stopOptions)
+    }
   }
 
   /** Stops feeding; sessions under way are the protocol's to end. */
@@ -135,6 +150,7 @@ export class Sales implements Catalog {
     this.#offered.delete(id)
     offered.stop.abort(new DdmError('aborted', 'the sale was stopped'))
     await offered.fed.catch(() => {})
+    await offered.pipeline.close()
     await offered.log.close()
     this.#components.access.dropRules(id)
     if (options.retire === true) await this.#components.registry.setStatus(id, 'retired', options)
@@ -157,9 +173,7 @@ export class Sales implements Catalog {
 
   #draft(options: SellOptions): ListingDraft {
     const { peerId, account } = this.#components
-    const salt: Hex = `0x${createHash('sha256')
-      .update(`ddm-listing:${options.key ?? options.title}`)
-      .digest('hex')}`
+    const salt: Hex = `0x${digestOf(`ddm-listing:${options.key ?? options.title}`)}`
     const finite = options.source.finite
     return {
       salt,
@@ -205,42 +219,27 @@ export class Sales implements Catalog {
   }
 }
 
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
 function freeRange(count: number): Pick<ListingDraft['document'], 'freeRange'> {
   if (!Number.isSafeInteger(count) || count < 0)
     throw new DdmError('usage', `free is ${count}: give a number of records`)
   return count === 0 ? {} : { freeRange: { from: 0, to: count } }
 }
 
-/** Buyers order with the listing's limit in mind: a larger record could never be paid for. */
-function recordLimit(maxBytes: number): RecordTransform {
-  return async function* (records) {
-    let number = 0
-    for await (const record of records) {
-      number++
-      if (record.bytes.length > maxBytes) {
-        throw new DdmError(
-          'badRecord',
-          `record ${number} has ${record.bytes.length} bytes, the listing's schema.maxRecordBytes is ${maxBytes}`,
-          { details: { record: number, bytes: record.bytes.length, limit: maxBytes } }
-        )
-      }
-      yield record
-    }
-  }
-}
-
-/** A stream goes on where it ended; a finite product starts anew with each version and whenever its source changed. */
-async function logId({ id, version }: Listing, { keepLog, source }: SellOptions): Promise<string> {
+/**
+ * A stream goes on where it ended; a finite product starts anew with each version and whenever its source, or what of
+ * it is sold, has changed.
+ */
+async function logId({ id, version }: Listing, options: SellOptions): Promise<string> {
+  const { keepLog, source, select, every, interval, time, onInvalid } = options
+  const choice = [select, every, interval, time, onInvalid].every((option) => option === undefined)
+    ? []
+    : [digestOf(JSON.stringify([select, every, interval, time, onInvalid]))]
   if (keepLog ?? !source.finite) return id
-  return `${id}/${version}/${(await source.fingerprint?.()) ?? Date.now()}`
-}
-
-/** Drops records that the log has. */
-function after(head: bigint): RecordTransform {
-  return async function* (records) {
-    let offset = 0n
-    for await (const record of records) if (offset++ >= head) yield record
-  }
+  return [id, version, (await source.fingerprint?.()) ?? Date.now(), ...choice].join('/')
 }
 
 function granularity(k: SellOptions['k']): Product['k'] {

@@ -79,8 +79,10 @@ export class SessionOpener {
   source: ResolvedPeer['source'] | undefined
   narrow: NarrowWindow | undefined
   rail: RailName | undefined
+  document: ListingDocument | undefined
   /** Streams that were lost and replaced. */
   resumes = 0
+  onPaid: (() => void) | undefined
   /** Judges the records on every stream of the purchase; its thread starts while the seller is dialled. */
   #validator: Promise<RecordValidator | undefined> | undefined
 
@@ -153,11 +155,19 @@ export class SessionOpener {
     if (!('session' in this.#target)) return undefined
     const { session: stored } = this.#target
     const { checkSchema = true, signal } = this.#options
-    if (checkSchema && stored.offer.content.schema !== undefined) {
-      const { blocks } = this.#components.network
-      this.#check(await readDocument(blocks, stored.record.listingCid, { signal }))
+    const checking = checkSchema && stored.offer.content.schema !== undefined
+    try {
+      this.document = await readDocument(this.#components.network.blocks, stored.record.listingCid, { signal })
+    } catch (error) {
+      if (checking) throw error
     }
+    if (checking && this.document !== undefined) this.#check(this.document)
     return { stored }
+  }
+
+  /** What judges the records; undefined when nothing does. */
+  get validator(): Promise<RecordValidator | undefined> {
+    return this.#validator ?? Promise.resolve(undefined)
   }
 
   #check(document: ListingDocument): void {
@@ -179,6 +189,7 @@ export class SessionOpener {
     const limit = priceLimit(payment, maxPrice, currency)
     checkListed(listing, payment, wish, limit, currency)
     this.place = { listing: listing.id, seller: listing.peerId }
+    this.document = listing.document
     await keepDocument(network.blocks, listing.document, { signal })
     if (checkSchema !== false) this.#check(listing.document)
     const session = await this.#connect(listing.peerId, [payer], {
@@ -222,21 +233,28 @@ export class SessionOpener {
 
   async #connect(seller: string, payers: readonly Payer[], request: BuyRequest): Promise<BuyerSession> {
     const { network, signer, sessions, trust, logger, verifier, random } = this.#components
-    const { signal } = this.#options
+    const { signal, onInvalid } = this.#options
     const { source } = await network.resolvePeer(seller, { signal, refresh: true })
     this.source = source
     const validator = await this.#validator
     const stream = await network.openStream(seller, SDPP_PROTOCOL, { signal })
-    const session = new BuyerSession(stream, seller, validator === undefined ? request : { ...request, validator }, {
-      signer,
-      sessions,
-      payers,
-      trust,
-      clock: this.#clock,
-      logger,
-      ...(verifier === undefined ? {} : { verifier }),
-      ...(random === undefined ? {} : { random })
-    })
+    // Records that are dropped are paid for: whoever hands them out judges them.
+    const judged = validator === undefined || onInvalid === 'drop' ? {} : { validator }
+    const session = new BuyerSession(
+      stream,
+      seller,
+      { ...request, ...judged, onPaid: () => this.onPaid?.() },
+      {
+        signer,
+        sessions,
+        payers,
+        trust,
+        clock: this.#clock,
+        logger,
+        ...(verifier === undefined ? {} : { verifier }),
+        ...(random === undefined ? {} : { random })
+      }
+    )
     this.latest = session
     await session.open({ signal })
     return session

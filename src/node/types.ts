@@ -1,3 +1,4 @@
+import type { OnInvalid } from '../data/index.ts'
 import type { VerifiedBundle, VerifiedTransfer } from '../evidence/index.ts'
 import type {
   AbortOptions,
@@ -5,6 +6,7 @@ import type {
   ChannelStanding,
   ClaimResult,
   DataSource,
+  DdmError,
   Hex,
   Listing,
   ListingDocument,
@@ -24,6 +26,9 @@ import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } fr
 import type { AccessRules } from './access.ts'
 import type { NodeConfig } from './config.ts'
 import type { SessionExposure } from './exposure.ts'
+import type { Following, FollowOptions } from './follow-types.ts'
+import type { PurchaseEvent } from './purchase-events.ts'
+import type { PurchaseQuality } from './quality.ts'
 import type { WalletStatus } from './wallet.ts'
 import type { NarrowWindow } from './window-check.ts'
 
@@ -57,6 +62,8 @@ export interface Quote {
 export interface PurchasedRecord {
   offset: bigint
   bytes: Uint8Array
+  /** Unix ms at which it arrived. */
+  receivedAt: number
   text: () => string
   json: <T = unknown>() => T
 }
@@ -95,12 +102,21 @@ export interface BuyOptions extends AbortOptions {
   /** The sink's mark before the first record: from where `commit` goes on after a crash that comes before the first. */
   mark?: string
   /**
-   * Checks every record against the JSON Schema of the listing before it is paid for; the first one that breaks it ends
-   * the purchase with `schema`, and its proof is kept for `receipts.export`.
+   * Checks every record against the JSON Schema of the listing; `onInvalid` says what is done with one that breaks it.
    *
    * @default true
    */
   checkSchema?: boolean
+  /**
+   * `stop`: nothing from the first record on that breaks the schema is paid for, the purchase ends with `schema`, and the
+   * proof is kept for `receipts.export`. `drop`: such a record is paid for like any other, counted in `quality.invalid`,
+   * and not handed out.
+   *
+   * @default 'stop'
+   */
+  onInvalid?: OnInvalid
+  /** Called for what happens meanwhile; must not take long. */
+  onEvent?: (event: PurchaseEvent) => void
   /** Asks the seller to pay back what the channel still holds when the session ends. @default false */
   refund?: boolean
   /** Answer each invoice, or only the newest while a payment is being stored. @default 'newest' */
@@ -122,6 +138,7 @@ export interface PurchaseOutcome {
   reason: string
   /** Streams that were lost and replaced. */
   resumes: number
+  quality: PurchaseQuality
   /** Milliseconds from the call to the first record, and to the receipt. */
   firstRecordMs: number | undefined
   totalMs: number
@@ -138,6 +155,7 @@ export interface PurchaseStatus extends BuyerSessionStatus {
   narrow?: NarrowWindow
   /** Records per second since the first one. */
   rate: number
+  quality: PurchaseQuality
 }
 
 /**
@@ -180,6 +198,25 @@ export interface SellOptions extends AbortOptions, AccessRules {
   /** How many records, from the first on, cost nothing: the same ones for everybody. @default 0 */
   free?: number
   source: DataSource
+  /** Keeps only these fields of each record; nested ones by dots: `['time', 'wind.speed']`. @default all */
+  select?: string[]
+  /** Sells the first of every so many records. @default 1 */
+  every?: number
+  /** Sells the first record of each so many milliseconds: by the record's time, or as they come where it has none. */
+  interval?: number
+  /** Field with the time of a record, RFC 3339 or Unix ms. @default the schema's first one of format `date-time` */
+  time?: string
+  /**
+   * What to do with a record that has not what `select` or `interval` need, breaks the JSON Schema of the document, or is
+   * too large for it: end the sale's source with `badRecord`, or leave it out and count it.
+   *
+   * @default 'stop'
+   */
+  onInvalid?: OnInvalid
+  /** Called for each record that was left out, with how many were so far. */
+  onDrop?: (dropped: number, error: DdmError) => void
+  /** Checks every record against the document's JSON Schema before it is sold. @default true */
+  checkSchema?: boolean
   /** Distinguishes listings of one account; the same key publishes a new version. @default the title */
   key?: string
   /** Further parts of the listing document. */
@@ -204,6 +241,8 @@ export interface Sale {
   /** Resolves when a finite source has been read whole; rejects when the source failed. */
   readonly fed: Promise<void>
   readonly log: { readonly head: bigint; readonly tail: bigint; readonly finished: boolean }
+  /** Records left out as `onInvalid` says. */
+  readonly dropped: number
   /** Takes the product off sale here; with `retire` also on the chain. */
   stop: (options?: AbortOptions & { retire?: boolean }) => Promise<void>
 }
@@ -270,6 +309,8 @@ export interface BudgetChange {
 export interface LocalNode extends DdmNode {
   readonly settings: Readonly<NodeConfig>
   readonly logger: Logger
+  /** Buys one product from several sellers, one at a time, within one budget; see `Following`. */
+  readonly follow: (listings: ReadonlyArray<string | Listing>, options: FollowOptions) => Following
 }
 
 /** A running node: the public door of the SDK. */
@@ -309,7 +350,10 @@ export interface DdmNode {
     /** What this side of a session may lose now; reads the chain where there is a channel. */
     exposure: (record: SessionRecord, options?: AbortOptions) => Promise<SessionExposure>
     /** Goes on with a purchase that was cut, also by an earlier run; records that were committed do not come again. */
-    resume: (id: string, options?: Pick<BuyOptions, 'signal' | 'resumeFor' | 'answering'>) => Promise<Purchase>
+    resume: (
+      id: string,
+      options?: Pick<BuyOptions, 'signal' | 'resumeFor' | 'answering' | 'onInvalid' | 'onEvent'>
+    ) => Promise<Purchase>
   }
   /** Deposits, of both roles. Channels go by ID or a unique beginning of it; amounts in atomic units. */
   readonly channels: {

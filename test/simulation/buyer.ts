@@ -199,16 +199,19 @@ export class BuyerNode {
   }
 
   #validator(badAt: number): RecordValidator {
+    const checkEach: RecordValidator['checkEach'] = async (bytes, count) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      const bad = []
+      let at = 0
+      for (let index = 0; index < count; index++) {
+        if (view.getUint32(at + 4) === badAt) bad.push({ index, reason: 'bad' })
+        at += 4 + view.getUint32(at)
+      }
+      return bad
+    }
     return {
-      check: async (bytes, count) => {
-        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-        let at = 0
-        for (let index = 0; index < count; index++) {
-          if (view.getUint32(at + 4) === badAt) return { index, reason: 'bad' }
-          at += 4 + view.getUint32(at)
-        }
-        return undefined
-      },
+      check: async (bytes, count) => (await checkEach(bytes, count))[0],
+      checkEach,
       close: async () => {}
     }
   }

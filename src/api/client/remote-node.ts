@@ -29,11 +29,14 @@ export function remoteNode(client: HttpClient, facts: NodeFacts): DdmNode {
   /** What is sold by records from here: it ends with this process. */
   const sales = new Set<Sale>()
 
-  const start = (target: { listing?: string; resume?: string }, { signal, ...options }: BuyOptions): Purchase => {
+  const start = (
+    target: { listing?: string; resume?: string },
+    { signal, onEvent, ...options }: BuyOptions
+  ): Purchase => {
     const started = client.call(purchases.startPurchase, {
       body: { ...target, keep: 'caller', options: options as never }
     }) as Promise<Bought>
-    return new RemotePurchase(client, started, signal)
+    return new RemotePurchase(client, started, { signal, onEvent })
   }
 
   return {

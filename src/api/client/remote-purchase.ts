@@ -1,5 +1,5 @@
 import { DdmError } from '../../interface/index.ts'
-import type { Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from '../../node/index.ts'
+import type { BuyOptions, Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from '../../node/index.ts'
 import * as operations from '../operations/purchases.ts'
 import { errorOf } from '../problem.ts'
 import type { Bought } from '../purchases.ts'
@@ -15,6 +15,7 @@ const NOT_YET: PurchaseStatus = {
   handled: 0n,
   due: 0n,
   paid: 0n,
+  signed: 0n,
   credited: 0n,
   pending: 0n,
   risk: 0n,
@@ -23,8 +24,11 @@ const NOT_YET: PurchaseStatus = {
   resolvedThrough: undefined,
   rail: undefined,
   resumes: 0,
-  rate: 0
+  rate: 0,
+  quality: { invalid: 0, failures: 0 }
 }
+
+type EventOptions = { [K in 'signal' | 'onEvent']: BuyOptions[K] | undefined }
 
 /** A purchase that another process makes; its records come over one connection, and it ends when that does. */
 export class RemotePurchase implements Purchase {
@@ -34,11 +38,19 @@ export class RemotePurchase implements Purchase {
   #status: PurchaseStatus = NOT_YET
   #idle = true
   #taken = false
+  readonly #onEvent: Exclude<BuyOptions['onEvent'], undefined>
 
-  constructor(client: HttpClient, started: Promise<Bought>, signal?: AbortSignal) {
+  constructor(client: HttpClient, started: Promise<Bought>, { signal, onEvent }: EventOptions) {
     this.#client = client
     this.#started = started
-    this.#done.promise.catch(() => {})
+    this.#onEvent = (event) => {
+      // An error of the listener is not one of the purchase.
+      queueMicrotask(() => onEvent?.(event))
+    }
+    this.#done.promise.then(
+      (outcome) => this.#onEvent({ type: 'ended', outcome }),
+      (error: unknown) => this.#onEvent({ type: 'ended', error })
+    )
     started.catch((error: unknown) => this.#done.reject(error))
     signal?.addEventListener('abort', () => this.stop(), { once: true })
   }
@@ -65,9 +77,12 @@ export class RemotePurchase implements Purchase {
       for await (const { event, data } of events) {
         if (event === 'records') {
           this.#idle = false
-          yield decodeRecords(data as WireRecord[]).map(bought)
+          const records = decodeRecords(data as WireRecord[]).map(bought)
+          const [first] = records
+          if (first !== undefined) this.#onEvent({ type: 'records', first: first.offset, count: records.length })
+          yield records
         } else if (event === 'status') {
-          this.#status = (data as Bought).status
+          this.#changed((data as Bought).status)
           this.#idle = true
         } else if (event === 'done') this.#done.resolve(data as PurchaseOutcome)
         else if (event === 'problem') throw errorOf(data, 'the node failed')
@@ -81,6 +96,19 @@ export class RemotePurchase implements Purchase {
     } finally {
       // Whoever leaves the loop early waits for the receipt; the node goes on with what was under way.
       if (!gone.signal.aborted) await this.#settle(purchase, gone)
+    }
+  }
+
+  /** What has happened since the status before, as events. */
+  #changed(status: PurchaseStatus): void {
+    const { paid, narrow, resumes, quality } = this.#status
+    this.#status = status
+    if (status.narrow !== undefined && narrow === undefined) this.#onEvent({ type: 'window', ...status.narrow })
+    if (status.resumes > resumes) this.#onEvent({ type: 'resumed', resumes: status.resumes })
+    if (status.paid > paid) this.#onEvent({ type: 'payment', paid: status.paid, due: status.due })
+    const { invalid, failures, missing = 0 } = status.quality
+    if (invalid > quality.invalid || failures > quality.failures || missing > (quality.missing ?? 0)) {
+      this.#onEvent({ type: 'quality', quality: status.quality })
     }
   }
 
@@ -113,7 +141,7 @@ export class RemotePurchase implements Purchase {
         const { status, outcome, problem } = (await this.#client.call(operations.getPurchase, {
           params: { purchase }
         })) as Bought
-        this.#status = status
+        this.#changed(status)
         if (outcome !== undefined) return this.#done.resolve(outcome)
         if (problem !== undefined) return this.#done.reject(errorOf(problem, 'the purchase failed'))
         await new Promise((resolve) => setTimeout(resolve, 50))
@@ -126,5 +154,5 @@ export class RemotePurchase implements Purchase {
 
 function bought({ offset, bytes }: { offset: bigint; bytes: Uint8Array }): PurchasedRecord {
   const text = (): string => utf8.decode(bytes)
-  return { offset, bytes, text, json: <T>() => JSON.parse(text()) as T }
+  return { offset, bytes, receivedAt: Date.now(), text, json: <T>() => JSON.parse(text()) as T }
 }

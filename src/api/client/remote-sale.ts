@@ -35,7 +35,7 @@ export async function sellThrough(client: HttpClient, options: SellOptions): Pro
   const { id } = offered.listing
   const stopped = new AbortController()
   const stop = signal === undefined ? stopped.signal : AbortSignal.any([stopped.signal, signal])
-  const log = { head: offered.head, tail: offered.tail, finished: offered.finished }
+  const log = { head: offered.head, tail: offered.tail, finished: offered.finished, dropped: offered.dropped }
   // A node that hears nothing for a minute takes the product off sale: whoever pushed it may be gone.
   const alive = setInterval(() => {
     void client.call(operations.pushRecords, { params: { id }, body: { records: [] } }).catch(() => {})
@@ -49,6 +49,9 @@ export async function sellThrough(client: HttpClient, options: SellOptions): Pro
     listing: offered.listing,
     fed,
     log,
+    get dropped() {
+      return log.dropped
+    },
     stop: async ({ retire = false, ...abort }: AbortOptions & { retire?: boolean } = {}) => {
       stopped.abort(new DdmError('aborted', 'the sale was stopped'))
       await fed.catch(() => {})
@@ -59,7 +62,7 @@ export async function sellThrough(client: HttpClient, options: SellOptions): Pro
 }
 
 interface Feeding {
-  log: { head: bigint; tail: bigint; finished: boolean }
+  log: { head: bigint; tail: bigint; finished: boolean; dropped: number }
   from: string | undefined
   signal: AbortSignal
 }
@@ -67,7 +70,7 @@ interface Feeding {
 async function push(
   client: HttpClient,
   id: Hex,
-  { source }: SellOptions,
+  { source, onDrop }: SellOptions,
   { log, from, signal }: Feeding
 ): Promise<void> {
   const send = async (records: SourceRecord[], end: { end?: boolean; failed?: string } = {}): Promise<void> => {
@@ -85,7 +88,10 @@ async function push(
       },
       { signal }
     )
-    Object.assign(log, { head: product.head, tail: product.tail, finished: product.finished })
+    const { head, tail, finished, dropped } = product
+    const more = dropped - log.dropped
+    Object.assign(log, { head, tail, finished, dropped })
+    if (more > 0) onDrop?.(dropped, new DdmError('badRecord', `${more} records break the rules of the listing`))
     const position = records.at(-1)?.position
     if (position !== undefined) source.durable?.(position)
   }
@@ -150,6 +156,8 @@ function describe({
     signal: _signal,
     invoicing: _invoicing,
     keepLog: _keepLog,
+    onDrop: _onDrop,
+    checkSchema,
     credit,
     allow,
     deny,
@@ -163,6 +171,7 @@ function describe({
   return {
     ...rest,
     price: [{ price, ...(per === undefined ? {} : { per }) }, ...otherPrices].map(words),
+    ...(checkSchema === undefined ? {} : { check: checkSchema }),
     ...(credit === undefined ? {} : { credit }),
     ...(allow === undefined ? {} : { allow: [...allow] }),
     ...(deny === undefined ? {} : { deny: [...deny] })

@@ -13,6 +13,7 @@ function shown({ sale, source, problem, ended }: Offered) {
     head: log.head,
     tail: log.tail,
     finished: log.finished,
+    dropped: sale.dropped,
     feeding: problem === undefined ? (ended ? ('ended' as const) : ('running' as const)) : ('failed' as const),
     ...(problem === undefined ? {} : { problem })
   }

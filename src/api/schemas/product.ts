@@ -16,6 +16,19 @@ export const DescriptionSchema = Type.Object(
     price: Type.Unsafe<string | string[]>(Type.Union([PriceText, Type.Array(PriceText, { minItems: 1, maxItems: 8 })])),
     source: Type.Optional(Type.String({ minLength: 1, maxLength: 4000 })),
     onError: Type.Optional(OneOf('stop', 'skip')),
+    select: Type.Optional(Type.Array(Type.String({ maxLength: 200 }), { minItems: 1, maxItems: 256 })),
+    every: Type.Optional(Type.Integer({ minimum: 1 })),
+    interval: Type.Optional(
+      Type.Unsafe<string | number>(
+        Type.Union([
+          Type.String({ maxLength: 20, description: 'like 1m' }),
+          Type.Integer({ minimum: 1, description: 'ms' })
+        ])
+      )
+    ),
+    time: Type.Optional(Type.String({ maxLength: 200, description: 'field with the time of a record' })),
+    onInvalid: Type.Optional(OneOf('stop', 'drop')),
+    check: Type.Optional(Type.Boolean()),
     period: Type.Optional(Type.Number({ minimum: 1, description: 'ms' })),
     key: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
     free: Type.Optional(Type.Integer({ minimum: 0 })),
@@ -51,6 +64,7 @@ export const ProductSchema = Type.Object({
   head: Integer,
   tail: Integer,
   finished: Type.Boolean(),
+  dropped: Type.Number({ description: 'records left out, as onInvalid says' }),
   feeding: OneOf('running', 'ended', 'failed'),
   problem: Type.Optional(Type.String()),
   /** Where a pushed product goes on: the position kept with its log. */

@@ -28,6 +28,7 @@ export const BuyOptionsSchema = Type.Object({
   mark: Type.Optional(Type.String({ maxLength: 10_000 })),
   checkSchema: Type.Optional(Type.Boolean()),
   refund: Type.Optional(Type.Boolean()),
+  onInvalid: Type.Optional(OneOf('stop', 'drop')),
   answering: Type.Optional(OneOf('every', 'newest'))
 })
 
@@ -44,6 +45,13 @@ export const PurchaseWishSchema = Type.Object({
   options: Type.Optional(BuyOptionsSchema)
 })
 
+const QualitySchema = Type.Object({
+  invalid: Type.Number({ description: 'records that break the JSON Schema' }),
+  failures: Type.Number({ description: 'streams that were lost' }),
+  missing: Type.Optional(Type.Number({ description: 'records that the cadence promises and that did not come' })),
+  delayMs: Type.Optional(Type.Object({ p50: Type.Number(), p95: Type.Number() }))
+})
+
 export const PurchaseStatusSchema = Type.Object({
   id: Maybe(Type.String({ description: 'session' })),
   phase: Type.String(),
@@ -51,6 +59,7 @@ export const PurchaseStatusSchema = Type.Object({
   handled: Integer,
   due: Integer,
   paid: Integer,
+  signed: Integer,
   credited: Integer,
   pending: Integer,
   risk: Integer,
@@ -60,7 +69,8 @@ export const PurchaseStatusSchema = Type.Object({
   rail: Maybe(Rail),
   resumes: Type.Number(),
   narrow: Type.Optional(Type.Object({ window: Integer, need: Integer })),
-  rate: Type.Number()
+  rate: Type.Number(),
+  quality: QualitySchema
 })
 
 export const OutcomeSchema = Type.Object({
@@ -74,6 +84,7 @@ export const OutcomeSchema = Type.Object({
   credited: Integer,
   reason: Type.String(),
   resumes: Type.Number(),
+  quality: QualitySchema,
   firstRecordMs: Maybe(Type.Number()),
   totalMs: Type.Number()
 })

@@ -36,6 +36,7 @@ interface Options extends DownloadFlags {
   resumeFor?: number
   refund?: boolean
   check: boolean
+  onInvalid?: 'stop' | 'drop'
 }
 
 /** How often the progress line moves. */
@@ -72,6 +73,12 @@ export const buy: Register = (program, act) => {
     )
     .option('--refund', 'ask the seller to pay back at the end what the channel still holds')
     .option('--no-check', "do not check the records against the listing's JSON Schema")
+    .addOption(
+      new Option(
+        '--on-invalid <action>',
+        'for a record that breaks the JSON Schema: stop, pay nothing from it on and keep the proof (default); or drop it, paid for like any other'
+      ).choices(['stop', 'drop'])
+    )
     .option('-o, --output <file>', 'write the records to this file instead; after a cut it goes on exactly there')
     .option('--append', 'add to the file')
     .option('--force', 'replace the file')
@@ -143,7 +150,7 @@ async function removeEmpty({ output, append, force }: DownloadFlags): Promise<vo
 }
 
 function wishOf(options: Options): BuyOptions {
-  const { rail, records, from, max, maxPrice, k, prepay, duration, resumeFor, refund, check } = options
+  const { rail, records, from, max, maxPrice, k, prepay, duration, resumeFor, refund, check, onInvalid } = options
   return {
     ...(rail === undefined ? {} : { rail }),
     ...(records === undefined ? {} : { records }),
@@ -155,6 +162,7 @@ function wishOf(options: Options): BuyOptions {
     ...(duration === undefined ? {} : { duration }),
     ...(resumeFor === undefined ? {} : { resumeFor }),
     ...(refund === undefined ? {} : { refund }),
+    ...(onInvalid === undefined ? {} : { onInvalid }),
     checkSchema: check
   }
 }
@@ -217,6 +225,7 @@ function report(
     reason,
     resumes,
     resolvedThrough: status.resolvedThrough,
+    quality: outcome.quality,
     ...(status.narrow === undefined ? {} : { windowNeeded: amount(status.narrow.need) }),
     firstRecordMs: firstRecordMs === undefined ? undefined : Math.round(firstRecordMs),
     totalMs: Math.round(totalMs),
@@ -224,6 +233,7 @@ function report(
   }
   const lines = [
     `${records} records of "${title}" for ${amount(owed)} ${symbol}, paid ${amount(paid)} (${reason})`,
+    ...qualityLines(outcome.quality),
     `Receipt: ddm receipts export ${session}`
   ]
   if (status.narrow !== undefined) {
@@ -235,6 +245,17 @@ function report(
   // Standard output belongs to the records, unless they went to a file.
   if (file === undefined) output.aside(value, ...lines)
   else output.result(value, ...lines)
+}
+
+/** Nothing where there is nothing to say. */
+function qualityLines({ invalid, failures, missing, delayMs }: PurchaseOutcome['quality']): string[] {
+  const parts = [
+    ...(invalid === 0 ? [] : [`${invalid} invalid`]),
+    ...(missing === undefined ? [] : [`${missing} missing of what was promised`]),
+    ...(failures === 0 ? [] : [`${failures} streams lost`]),
+    ...(delayMs === undefined ? [] : [`delay ${delayMs.p50} ms (95 %: ${delayMs.p95} ms)`])
+  ]
+  return parts.length === 0 ? [] : [`Quality: ${parts.join(', ')}`]
 }
 
 /** 0 when the buyer got what was asked for; a stream without an end ends when somebody, or the maximum, says so. */

@@ -27,6 +27,20 @@ export const sell: Register = (program, act) => {
     )
     .option('--source <source>', 'telemetry, csv:FILE, jsonl:FILE or stdin (JSON lines)')
     .option('--on-error <action>', 'for a line that cannot be read: stop or skip', 'stop')
+    .option(
+      '--select <fields>',
+      'sell these fields only, separated by commas; nested ones by dots: time,wind.speed',
+      words
+    )
+    .option('--every <number>', 'sell the first of every so many records', wholeNumber(1))
+    .option(
+      '--interval <span>',
+      'sell the first record of each so long, like 1m, by its time or as they come',
+      timeSpan
+    )
+    .option('--time <field>', 'where a record has its time (default: the first date-time of its JSON Schema)')
+    .option('--on-invalid <action>', 'for a record that breaks the rules of the listing: stop (default) or drop')
+    .option('--no-check', 'do not check the records against the JSON Schema of the listing')
     .option('--period <span>', 'telemetry: time between records, like 100ms', timeSpan)
     .option(
       '--key <key>',

@@ -46,11 +46,15 @@ export class SchemaThread {
     return client
   }
 
-  check(client: Client, count: number, bytes: Uint8Array, signal?: AbortSignal): Promise<BadRecord | undefined> {
+  check(
+    client: Client,
+    { count, bytes, each }: Pick<Extract<SchemaRequest, { type: 'check' }>, 'count' | 'bytes' | 'each'>,
+    signal?: AbortSignal
+  ): Promise<BadRecord[]> {
     return this.#inTurn(async () => {
       signal?.throwIfAborted()
       const worker = await this.#opened(client)
-      return worker.ask({ type: 'check', id: client.id, count, bytes }, client.timeoutMs)
+      return worker.ask({ type: 'check', id: client.id, count, bytes, each }, client.timeoutMs)
     })
   }
 
@@ -120,7 +124,7 @@ class Running {
     return this.#alive
   }
 
-  async ask(request: SchemaRequest, timeoutMs: number): Promise<BadRecord | undefined> {
+  async ask(request: SchemaRequest, timeoutMs: number): Promise<BadRecord[]> {
     try {
       this.#worker.postMessage(request, request.type === 'check' ? [request.bytes.buffer as ArrayBuffer] : [])
     } catch (error) {
@@ -128,7 +132,7 @@ class Running {
     }
     const given = await this.#answer(timeoutMs)
     if (given.type === 'refused') throw new ThreadFailure(given.reason, false)
-    return given.type === 'done' ? given.bad : undefined
+    return given.type === 'done' ? given.bad : []
   }
 
   async end(): Promise<void> {

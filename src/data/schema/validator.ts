@@ -57,14 +57,23 @@ class ThreadedValidator implements RecordValidator {
     this.#client = client
   }
 
-  async check(bytes: Uint8Array, count: number, options: AbortOptions = {}): Promise<BadRecord | undefined> {
+  async check(bytes: Uint8Array, count: number, options?: AbortOptions): Promise<BadRecord | undefined> {
+    const [first] = await this.#ask(bytes, count, false, options)
+    return first
+  }
+
+  checkEach(bytes: Uint8Array, count: number, options?: AbortOptions): Promise<BadRecord[]> {
+    return this.#ask(bytes, count, true, options)
+  }
+
+  async #ask(bytes: Uint8Array, count: number, each: boolean, options: AbortOptions = {}): Promise<BadRecord[]> {
     throwIfAborted(options)
     const { signal } = options
     if (this.#closed !== undefined) throw new DdmError('internal', 'the record validator is closed')
     if (this.#failed !== undefined) throw this.#failed
-    if (count === 0) return undefined
+    if (count === 0) return []
     // A buffer of its own: it moves to the thread.
-    const answer = thread.check(this.#client, count, new Uint8Array(bytes), signal)
+    const answer = thread.check(this.#client, { count, bytes: new Uint8Array(bytes), each }, signal)
     try {
       return await (signal === undefined ? answer : orAborted(answer, signal))
     } catch (error) {

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads'
-import { splitRecords } from '../../interface/index.ts'
+import { type BadRecord, splitRecords } from '../../interface/index.ts'
 import { compileRecordCheck, type RecordCheck } from './compile.ts'
 import type { SchemaAnswer, SchemaRequest } from './protocol.ts'
 import { SchemaError } from './schema-error.ts'
@@ -13,17 +13,20 @@ function answer(request: SchemaRequest): SchemaAnswer {
   switch (request.type) {
     case 'open':
       checks.set(request.id, compileRecordCheck(request.rules))
-      return { type: 'done' }
+      return { type: 'done', bad: [] }
     case 'close':
       checks.delete(request.id)
-      return { type: 'done' }
+      return { type: 'done', bad: [] }
     case 'check': {
       const check = checks.get(request.id) as RecordCheck
+      const bad: BadRecord[] = []
       for (const [index, record] of splitRecords(request.bytes, request.count).entries()) {
         const reason = check(record)
-        if (reason !== undefined) return { type: 'done', bad: { index, reason } }
+        if (reason === undefined) continue
+        bad.push({ index, reason })
+        if (!request.each) break
       }
-      return { type: 'done' }
+      return { type: 'done', bad }
     }
   }
 }

@@ -40,7 +40,7 @@ export const TELEMETRY_SCHEMA = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    time: { type: 'string' },
+    time: { type: 'string', format: 'date-time' },
     cpuPercent: { type: 'number', minimum: 0, maximum: 100 },
     memoryUsed: { type: 'integer', minimum: 0 },
     memoryTotal: { type: 'integer', minimum: 0 },

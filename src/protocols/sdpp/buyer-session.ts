@@ -178,7 +178,7 @@ export class BuyerSession {
   }
 
   get status(): BuyerSessionStatus {
-    const { phase, received, handled, due, paid, credited } = this.#state
+    const { phase, received, handled, due, asked, paid, credited } = this.#state
     const risk = paid > due ? paid - due : 0n
     const pending = paid > credited ? paid - credited : 0n
     return {
@@ -188,6 +188,7 @@ export class BuyerSession {
       handled,
       due,
       paid,
+      signed: asked,
       credited,
       pending,
       risk,
@@ -429,7 +430,8 @@ export class BuyerSession {
     const skip = Number(this.#already > received.n ? this.#already - received.n : 0n)
     if (skip >= good) this.#step({ type: 'handled', n: progress.n, bytes: bytes.length, idle: false })
     else {
-      const records = new RecordBatch(first, bytes, ends.subarray(0, good), skip)
+      const at = this.#components.clock.wallTime()
+      const records = new RecordBatch(first, bytes, ends.subarray(0, good), skip, at)
       this.#queue.push({ records, n: progress.n, bytes: bytes.length })
     }
   }
@@ -554,6 +556,7 @@ export class BuyerSession {
         this.#payments++
         faultPoint('payment.sent')
         this.#step({ type: 'paid', sessionPaid })
+        this.#request.onPaid?.()
       })
       .catch((error: unknown) => this.#fail(error))
     this.#paying = Promise.all([this.#paying, payment]).then(() => {})

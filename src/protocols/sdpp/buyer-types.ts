@@ -63,6 +63,8 @@ export interface BuyRequest {
   maxPrice?: { amount: bigint; count: bigint }
   /** @default 'newest' */
   answering?: Answering
+  /** Called when a payment has left. */
+  onPaid?: () => void
 }
 
 /** What a buyer's node shows of a session. Amounts in atomic units. */
@@ -73,6 +75,8 @@ export interface BuyerSessionStatus {
   handled: bigint
   due: bigint
   paid: bigint
+  /** Most that was signed for: what is on its way, or was lost with a stream, counts. */
+  signed: bigint
   credited: bigint
   /** Signed, and not yet confirmed by the seller: on its way, not failed. */
   pending: bigint

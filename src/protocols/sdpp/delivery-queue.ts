@@ -1,21 +1,29 @@
-import type { DataRecord, RecordEnds } from '../../interface/index.ts'
+import { type DataRecord, type RecordEnds, sliceRecords } from '../../interface/index.ts'
 
 /** Records of one DATA frame: views of the received bytes, made when they are looked at. */
 export class RecordBatch implements Iterable<DataRecord> {
   /** Offset of the first record. */
   readonly first: bigint
   readonly length: number
+  /** Unix ms. */
+  readonly receivedAt: number
   readonly #bytes: Uint8Array
   readonly #ends: RecordEnds
   readonly #skip: number
 
   /** @param skip - records at the beginning that the consumer has already */
-  constructor(first: bigint, bytes: Uint8Array, ends: RecordEnds, skip = 0) {
+  constructor(first: bigint, bytes: Uint8Array, ends: RecordEnds, skip = 0, receivedAt = Date.now()) {
     this.first = first + BigInt(skip)
     this.length = ends.length - skip
+    this.receivedAt = receivedAt
     this.#bytes = bytes
     this.#ends = ends
     this.#skip = skip
+  }
+
+  /** All of them as u32be length ‖ bytes. */
+  get joined(): Uint8Array {
+    return sliceRecords(this.#bytes, this.#ends, this.#skip, this.#ends.length)
   }
 
   bytesOf(index: number): Uint8Array {

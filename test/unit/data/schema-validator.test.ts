@@ -70,6 +70,19 @@ test('names the first record of a batch that breaks the schema, and why', async 
   })
 })
 
+test('names every bad record of a batch when asked to', async () => {
+  await using({ encoding: 'json', schema: { type: 'integer' } }, async (validator) => {
+    const batch = ['1', '"2"', '3', '{', '5'].map(bytes)
+    const bad = await validator.checkEach(joinRecords(batch), batch.length)
+    assert.deepEqual(bad, [
+      { index: 1, reason: 'the record must be integer' },
+      { index: 3, reason: 'it is not JSON' }
+    ])
+    assert.deepEqual(await validator.checkEach(joinRecords([bytes('1')]), 1), [])
+    assert.deepEqual(await validator.checkEach(new Uint8Array(0), 0), [])
+  })
+})
+
 test('checks the encoding and the size without a schema, too', async () => {
   assert.equal(await reasonOf({ encoding: 'json' }, '[1,{"a":null}]'), undefined)
   assert.equal(await reasonOf({ encoding: 'json' }, '{a:1}'), 'it is not JSON')

@@ -227,7 +227,7 @@ test('json lines: an endless line is refused without being kept', async () => {
 })
 
 test('telemetry: records on time that satisfy their schema', async () => {
-  const valid = new Ajv2020().compile(TELEMETRY_SCHEMA)
+  const valid = new Ajv2020({ validateFormats: false }).compile(TELEMETRY_SCHEMA)
   const started = performance.now()
   let count = 0
   for await (const { bytes } of telemetry({ periodMs: 20 }).records()) {

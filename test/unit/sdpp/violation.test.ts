@@ -174,6 +174,7 @@ test('a seller that leaves when it is caught: the record is kept, and found agai
       if (bad !== undefined) outbound.abort(new Error('cut'))
       return bad
     },
+    checkEach: (bytes, count) => validator.checkEach(bytes, count),
     close: async () => {}
   }
   const payer = countingPayer()

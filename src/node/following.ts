@@ -1,0 +1,357 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type AbortOptions,
+  DdmError,
+  due,
+  type Hex,
+  type Listing,
+  type Logger,
+  type RailName
+} from '../interface/index.ts'
+import { type CandidateComponents, Candidates, type Choice } from './candidates.ts'
+import type {
+  FollowEvent,
+  FollowedPurchase,
+  Following,
+  FollowOptions,
+  FollowOutcome,
+  LeaveReason
+} from './follow-types.ts'
+import { listener } from './purchase-events.ts'
+import { RecentKeys } from './recent-keys.ts'
+import { silentLimit, whyLeave } from './seller-limits.ts'
+import type { BuyOptions, Purchase, PurchasedRecord } from './types.ts'
+
+export interface FollowComponents extends CandidateComponents {
+  buy: (listing: Listing, options: BuyOptions) => Purchase
+  /** A purchase of the listing that was cut, maybe in an earlier run. */
+  unfinished: (listing: Hex, options?: AbortOptions) => Promise<Unfinished | undefined>
+  resume: (id: string, options: Pick<BuyOptions, 'signal' | 'resumeFor' | 'onInvalid' | 'onEvent'>) => Promise<Purchase>
+  logger: Logger
+}
+
+export interface Unfinished {
+  id: string
+  rail: RailName
+  /** Atomic units: signed for so far, and most that it may come to. */
+  paid: bigint
+  maximum: bigint
+}
+
+const DEFAULT_WINDOW = 10_000
+const DEFAULT_PATIENCE_MS = 60_000
+const DEFAULT_RESUME_MS = 5_000
+/** A stream of the next seller starts so long before the last record came: what both have is dropped. */
+const OVERLAP_MS = 2_000
+const FIRST_WAIT_MS = 250
+const LAST_WAIT_MS = 10_000
+
+/** A purchase under way. */
+interface Current {
+  choice: Choice
+  purchase: Purchase
+  /** Set when it goes on with a session that was cut, for which so much was signed before. */
+  resumed: { session: string; paid: bigint } | undefined
+  why: LeaveReason | undefined
+  /** Records that `key` could not name. */
+  unnamed: number
+}
+
+/** Buys from one of several sellers at a time; see `Following`. */
+export class RunningFollowing implements Following {
+  readonly #components: FollowComponents
+  readonly #options: FollowOptions
+  readonly #candidates: Candidates
+  readonly #seen: RecentKeys
+  readonly #emit: (event: FollowEvent) => void
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  readonly #done = Promise.withResolvers<FollowOutcome>()
+  readonly #purchases: FollowedPurchase[] = []
+  #current: Current | undefined
+  #records = 0n
+  #duplicates = 0n
+  #lastAt: number | undefined
+  #iterated = false
+
+  constructor(listings: ReadonlyArray<string | Listing>, options: FollowOptions, components: FollowComponents) {
+    checkOptions(listings, options)
+    this.#components = components
+    this.#options = options
+    this.#candidates = new Candidates(listings, options, components)
+    this.#seen = new RecentKeys(options.window ?? DEFAULT_WINDOW)
+    this.#emit = listener(options.onEvent, components.logger)
+    const { signal } = options
+    this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
+    this.#done.promise.catch(() => {})
+  }
+
+  get done(): Promise<FollowOutcome> {
+    return this.#done.promise
+  }
+
+  get status(): Following['status'] {
+    const current = this.#current
+    const purchases = current === undefined ? [...this.#purchases] : [...this.#purchases, accountOf(current)]
+    return {
+      listing: current?.choice.listing.id,
+      seller: current?.choice.listing.peerId,
+      records: this.#records,
+      duplicates: this.#duplicates,
+      paid: purchases.reduce((sum, { paid }) => sum + paid, 0n),
+      purchases
+    }
+  }
+
+  stop(): void {
+    this.#stop.abort(new DdmError('aborted', 'the product is not followed any more'))
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<PurchasedRecord, void, undefined> {
+    for await (const batch of this.batches()) yield* batch
+  }
+
+  async *batches(): AsyncGenerator<PurchasedRecord[], void, undefined> {
+    if (this.#iterated) throw new DdmError('usage', 'a product that is followed is iterated once')
+    this.#iterated = true
+    let reason: FollowOutcome['reason'] = 'stopped'
+    try {
+      reason = yield* this.#run()
+    } catch (error) {
+      if (this.#signal.aborted) return
+      this.#done.reject(error)
+      throw error
+    } finally {
+      const { listing: _listing, seller: _seller, ...standing } = this.status
+      this.#done.resolve({ ...standing, reason })
+    }
+  }
+
+  async *#run(): AsyncGenerator<PurchasedRecord[], FollowOutcome['reason'], undefined> {
+    const { patience = DEFAULT_PATIENCE_MS } = this.#options
+    let failures = 0
+    let goodAt = performance.now()
+    for (;;) {
+      const before = this.#records
+      const choices = await this.#candidates.choices({ signal: this.#signal })
+      // Without any record yet the purchase itself says what is too dear.
+      const choice = choices.find((one) => this.#affordable(one)) ?? (before === 0n ? choices[0] : undefined)
+      if (choice === undefined && choices.length > 0) return 'maximum'
+      if (choice !== undefined) {
+        const reason = yield* this.#buyFrom(choice)
+        if (reason !== undefined) return reason
+      }
+      if (this.#records > before) {
+        failures = 0
+        goodAt = performance.now()
+        continue
+      }
+      const { size } = this.#candidates
+      const rounds = Math.floor(++failures / size)
+      if (rounds > 0 && performance.now() - goodAt > patience) {
+        throw new DdmError('unreachable', `none of ${size} sellers has delivered a record for ${patience} ms`)
+      }
+      const wait = Math.min(FIRST_WAIT_MS * 2 ** Math.min(rounds, 8), LAST_WAIT_MS)
+      if (rounds > 0) await sleep(wait, undefined, { signal: this.#signal })
+    }
+  }
+
+  /** Resolves with the reason when nothing more is to be bought from anybody. */
+  async *#buyFrom(choice: Choice): AsyncGenerator<PurchasedRecord[], FollowOutcome['reason'] | undefined, undefined> {
+    const current = await this.#open(choice)
+    if (current === undefined) return undefined
+    this.#current = current
+    const { purchase, resumed } = current
+    const { id: listing, peerId: seller, document } = choice.listing
+    const silence = this.#watchSilence(current, silentLimit(this.#options.leave ?? {}, document))
+    this.#emit({ type: 'joined', listing, seller, ...(resumed === undefined ? {} : { session: resumed.session }) })
+    let failure: unknown
+    try {
+      for await (const batch of purchase.batches()) {
+        silence.refresh()
+        const fresh = this.#fresh(batch, current)
+        this.#lastAt = batch.at(-1)?.receivedAt ?? this.#lastAt
+        this.#leaveIfWorse(current)
+        if (fresh.length > 0) yield fresh
+        if (this.#isEnough) return 'complete'
+      }
+      return this.#reasonAfter(current, (await purchase.done).reason)
+    } catch (error) {
+      failure = error
+      if (this.#signal.aborted) return 'stopped'
+      const left = current.why !== undefined
+      current.why ??= error instanceof DdmError && error.code === 'schema' ? 'invalid' : 'failed'
+      // One that was left because it is silent may not be there to settle, either.
+      if (left) choice.candidate.strikes++
+      else this.#candidates.strike(choice.candidate, error)
+      return undefined
+    } finally {
+      silence.stop()
+      purchase.stop()
+      await purchase.done.catch(() => {})
+      const account = accountOf(current)
+      this.#purchases.push(account)
+      this.#current = undefined
+      const { why } = current
+      if (why !== undefined) {
+        this.#emit({
+          type: 'left',
+          listing,
+          seller,
+          why,
+          quality: account.quality,
+          ...(failure === undefined ? {} : { error: failure })
+        })
+      }
+    }
+  }
+
+  /** A session that was cut goes on if the budget allows for all that it may still cost; else it is ordered anew. */
+  async #open(choice: Choice): Promise<Current | undefined> {
+    const { buy, resume, unfinished } = this.#components
+    const { listing, rail, candidate } = choice
+    const { onInvalid, resume: resuming = true } = this.#options
+    const common = {
+      signal: this.#signal,
+      resumeFor: this.#options.resumeFor ?? DEFAULT_RESUME_MS,
+      onEvent: (event: Parameters<NonNullable<BuyOptions['onEvent']>>[0]) =>
+        this.#emit({ ...event, listing: listing.id, seller: listing.peerId }),
+      ...(onInvalid === undefined ? {} : { onInvalid })
+    }
+    const none = { why: undefined, unnamed: 0 }
+    try {
+      const cut = resuming ? await unfinished(listing.id, { signal: this.#signal }) : undefined
+      if (cut !== undefined && cut.rail === rail && (rail === 'free' || cut.maximum - cut.paid <= this.#left)) {
+        const purchase = await resume(cut.id, common)
+        return { choice, purchase, resumed: { session: cut.id, paid: cut.paid }, ...none }
+      }
+      return { choice, purchase: buy(listing, { ...common, ...this.#wish(choice) }), resumed: undefined, ...none }
+    } catch (error) {
+      this.#signal.throwIfAborted()
+      this.#candidates.strike(candidate, error)
+      return undefined
+    }
+  }
+
+  #wish({ listing: { document }, rail }: Choice): BuyOptions {
+    const { records, maxPrice, k, prepay, from, checkSchema } = this.#options
+    const finite = document.cadence?.mode === 'finite'
+    // Only of the first it is known that none of its records will be a duplicate.
+    const first = this.#purchases.length === 0
+    const start = this.#lastAt === undefined || finite ? from : new Date(this.#lastAt - OVERLAP_MS)
+    return {
+      rail,
+      ...(rail === 'free' ? {} : { max: this.#left }),
+      ...(first && records !== undefined ? { records } : {}),
+      ...(start === undefined ? {} : { from: start }),
+      ...(maxPrice === undefined ? {} : { maxPrice }),
+      ...(k === undefined ? {} : { k }),
+      ...(prepay === undefined ? {} : { prepay }),
+      ...(checkSchema === undefined ? {} : { checkSchema })
+    }
+  }
+
+  #reasonAfter({ choice, resumed, why }: Current, reason: string): FollowOutcome['reason'] | undefined {
+    if (this.#signal.aborted) return 'stopped'
+    if (reason === 'sourceEnded' && choice.listing.document.cadence?.mode === 'finite') return 'sourceEnded'
+    // Of a session that was resumed, its own order is at its end; the rest is ordered anew.
+    if (resumed === undefined && reason === 'maximum') return 'maximum'
+    if (why !== undefined || (reason !== 'complete' && reason !== 'maximum')) choice.candidate.strikes++
+    return undefined
+  }
+
+  /** Those that were not handed out before, as many as are wanted. */
+  #fresh(batch: PurchasedRecord[], current: Current): PurchasedRecord[] {
+    const { key = bytesKey } = this.#options
+    const fresh: PurchasedRecord[] = []
+    for (const record of batch) {
+      let name: string
+      try {
+        name = key(record)
+      } catch {
+        // A stranger's bytes, which the caller's key expects to be something else.
+        current.unnamed++
+        continue
+      }
+      if (!this.#seen.add(name)) this.#duplicates++
+      else if (!this.#isEnough) {
+        fresh.push(record)
+        this.#records++
+      }
+    }
+    return fresh
+  }
+
+  get #isEnough(): boolean {
+    const { records } = this.#options
+    return records !== undefined && this.#records >= BigInt(records)
+  }
+
+  #leaveIfWorse(current: Current): void {
+    const { quality } = accountOf(current)
+    const why = whyLeave(quality, this.#options.leave ?? {})
+    if (why !== undefined) leave(current, why)
+  }
+
+  /** What came and was not taken yet is no silence. */
+  #watchSilence(current: Current, limit: number | undefined): { refresh: () => void; stop: () => void } {
+    if (limit === undefined) return { refresh: () => {}, stop: () => {} }
+    const timer = setTimeout(() => {
+      const { idle, status } = current.purchase
+      if (idle && status.phase === 'streaming') leave(current, 'silentMs')
+      else timer.refresh()
+    }, limit)
+    return { refresh: () => timer.refresh(), stop: () => clearTimeout(timer) }
+  }
+
+  /** What all purchases together may still cost. */
+  get #left(): bigint {
+    return this.#candidates.max - this.#purchases.reduce((sum, { paid }) => sum + paid, 0n)
+  }
+
+  #affordable({ rail, price: { amount, count, unit } }: Choice): boolean {
+    if (rail === 'free') return true
+    const price = { amount: BigInt(amount), count: BigInt(count), unit }
+    return due(price, { n: 1n, records: 1n, bytes: 1n }) <= this.#left
+  }
+}
+
+/** It settles; what has come until then is handed out. */
+function leave(current: Current, why: LeaveReason): void {
+  current.why ??= why
+  current.purchase.stop()
+}
+
+function accountOf({ choice, purchase, resumed, why, unnamed }: Current): FollowedPurchase {
+  const { id, received, due: owed, signed, quality } = purchase.status
+  const { id: listing, peerId: seller } = choice.listing
+  return {
+    listing,
+    seller,
+    session: id,
+    records: received,
+    due: owed,
+    // Counted when it is signed, whether it arrived or not.
+    paid: resumed === undefined || signed < resumed.paid ? signed : signed - resumed.paid,
+    quality: { ...quality, invalid: quality.invalid + unnamed },
+    ...(why === undefined ? {} : { left: why })
+  }
+}
+
+function bytesKey({ bytes }: PurchasedRecord): string {
+  return createHash('sha256').update(bytes).digest('base64')
+}
+
+function checkOptions(listings: ReadonlyArray<string | Listing>, options: FollowOptions): void {
+  if (listings.length === 0) throw new DdmError('usage', 'follow: name at least one listing')
+  if (options.max === undefined) throw new DdmError('usage', 'follow: "max" says what all purchases together may cost')
+  const { records, leave: limits = {} } = options
+  if (records !== undefined && !(BigInt(records) >= 1n))
+    throw new DdmError('usage', `follow: records ${records} is not 1 or more`)
+  const numbers = { window: options.window, patience: options.patience, resumeFor: options.resumeFor, ...limits }
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value === undefined || (value >= 0 && (Number.isFinite(value) || value === Number.POSITIVE_INFINITY))) continue
+    throw new DdmError('usage', `follow: ${name} ${value} is not 0 or more`)
+  }
+}

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { createNode, type FollowEvent, type LocalNode, type Purchase, type PurchaseEvent } from '../../src/index.ts'
+import { type Network, startNetwork } from './cli-process.ts'
+
+/** A bot and sellers of one product, each a process of its own: one is killed, one sends what breaks its schema. */
+
+const PEER = fileURLToPath(new URL('./wind-peer.ts', import.meta.url))
+const PRICE = 100n
+
+let network: Network
+let node: LocalNode
+const sellers = new Map<string, ChildProcess>()
+const listings = new Map<string, string>()
+
+async function startSeller(name: string, price: string, kind = 'good'): Promise<void> {
+  const child = spawn(
+    process.execPath,
+    [PEER, join(network.folder, name), network.profile, `${name} wind`, price, kind],
+    { stdio: ['ignore', 'pipe', 'inherit'] }
+  )
+  sellers.set(name, child)
+  const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line')) as [string]
+  listings.set(name, line)
+}
+
+async function end(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  const child = sellers.get(name)
+  sellers.delete(name)
+  if (child === undefined) return
+  const exited = once(child, 'exit')
+  child.kill(signal)
+  await exited
+}
+
+const listingOf = (name: string): string => listings.get(name) ?? assert.fail(name)
+
+before(async () => {
+  network = await startNetwork()
+  await Promise.all([
+    startSeller('north', '0.0001'),
+    startSeller('south', '0.0002'),
+    startSeller('broken', '0.00005', 'bad')
+  ])
+  const config = { listen: ['/ip4/127.0.0.1/tcp/0'], logLevel: 'error' as const }
+  node = await createNode({
+    home: join(network.folder, 'bot'),
+    network: network.profile,
+    insecureDevKeys: true,
+    config
+  })
+  await node.listings.synced()
+})
+
+after(async () => {
+  await node?.stop()
+  await Promise.all([...sellers.keys()].map((name) => end(name, 'SIGTERM')))
+  await network?.close()
+})
+
+interface Wind {
+  time: string
+  n: number
+}
+
+const byTime = (record: { json: <T>() => T }): string => record.json<Wind>().time
+
+test('the events of a purchase come in order, and its quality is that of the listing', async () => {
+  const events: PurchaseEvent[] = []
+  const purchase = node.buy(listingOf('south'), {
+    records: 40,
+    max: '0.05',
+    k: 10,
+    onEvent: (event) => events.push(event)
+  })
+  let count = 0
+  for await (const { receivedAt } of purchase) {
+    assert.ok(Math.abs(Date.now() - receivedAt) < 60_000)
+    count++
+  }
+  const outcome = await purchase.done
+  assert.equal(count, 40)
+  const records = events.flatMap((event) => (event.type === 'records' ? [event] : []))
+  assert.equal(
+    records.reduce((sum, one) => sum + one.count, 0),
+    40
+  )
+  assert.ok(records.every((one, i) => i === 0 || one.first > (records[i - 1]?.first ?? 0n)))
+  const payments = events.flatMap((event) => (event.type === 'payment' ? [event.paid] : []))
+  assert.ok(payments.length >= 2)
+  assert.equal(payments.at(-1), 2n * PRICE * 40n)
+  assert.deepEqual(events.at(-1), { type: 'ended', outcome })
+  const { invalid, failures, missing, delayMs } = outcome.quality
+  assert.deepEqual([invalid, failures, missing], [0, 0, 0])
+  assert.ok(delayMs !== undefined && delayMs.p50 <= delayMs.p95 && delayMs.p95 < 30_000)
+})
+
+test('a listener that fails harms nothing', async () => {
+  const onEvent = (): void => {
+    throw new Error('a fault of the bot')
+  }
+  const purchase = node.buy(listingOf('south'), { records: 3, max: '0.05', onEvent })
+  for await (const _ of purchase);
+  assert.equal((await purchase.done).records, 3n)
+})
+
+async function windOf(purchase: Purchase): Promise<Wind[]> {
+  const seen: Wind[] = []
+  for await (const record of purchase) seen.push(record.json<Wind>())
+  return seen
+}
+
+test('records that break the schema: by default they end the purchase unpaid; dropped they are paid for and counted', async () => {
+  const events: PurchaseEvent[] = []
+  const stopping = node.buy(listingOf('broken'), { max: '0.05', records: 100, onEvent: (event) => events.push(event) })
+  await assert.rejects(windOf(stopping), { code: 'schema' })
+  assert.equal(stopping.status.quality.invalid, 1)
+  assert.equal((events.at(-1) as { error?: { code: string } }).error?.code, 'schema')
+
+  const dropping = node.buy(listingOf('broken'), {
+    max: '0.05',
+    records: 100,
+    onInvalid: 'drop',
+    onEvent: (event) => events.push(event)
+  })
+  const seen = await windOf(dropping)
+  const { records, paid, quality } = await dropping.done
+  assert.equal(records, 100n)
+  assert.equal(paid, (PRICE / 2n) * 100n)
+  assert.equal(quality.invalid, 10)
+  assert.equal(seen.length, 90)
+  assert.ok(seen.every(({ n }) => Number.isInteger(n)))
+  assert.ok(events.some((event) => event.type === 'quality' && event.quality.invalid === 10))
+})
+
+test('a seller that is killed, and one that breaks its schema, are left: every record once, within one budget', async () => {
+  const events: FollowEvent[] = []
+  const wind = node.follow(['broken', 'north', 'south'].map(listingOf), {
+    max: '0.1',
+    records: 200,
+    key: byTime,
+    resumeFor: 500,
+    onEvent: (event) => events.push(event)
+  })
+  const times: number[] = []
+  let killed = false
+  for await (const record of wind) {
+    times.push(Date.parse(record.json<Wind>().time))
+    if (killed || wind.status.seller === undefined || wind.status.listing !== listingOf('north')) continue
+    if (times.length < 60) continue
+    killed = true
+    await end('north', 'SIGKILL')
+  }
+  const { reason, records, paid, purchases } = await wind.done
+  assert.deepEqual([reason, records, times.length], ['complete', 200n, 200])
+  assert.equal(new Set(times).size, 200, 'every record once')
+  const order = events.flatMap((event) => (event.type === 'joined' ? [event.listing] : []))
+  assert.deepEqual(order.slice(0, 3), ['broken', 'north', 'south'].map(listingOf))
+  const left = events.flatMap((event) => (event.type === 'left' ? [[event.listing, event.why]] : []))
+  assert.deepEqual(left.slice(0, 2), [
+    [listingOf('broken'), 'invalid'],
+    [listingOf('north'), 'failed']
+  ])
+  assert.equal(
+    paid,
+    purchases.reduce((sum, one) => sum + one.paid, 0n)
+  )
+  assert.ok(paid <= 100_000n)
+  const sorted = times.toSorted((a, b) => a - b)
+  const lost = sorted.slice(1).filter((time, i) => time - (sorted[i] as number) > 50)
+  assert.deepEqual(lost, [], 'the next seller starts before the last record of the one before')
+})
+
+test('a session that was cut goes on when the seller is back; one budget holds over all of it', async () => {
+  await startSeller('north', '0.0001')
+  const events: FollowEvent[] = []
+  const max = 20n * PRICE
+  const wind = node.follow([listingOf('north')], {
+    max,
+    key: byTime,
+    resumeFor: 0,
+    onEvent: (event) => events.push(event)
+  })
+  const times = new Set<string>()
+  let killed: Promise<unknown> | undefined
+  for await (const record of wind) {
+    times.add(byTime(record))
+    if (times.size === 5) killed = end('north', 'SIGKILL').then(() => startSeller('north', '0.0001'))
+  }
+  await killed
+  const { reason, records, paid } = await wind.done
+  assert.equal(reason, 'maximum')
+  assert.equal(records, BigInt(times.size))
+  assert.ok(paid <= max, `${paid} of ${max}`)
+  assert.ok(events.some((event) => event.type === 'joined' && event.session !== undefined))
+})
+
+test('leaving the loop settles; a watch tells of a new listing under a price', async () => {
+  const wind = node.follow([listingOf('south')], { max: '0.01', from: 'live' })
+  for await (const _ of wind) break
+  const { reason, purchases } = await wind.done
+  assert.equal(reason, 'stopped')
+  assert.equal(purchases[0]?.paid, purchases[0]?.due)
+
+  const stop = new AbortController()
+  const news = node.listings.watch({ text: 'west wind', maxPrice: 150n }, { signal: stop.signal })
+  const bought = (async () => {
+    for await (const { type, listing } of news) {
+      if (type === 'removed') continue
+      const purchase = node.buy(listing, { records: 5, max: '0.01' })
+      await windOf(purchase)
+      return (await purchase.done).records
+    }
+    return 0n
+  })()
+  await startSeller('west', '0.0001')
+  assert.equal(await bought, 5n)
+  stop.abort()
+})

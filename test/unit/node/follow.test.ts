@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { DdmError, type ErrorCode, type ListingPayment } from '../../../src/interface/index.ts'
+import { judgeFailure, rank } from '../../../src/node/candidates.ts'
+import type { FollowOptions } from '../../../src/node/follow-types.ts'
+import { type FollowComponents, RunningFollowing } from '../../../src/node/following.ts'
+import { createLogger } from '../../../src/node/logger.ts'
+import { RecentKeys } from '../../../src/node/recent-keys.ts'
+import { silentLimit, whyLeave } from '../../../src/node/seller-limits.ts'
+
+test('keys: the last so many, each once', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 20 })), fc.integer({ min: 0, max: 30 }), (keys, limit) => {
+      const recent = new RecentKeys(limit)
+      const model: number[] = []
+      for (const key of keys) {
+        assert.equal(recent.add(String(key)), !model.includes(key))
+        if (model.includes(key)) continue
+        model.push(key)
+        if (model.length > limit) model.shift()
+      }
+    })
+  )
+})
+
+const choice = (strikes: number, amount: string, count = 1, unit: 'record' | 'KiB' = 'record') => ({
+  candidate: { strikes },
+  price: { amount, count, unit } satisfies ListingPayment['price']
+})
+
+test('the cheapest of those with the fewest failures comes first; else as they were named', () => {
+  const dear = choice(0, '30', 10)
+  const cheap = choice(0, '29', 10)
+  const failed = choice(1, '1')
+  const free = choice(0, '0', 1, 'KiB')
+  const bytes = choice(0, '5', 1, 'KiB')
+  assert.deepEqual(rank([failed, dear, cheap]), [cheap, dear, failed])
+  assert.deepEqual(rank([dear, free]), [free, dear])
+  assert.deepEqual(rank([bytes, cheap]), [bytes, cheap])
+  assert.deepEqual(rank([cheap, bytes]), [cheap, bytes])
+})
+
+test('failures: what is our own ends all, what lasts excludes the seller, the rest is tried again later', () => {
+  const verdict = (code: ErrorCode) => judgeFailure(new DdmError(code, ''))
+  for (const code of ['budget', 'funds', 'internal', 'aborted'] as const) assert.equal(verdict(code), 'end', code)
+  for (const code of ['schema', 'priceAboveLimit', 'usage', 'notFound'] as const)
+    assert.equal(verdict(code), 'out', code)
+  for (const code of ['unreachable', 'refused', 'chain'] as const) assert.equal(verdict(code), 'strike', code)
+  assert.equal(judgeFailure(new DdmError('notFound', 'not yet', { details: { status: 200 } })), 'strike')
+  assert.equal(judgeFailure(new TypeError('a fault of this program')), 'end')
+})
+
+test('limits: each has its reason; without a period nobody has to speak', () => {
+  const good = { invalid: 0, failures: 3, missing: 100, delayMs: { p50: 5, p95: 70_000 } }
+  assert.equal(whyLeave(good, {}), undefined)
+  assert.equal(whyLeave({ ...good, invalid: 1 }, {}), 'invalid')
+  assert.equal(whyLeave({ ...good, invalid: 1 }, { invalid: 1, missing: 99 }), 'missing')
+  assert.equal(whyLeave(good, { delayMs: 60_000 }), 'delayMs')
+  assert.equal(whyLeave(good, { failures: 2 }), 'failures')
+  assert.equal(whyLeave({ invalid: 0, failures: 0 }, { missing: 0, delayMs: 0, failures: 0 }), undefined)
+  assert.equal(silentLimit({}, {}), undefined)
+  assert.equal(silentLimit({}, { cadence: { mode: 'event' } }), undefined)
+  assert.equal(silentLimit({}, { cadence: { mode: 'finite', periodMs: 100 } }), undefined)
+  assert.equal(silentLimit({}, { cadence: { mode: 'periodic', periodMs: 100 } }), 5_000)
+  assert.equal(silentLimit({}, { cadence: { mode: 'periodic', periodMs: 60_000 } }), 600_000)
+  assert.equal(silentLimit({ silentMs: 7 }, { cadence: { mode: 'periodic', periodMs: 100 } }), 7)
+})
+
+const refuse = async (): Promise<never> => {
+  throw new DdmError('notFound', 'there is no listing 0xabcd')
+}
+
+const components: FollowComponents = {
+  find: refuse,
+  quote: refuse,
+  buy: () => {
+    throw new Error('nothing is bought')
+  },
+  unfinished: async () => undefined,
+  resume: refuse,
+  currency: () => ({ symbol: 'T', decimals: 6 }),
+  logger: createLogger({ level: 'silent' })
+}
+
+test('options that cannot work are refused at once', () => {
+  const cases: Array<[listings: string[], options: object, said: RegExp]> = [
+    [[], { max: '1' }, /at least one listing/],
+    [['0xabcd'], {}, /"max" says/],
+    [['0xabcd'], { max: '1', records: 0 }, /records 0/],
+    [['0xabcd'], { max: '1', window: -1 }, /window -1/],
+    [['0xabcd'], { max: '1', patience: Number.NaN }, /patience NaN/],
+    [['0xabcd'], { max: '1', leave: { silentMs: -1 } }, /silentMs -1/]
+  ]
+  for (const [listings, options, message] of cases) {
+    assert.throws(() => new RunningFollowing(listings, options as FollowOptions, components), {
+      code: 'usage',
+      message
+    })
+  }
+})
+
+test('a product that nobody sells says so, in the iteration and in done; it is iterated once', async () => {
+  const following = new RunningFollowing(['0xabcd', '0xabcd'], { max: '1' }, components)
+  const read = async (): Promise<void> => {
+    for await (const _ of following);
+  }
+  await assert.rejects(read(), { code: 'notFound', message: /no listing 0xabcd/ })
+  await assert.rejects(following.done, { code: 'notFound' })
+  await assert.rejects(read(), { code: 'usage', message: /iterated once/ })
+})
+
+test('stopped before it began, it ends without an error', async () => {
+  const following = new RunningFollowing(['0xabcd'], { max: '1' }, components)
+  following.stop()
+  for await (const _ of following) assert.fail('a record')
+  const { reason, records, purchases } = await following.done
+  assert.deepEqual([reason, records, purchases], ['stopped', 0n, []])
+})
