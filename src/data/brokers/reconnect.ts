@@ -4,6 +4,7 @@ import { abortedBy } from '../abort.ts'
 
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 10_000
+const LINGER_MS = 500
 
 /** Half fixed, half random: what failed together does not come back together. */
 function backoff(failures: number): number {
@@ -55,6 +56,15 @@ export async function persistently<T>(attempt: () => Promise<T>, signal: AbortSi
       if (!isLost(error)) throw error
     }
   }
+}
+
+/**
+ * Before a connection is closed, its reader has a moment to make the last records durable: what is not acknowledged
+ * comes again.
+ */
+export async function linger(settled: () => boolean): Promise<void> {
+  const until = performance.now() + LINGER_MS
+  while (!settled() && performance.now() < until) await delay(5)
 }
 
 async function pause(failures: number, signal: AbortSignal | undefined): Promise<void> {

@@ -10,7 +10,7 @@ import {
 } from '../../interface/index.ts'
 import { abortedBy } from '../abort.ts'
 import { type MqttAddress, type MqttConnection, openMqtt, parseMqttAddress } from '../brokers/mqtt.ts'
-import { reconnecting } from '../brokers/reconnect.ts'
+import { linger, reconnecting } from '../brokers/reconnect.ts'
 import { asJson } from '../sinks/json-line.ts'
 import { MqttInbox } from './mqtt-inbox.ts'
 import { type ProblemOptions, problems } from './problems.ts'
@@ -23,9 +23,6 @@ const MAX_PACKET_BYTES = MAX_RECORD_BYTES + 64 * 1024
 
 /** How long a broker keeps messages for a seller that is away. */
 const SESSION_SECONDS = 7 * 86_400
-
-/** A reader that stops has a moment to make the last records durable: what is not acknowledged comes again. */
-const LAST_ACKNOWLEDGEMENTS_MS = 500
 
 /** Send retained messages only for a subscription that is new. @source MQTT 5.0 §3.8.3.1 */
 const RETAINED_ONCE = 1
@@ -119,7 +116,7 @@ async function* receive(
   } finally {
     signal?.removeEventListener('abort', onAbort)
     inbox.fail(new Error('closed'))
-    await pending.settled(LAST_ACKNOWLEDGEMENTS_MS)
+    await linger(() => pending.settled)
     await connection.end()
   }
 }
@@ -190,11 +187,9 @@ class Acknowledgements {
     this.#acknowledge()
   }
 
-  async settled(timeoutMs: number): Promise<void> {
-    const until = performance.now() + timeoutMs
-    while (this.#connected && this.#messages.size > 0 && performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
+  /** True when nothing can be acknowledged any more. */
+  get settled(): boolean {
+    return !this.#connected || this.#messages.size === 0
   }
 
   get #connected(): boolean {
