@@ -12,7 +12,10 @@ export interface NatsServerOptions {
   port?: number
 }
 
-/** A NATS server with JetStream that keeps its streams over SIGKILL; undefined after the test was skipped. */
+/**
+ * A NATS server with JetStream that keeps its streams when it is stopped by SIGTERM: it acknowledges messages some
+ * milliseconds before they are in its files. Undefined after the test was skipped.
+ */
 export async function startNatsServer(
   t: TestContext,
   options: NatsServerOptions = {}

@@ -60,7 +60,7 @@ test('what a stream holds and gets is read in order; a later run goes on after i
   assert.deepEqual(rest, recordsOf(80, 120))
 })
 
-test('killed servers and cut connections lose nothing, repeat nothing and change no order', async (t) => {
+test('restarted servers and cut connections lose nothing, repeat nothing and change no order', async (t) => {
   const server = await startNatsServer(t)
   if (server === undefined) return
   const proxy = await tcpProxy(t, server.port)
@@ -77,7 +77,7 @@ test('killed servers and cut connections lose nothing, repeat nothing and change
     }
   })
   await send(0, 500)
-  await server.kill()
+  await server.kill('SIGTERM')
   await server.start()
   await send(500, 1_000)
   assert.deepEqual((await reading).texts, recordsOf(0, 1_000))
@@ -116,7 +116,7 @@ test('a slow reader holds the server back instead of filling memory', async (t) 
   await assert.rejects(waiting, { code: 'aborted' })
 })
 
-test('the sink stores each record once, over kills and cuts', async (t) => {
+test('the sink stores each record once, over restarts and cuts', async (t) => {
   const server = await startNatsServer(t)
   if (server === undefined) return
   const proxy = await tcpProxy(t, server.port)
@@ -129,7 +129,7 @@ test('the sink stores each record once, over kills and cuts', async (t) => {
   }
   await sink.flush()
   assert.equal(await stored(), 800)
-  await server.kill()
+  await server.kill('SIGTERM')
   const writing = write(sink, 800, 1_000)
   await server.start()
   await writing
