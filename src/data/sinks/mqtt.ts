@@ -37,18 +37,18 @@ export async function mqttSink(spec: string): Promise<DataSink> {
 
   const open = (): Promise<MqttConnection> =>
     openMqtt(to, { clientId, clean: true, properties: {}, onLost: () => lost() }, { signal: stop.signal })
-  const outbox = new Outbox<Uint8Array>({
-    name: address.name,
-    send: (payload, done) => publish(payload, done)
-  })
-  const publish = (payload: Uint8Array, done: (error?: Error) => void): void => {
+  const outbox = new Outbox<Uint8Array>({ send: (payload) => publish(payload) })
+  const publish = async (payload: Uint8Array): Promise<void> => {
     const limit = connection?.connack.properties?.maximumPacketSize
-    if (limit !== undefined && payload.byteLength + topic.length * 2 + PACKET_OVERHEAD_BYTES > limit) {
+    if (limit !== undefined && payload.byteLength + Buffer.byteLength(topic) + PACKET_OVERHEAD_BYTES > limit) {
       const text = `${address.name}: a record of ${payload.byteLength} bytes; the broker takes packets of at most ${limit}`
-      done(new DdmError('config', text, { details: { bytes: payload.byteLength, limit } }))
-      return
+      throw new DdmError('config', text, { details: { bytes: payload.byteLength, limit } })
     }
-    connection?.client.publish(topic, Buffer.from(payload), { qos }, (error) => done(fault(to, error)))
+    try {
+      await connection?.client.publishAsync(topic, Buffer.from(payload), { qos })
+    } catch (error) {
+      throw fault(to, error as Error)
+    }
   }
   const opened = (next: MqttConnection): void => {
     connection = next
@@ -83,8 +83,7 @@ export async function mqttSink(spec: string): Promise<DataSink> {
 }
 
 /** Errors without a code of the broker are those of the connection: the message is sent again on the next one. */
-function fault({ address, topic }: MqttAddress, error: Error | null | undefined): DdmError | undefined {
-  if (error === null || error === undefined) return undefined
+function fault({ address, topic }: MqttAddress, error: Error): DdmError {
   const code = Number((error as { code?: unknown }).code)
   if (!(code >= FIRST_ERROR_CODE)) return unreachable(address.name, error)
   const text = `${address.name}: the broker does not take records on "${topic}": ${error.message}`

@@ -10,7 +10,7 @@ import {
   openNats,
   parseNatsAddress
 } from '../brokers/nats.ts'
-import { persistently } from '../brokers/reconnect.ts'
+import { isLost, persistently } from '../brokers/reconnect.ts'
 import { Outbox } from './outbox.ts'
 
 /** Records on their way to the server at once. */
@@ -48,14 +48,16 @@ export async function natsSink(spec: string): Promise<DataSink> {
   let client: JetStreamClient | undefined
 
   const outbox = new Outbox<Message>({
-    name: address.name,
-    send: ({ offset, bytes }, done) => {
-      if (client === undefined) return
+    send: async ({ offset, bytes }) => {
       const options = { msgID: `${prefix}:${offset}`, timeout: PUBLISH_TIMEOUT_MS, expect: { streamName: to.stream } }
-      client.publish(subject, bytes, options).then(
-        () => done(),
-        (error: unknown) => done(natsFailure(to, error))
-      )
+      try {
+        await client?.publish(subject, bytes, options)
+      } catch (error) {
+        const failure = natsFailure(to, error)
+        // No answer in time: on a new connection everything that has none is sent again.
+        if (isLost(failure)) void opened?.connection.close()
+        throw failure
+      }
     }
   })
   const open = async (): Promise<NatsOpened> => {

@@ -7,9 +7,8 @@ const MAX_ITEMS = 2_000
 const MAX_BYTES = 4 * 1024 * 1024
 
 export interface OutboxInit<T> {
-  name: string
-  /** Sends one item; `done` is called when it is there for good, or with why it is not. */
-  send: (item: T, done: (error?: Error) => void) => void
+  /** Sends one item; resolves when it is there for good. */
+  send: (item: T) => Promise<unknown>
 }
 
 interface Entry<T> {
@@ -84,9 +83,10 @@ export class Outbox<T> {
     const round = this.#round
     while (this.#sent < Math.min(this.#window, this.#entries.length)) {
       const entry = this.#entries[this.#sent++] as Entry<T>
-      this.#init.send(entry.item, (error) => {
+      const answered = (error?: Error): void => {
         if (round === this.#round) this.#answered(entry, error)
-      })
+      }
+      this.#init.send(entry.item).then(() => answered(), answered)
     }
   }
 

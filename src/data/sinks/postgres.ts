@@ -66,6 +66,15 @@ export async function postgresSink(spec: string): Promise<DataSink> {
     await last
   }
 
+  const close = async (): Promise<void> => {
+    try {
+      await last
+    } finally {
+      stop.abort()
+      await connection.end()
+    }
+  }
+
   return {
     name,
     write: (records, options) => {
@@ -84,10 +93,7 @@ export async function postgresSink(spec: string): Promise<DataSink> {
       return JSON.stringify({ to: name, next: String(next) })
     },
     close: () => {
-      closing ??= last.finally(async () => {
-        stop.abort()
-        await connection.end()
-      })
+      closing ??= close()
       return closing
     }
   }
