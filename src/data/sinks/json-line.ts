@@ -20,7 +20,8 @@ export function toJsonLine(record: Uint8Array): Uint8Array {
   return line
 }
 
-function asJson(record: Uint8Array): Uint8Array {
+/** A record as JSON, in the same bytes when it is JSON. */
+export function asJson(record: Uint8Array): Uint8Array {
   let text: string
   try {
     text = utf8.decode(record)

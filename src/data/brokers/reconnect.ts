@@ -1,0 +1,76 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { DdmError } from '../../interface/index.ts'
+import { abortedBy } from '../abort.ts'
+
+const FIRST_RETRY_MS = 100
+const LAST_RETRY_MS = 10_000
+const LINGER_MS = 500
+
+/** Half fixed, half random: what failed together does not come back together. */
+function backoff(failures: number): number {
+  const ceiling = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 20))
+  return ceiling / 2 + (Math.random() * ceiling) / 2
+}
+
+/** True for errors that go away when a server comes back. */
+export function isLost(error: unknown): boolean {
+  return error instanceof DdmError && error.code === 'unreachable'
+}
+
+/**
+ * Reads one connection after the other. The first must succeed: a wrong address is said at once. A lost one is followed
+ * by the next, with pauses that grow as long as nothing comes.
+ *
+ * @param read - calls `opened` when it is connected, and throws `unreachable` when the connection is lost
+ */
+export async function* reconnecting<T>(
+  read: (opened: () => void) => AsyncIterable<T>,
+  signal: AbortSignal | undefined
+): AsyncGenerator<T> {
+  let everOpened = false
+  for (let failures = 0; ; failures++) {
+    try {
+      const items = read(() => {
+        everOpened = true
+      })
+      for await (const item of items) {
+        failures = 0
+        yield item
+      }
+      return
+    } catch (error) {
+      if (signal?.aborted === true) throw abortedBy(signal)
+      if (!everOpened || !isLost(error)) throw error
+    }
+    await pause(failures, signal)
+  }
+}
+
+/** Tries until it succeeds, with growing pauses, as long as the server cannot be reached. */
+export async function persistently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    await pause(failures, signal)
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!isLost(error)) throw error
+    }
+  }
+}
+
+/**
+ * Before a connection is closed, its reader has a moment to make the last records durable: what is not acknowledged
+ * comes again.
+ */
+export async function linger(settled: () => boolean): Promise<void> {
+  const until = performance.now() + LINGER_MS
+  while (!settled() && performance.now() < until) await delay(5)
+}
+
+async function pause(failures: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await delay(backoff(failures), undefined, signal === undefined ? {} : { signal })
+  } catch (error) {
+    throw signal?.aborted === true ? abortedBy(signal) : error
+  }
+}
