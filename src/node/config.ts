@@ -11,7 +11,15 @@ import {
 } from './config/settings.ts'
 import { errnoOf } from './files.ts'
 
-export { describeSettings, flagOf, type NodeConfig, SETTINGS, type SettingName, variableOf } from './config/settings.ts'
+export {
+  describeSettings,
+  flagOf,
+  type NodeConfig,
+  SETTINGS,
+  type SettingName,
+  type TextSetting,
+  variableOf
+} from './config/settings.ts'
 
 /** Variables that are no settings: where the home is, and what opens its keys. */
 const OTHER_VARIABLES = new Set(['DDM_HOME', 'DDM_PASSPHRASE', 'DDM_PASSPHRASE_FILE'])

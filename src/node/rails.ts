@@ -27,7 +27,7 @@ import {
 } from '../payments/index.ts'
 import type { StatementSigner } from '../statements/index.ts'
 import type { Ledger } from '../storage/index.ts'
-import type { NodeConfig } from './config.ts'
+import type { NodeConfig, TextSetting } from './config.ts'
 import { fundFromFaucet } from './faucet.ts'
 import type { HomePaths } from './home.ts'
 import type { Keys } from './keys.ts'
@@ -81,7 +81,7 @@ function budgetFor({ ledger, paths, config }: RailsInit, asset: AssetId, currenc
 async function createEvm(init: RailsInit, channels: NonNullable<Chain['channels']>) {
   const { ledger, keys, config, profile, logger } = init
   const token = defaultToken(profile)
-  const units = (name: keyof NodeConfig): bigint => parseUnits(String(config[name]), token.decimals, name)
+  const units = (name: TextSetting): bigint => parseUnits(config[name], token.decimals, name)
   const common = {
     chain: channels,
     channels: ledger.channels,

@@ -14,7 +14,7 @@ import {
 } from '../interface/index.ts'
 import { type BudgetLimits, openIotaReader } from '../payments/index.ts'
 import { type Ledger, openLedger } from '../storage/index.ts'
-import { loadConfig, type NodeConfig } from './config.ts'
+import { loadConfig, type NodeConfig, type TextSetting } from './config.ts'
 import { writeFileAtomic } from './files.ts'
 import { type HomePaths, homePaths } from './home.ts'
 import { evmKey, generateEvmSecret } from './keys/evm-key.ts'
@@ -51,7 +51,7 @@ export interface WalletStatus {
 const HOUR = 3_600_000
 
 export function budgetOf(config: NodeConfig, { decimals }: Currency): WalletBudget {
-  const units = (name: keyof NodeConfig): bigint => parseUnits(String(config[name]), decimals, name)
+  const units = (name: TextSetting): bigint => parseUnits(config[name], decimals, name)
   return {
     perRecord: units('budgetPerRecord'),
     perSession: units('budgetPerSession'),

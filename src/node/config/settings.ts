@@ -173,6 +173,9 @@ export type NodeConfig = {
   [K in SettingName]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never
 }
 
+/** Settings that are text: amounts in whole tokens, and a few names. */
+export type TextSetting = { [K in SettingName]: NodeConfig[K] extends string ? K : never }[SettingName]
+
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[]
 
 /** `maxConnections` → `--max-connections`. */
