@@ -338,13 +338,14 @@ test('who watches is told of new listings', async () => {
 })
 
 test('a purchase that the node keeps survives kill -9 of the node: every record once, in a file', async () => {
-  const listing = await publish('Kept', { source: 'telemetry', period: 5, price: '0.000001/record' })
-  const started = await call('buyer', 'POST', '/v1/purchases', { listing, options: { records: '600' } })
+  const many = Array.from({ length: 20_000 }, (_, i) => JSON.stringify({ i, text: `record ${i}` }))
+  const source = `jsonl:${await network.file('many.jsonl', `${many.join('\n')}\n`)}`
+  const listing = await publish('Kept', { source, price: '0.000001/record' })
+  const started = await call('buyer', 'POST', '/v1/purchases', { listing, options: { prepay: '0.0002' } })
   assert.equal(started.status, 200, JSON.stringify(started.body))
   const { purchase } = started.body as { purchase: string }
   await until('some records', async () => {
     const { body } = await call('buyer', 'GET', `/v1/purchases/${purchase}`)
-    if (process.env.SHOW) console.log(JSON.stringify(body))
     return BigInt((body as { status: { handled: string } }).status.handled) > 100n ? true : undefined
   })
   process.kill(buyer.pid, 'SIGKILL')
@@ -362,13 +363,51 @@ test('a purchase that the node keeps survives kill -9 of the node: every record 
   const { url, token } = await api('buyer')
   const file = await fetch(`${url}/v1/purchases/${purchase}/file`, { headers: { authorization: `Bearer ${token}` } })
   const records = (await file.text()).trimEnd().split('\n')
-  assert.equal(records.length, 600)
-  assert.equal(new Set(records).size, 600)
+  assert.deepEqual(records, many)
   const csv = await fetch(`${url}/v1/purchases/${purchase}/file?format=csv`, {
     headers: { authorization: `Bearer ${token}` }
   })
   assert.match(String(csv.headers.get('content-disposition')), /attachment; filename=".*\.csv"/)
-  assert.equal((await csv.text()).trimEnd().split('\r\n').length, 601)
+  assert.equal((await csv.text()).trimEnd().split('\r\n').length, 20_001)
+})
+
+test('a command that is killed, and a reader that leaves, end their purchase in order: nothing stays unpaid', async () => {
+  const listing = await publish('Left early', { source: 'telemetry', period: 5, price: '0.000001/record' })
+  const sessions = async (): Promise<
+    Array<{ id: string; listingId: string; state: string; due: string; paid: string }>
+  > => {
+    const { body } = await call('buyer', 'GET', '/v1/sessions')
+    return (
+      body as unknown as Array<{ id: string; listingId: string; state: string; due: string; paid: string }>
+    ).filter(({ listingId }) => listingId === listing)
+  }
+  let killed = false
+  await ddm(['buy', listing, '--max', '0.1', ...home('buyer'), '--json'], {
+    onStart: (child) => {
+      let lines = 0
+      child.stdout?.on('data', (text: string) => {
+        lines += text.split('\n').length - 1
+        if (lines > 20 && !killed) killed = child.kill('SIGKILL')
+      })
+    }
+  })
+  assert.ok(killed)
+  const after = await until('the end of the session', async () => {
+    const [session] = await sessions()
+    return session?.state === 'closed' ? session : undefined
+  })
+  assert.equal(after.due, after.paid)
+  const left = await ddm(['buy', listing, '--max', '0.1', ...home('buyer'), '--json'], {
+    onStart: (child) => {
+      child.stdout?.once('data', () => child.stdout?.destroy())
+    }
+  })
+  assert.equal(left.code, 130, left.stderr)
+  const states = await until('the end of both', async () => {
+    const all = await sessions()
+    return all.length === 2 && all.every(({ state }) => state === 'closed') ? all : undefined
+  })
+  for (const { due, paid } of states) assert.equal(due, paid)
 })
 
 test('products are on sale again after a restart; paused, resumed and retired ones are what they were made', async () => {
