@@ -60,6 +60,25 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/(cli|api|interface)/|^src/node/index\\.ts$' }
     },
     {
+      name: 'page-talks-http',
+      comment: 'The page knows the types of the API and the pure helpers of interface.',
+      severity: 'error',
+      from: { path: '^src/web/' },
+      to: { path: '^(src|bootstrap|bench|test)/', pathNot: '^src/(web|interface)/|^src/api/schemas/' }
+    },
+    {
+      name: 'page-takes-only-types-of-the-api',
+      severity: 'error',
+      from: { path: '^src/web/' },
+      to: { path: '^src/api/', dependencyTypesNot: ['type-only'] }
+    },
+    {
+      name: 'nobody-imports-the-page',
+      severity: 'error',
+      from: { pathNot: '^src/web/' },
+      to: { path: '^src/web/' }
+    },
+    {
       name: 'bootstrap-uses-node',
       severity: 'error',
       from: { path: '^bootstrap/' },

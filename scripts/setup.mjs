@@ -9,7 +9,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 const bin = join(root, 'node_modules', '.bin')
 
 /** Installs from the lock file unless a complete install is there. All output goes to stderr: stdout is the command's. */
-function install() {
+export function install() {
   if (existsSync(join(root, 'node_modules', '.package-lock.json'))) return
   process.stderr.write('Installing dependencies (npm ci), about a minute …\n')
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
@@ -22,7 +22,7 @@ function install() {
 }
 
 /** Node ≥ 24: the one that runs this, else the one in node_modules. */
-function node24() {
+export function node24() {
   if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath
   const local = join(bin, process.platform === 'win32' ? 'node.exe' : 'node')
   const found = existsSync(local) ? spawnSync(local, ['--version'], { encoding: 'utf8' }).stdout : undefined

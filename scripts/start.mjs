@@ -1,4 +1,7 @@
 // npm start: a whole market on this machine.
-import { runNode } from './setup.mjs'
+import { preparePage } from './page.mjs'
+import { install, runNode } from './setup.mjs'
 
+install()
+preparePage()
 runNode(['bin/ddm.js', 'demo', ...process.argv.slice(2)])

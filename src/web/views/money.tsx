@@ -1,0 +1,5 @@
+import { Page } from '../parts/page.tsx'
+
+export function MoneyView() {
+  return <Page title="Money">{null}</Page>
+}

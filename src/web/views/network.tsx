@@ -1,0 +1,5 @@
+import { Page } from '../parts/page.tsx'
+
+export function NetworkView() {
+  return <Page title="Network">{null}</Page>
+}

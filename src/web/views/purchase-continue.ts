@@ -1,0 +1,31 @@
+import type { Purchase, PurchaseWish } from '../client/types.ts'
+import type { Terms } from './purchase-terms.ts'
+
+/** What a session that was lost fails with; the same session can go on. */
+const CUT = new Set(['unreachable', 'aborted'])
+
+/**
+ * How to go on with a purchase that is over: a session that was cut is resumed; after an orderly end the rest of what was
+ * wanted is bought from the next record on. undefined when nothing is left.
+ */
+export function continuation(
+  { listing, status, outcome, problem }: Purchase,
+  { start, quantity, maximum }: Terms
+): PurchaseWish | undefined {
+  if (problem !== undefined) return CUT.has(problem.code) && status.id !== undefined ? { resume: status.id } : undefined
+  if (outcome === undefined || listing === undefined || start === undefined) return undefined
+  const received = BigInt(outcome.records)
+  const left = quantity === undefined ? undefined : quantity - received
+  const budget = maximum === undefined ? undefined : maximum - BigInt(outcome.due)
+  if (left === 0n || budget === 0n) return undefined
+  return {
+    listing,
+    keep: 'node',
+    options: {
+      rail: outcome.rail,
+      from: (start + received).toString(),
+      ...(left === undefined ? {} : { records: left.toString() }),
+      ...(budget === undefined ? {} : { max: { units: budget.toString() } })
+    }
+  }
+}

@@ -1,0 +1,5 @@
+import { Page } from '../parts/page.tsx'
+
+export function SellView() {
+  return <Page title="Sell">{null}</Page>
+}
