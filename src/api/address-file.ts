@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { DdmError } from '../interface/index.ts'
-import { writeFileAtomic } from '../node/index.ts'
+import { homePaths, writeFileAtomic } from '../node/index.ts'
 
 /** Where the node of a home listens. */
 export interface ApiAddress {
@@ -10,22 +9,18 @@ export interface ApiAddress {
   pid: number
 }
 
-function paths(home: string): { address: string; token: string } {
-  return { address: join(home, 'api.json'), token: join(home, 'api.token') }
-}
-
 export async function writeAddress(home: string, address: ApiAddress): Promise<void> {
-  await writeFileAtomic(paths(home).address, `${JSON.stringify(address)}\n`)
+  await writeFileAtomic(homePaths(home).api, `${JSON.stringify(address)}\n`)
 }
 
 export async function removeAddress(home: string): Promise<void> {
-  await rm(paths(home).address, { force: true })
+  await rm(homePaths(home).api, { force: true })
 }
 
-/** undefined when no node has said that it listens; one that was killed may have left it behind. */
+/** undefined when no node has said that it listens. */
 export async function readAddress(home: string): Promise<ApiAddress | undefined> {
   try {
-    const { url, pid } = JSON.parse(await readFile(paths(home).address, 'utf8')) as Partial<ApiAddress>
+    const { url, pid } = JSON.parse(await readFile(homePaths(home).api, 'utf8')) as Partial<ApiAddress>
     return typeof url === 'string' && Number.isSafeInteger(pid) ? { url, pid: pid as number } : undefined
   } catch {
     return undefined
@@ -34,16 +29,16 @@ export async function readAddress(home: string): Promise<ApiAddress | undefined>
 
 /** The home's token; made once, so that a page that is open outlives a restart. Mode 0600. */
 export async function ensureToken(home: string): Promise<string> {
-  const { token } = paths(home)
+  const { apiToken } = homePaths(home)
   const known = await readToken(home)
   if (known !== undefined) return known
   const made = randomBytes(32).toString('base64url')
-  await writeFileAtomic(token, `${made}\n`)
+  await writeFileAtomic(apiToken, `${made}\n`)
   return made
 }
 
 export async function readToken(home: string): Promise<string | undefined> {
-  const { token: file } = paths(home)
+  const { apiToken: file } = homePaths(home)
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw new DdmError('config', `cannot read ${file}: ${error.code}`, { cause: error })

@@ -1,4 +1,5 @@
-import { chmod, mkdir, readFile, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, readFile, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -26,6 +27,9 @@ export interface HomePaths {
   lock: string
   /** Who that process is, for the message to the second one. */
   owner: string
+  /** Where the node that holds the lock serves its API, and the token that it asks for. */
+  api: string
+  apiToken: string
   /** Is there while the wallet is frozen. */
   frozen: string
 }
@@ -46,6 +50,8 @@ export function homePaths(root: string): HomePaths {
     peers: join(root, 'peers'),
     lock: join(root, 'home.lock'),
     owner: join(root, 'owner.json'),
+    api: join(root, 'api.json'),
+    apiToken: join(root, 'api.token'),
     frozen: join(root, 'wallet.frozen')
   }
 }
@@ -115,6 +121,8 @@ export async function lockHome(paths: HomePaths): Promise<HomeLock> {
   }
   try {
     const owner: Owner = { pid: process.pid, since: new Date().toISOString() }
+    // Of a node that was killed: somebody else may listen there by now.
+    await rm(paths.api, { force: true })
     await writeFileAtomic(paths.owner, `${JSON.stringify(owner)}\n`)
   } catch (error) {
     await release()
@@ -122,6 +130,26 @@ export async function lockHome(paths: HomePaths): Promise<HomeLock> {
   }
   return { release, [Symbol.asyncDispose]: release }
 }
+
+/** Whether a process owns the home. Looking takes nothing away from one that is starting: it waits for a moment. */
+export function isHomeLocked(root: string): boolean {
+  const { lock } = homePaths(root)
+  if (!existsSync(lock)) return false
+  let db: DatabaseSync | undefined
+  try {
+    db = new DatabaseSync(lock, { timeout: 0, readOnly: true })
+    db.prepare('select count(*) from sqlite_schema').get()
+    return false
+  } catch (error) {
+    const code = (error as { errcode?: number }).errcode
+    return code === SQLITE_BUSY || code === SQLITE_LOCKED
+  } finally {
+    db?.close()
+  }
+}
+
+/** Longer than anybody looks. */
+const LOCK_WAIT_MS = 250
 
 /** SQLite result codes. @source https://www.sqlite.org/rescode.html */
 const SQLITE_BUSY = 5
@@ -131,7 +159,7 @@ const SQLITE_LOCKED = 6
 function openLock(paths: HomePaths): DatabaseSync | undefined {
   let db: DatabaseSync | undefined
   try {
-    db = new DatabaseSync(paths.lock, { timeout: 0 })
+    db = new DatabaseSync(paths.lock, { timeout: LOCK_WAIT_MS })
     db.exec('BEGIN EXCLUSIVE')
     return db
   } catch (error) {

@@ -38,6 +38,7 @@ export {
   type HomeLock,
   type HomePaths,
   homePaths,
+  isHomeLocked,
   lockHome,
   readNetworkFile,
   resolveHome,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'
-import { request } from 'node:http'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -445,7 +446,7 @@ test('products are on sale again after a restart; paused, resumed and retired on
   assert.deepEqual([statuses[kept], statuses[paused], statuses[retired]], ['active', 'active', 'retired'])
 })
 
-test('an address that another node left behind is not used', async () => {
+test('an address that another node left behind is not asked, and gets no token', async () => {
   const { url } = await api('seller')
   const folder = join(network.folder, 'other')
   const { mkdir } = await import('node:fs/promises')
@@ -454,4 +455,16 @@ test('an address that another node left behind is not used', async () => {
   await writeFile(join(folder, 'api.token'), `${(await api('seller')).token}\n`)
   const ran = await ddm(['status', '--home', folder, '--json'])
   assert.equal(JSON.parse(ran.stdout).running, false)
+
+  let asked = 0
+  const stranger = createServer((_, response) => {
+    asked += 1
+    response.end('{}')
+  })
+  await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve))
+  const { port } = stranger.address() as AddressInfo
+  await writeFile(join(folder, 'api.json'), JSON.stringify({ url: `http://127.0.0.1:${port}`, pid: 1 }))
+  await ddm(['status', '--home', folder, '--json'])
+  assert.equal(asked, 0)
+  stranger.close()
 })

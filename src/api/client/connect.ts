@@ -1,5 +1,5 @@
 import { type AbortOptions, DdmError } from '../../interface/index.ts'
-import type { DdmNode } from '../../node/index.ts'
+import { type DdmNode, isHomeLocked } from '../../node/index.ts'
 import { readAddress, readToken } from '../address-file.ts'
 import { getNode } from '../operations/node.ts'
 import { HttpClient } from './http.ts'
@@ -27,6 +27,8 @@ export interface ConnectedNode {
  * ```
  */
 export async function connectNode(home: string, options: AbortOptions = {}): Promise<ConnectedNode | undefined> {
+  // What a node that was killed left behind is asked nothing: somebody else may listen there by now, and get the token.
+  if (!isHomeLocked(home)) return undefined
   const [address, token] = await Promise.all([readAddress(home), readToken(home)])
   if (address === undefined || token === undefined) return undefined
   const client = new HttpClient(address.url, token)
