@@ -6,8 +6,11 @@ import { buy } from './commands/buy.ts'
 import { chain } from './commands/chain.ts'
 import { channels } from './commands/channels.ts'
 import { claim } from './commands/claim.ts'
+import { completion } from './commands/completion.ts'
 import { demo } from './commands/demo.ts'
 import { deploy } from './commands/deploy.ts'
+import { doctor } from './commands/doctor.ts'
+import { init } from './commands/init.ts'
 import { iotaLedger } from './commands/iota-ledger.ts'
 import { listings } from './commands/listings.ts'
 import { menu } from './commands/menu.ts'
@@ -26,6 +29,7 @@ import type { Act } from './context.ts'
 import { version } from './version.ts'
 
 const COMMANDS = [
+  init,
   start,
   status,
   search,
@@ -47,7 +51,9 @@ const COMMANDS = [
   chain,
   iotaLedger,
   deploy,
-  demo
+  demo,
+  doctor,
+  completion
 ]
 
 function collect(value: string, before: string[] = []): string[] {

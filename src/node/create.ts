@@ -1,5 +1,6 @@
 import type { AbortOptions } from '../interface/index.ts'
 import type { BootstrapNode } from './bootstrap.ts'
+import type { InitHomeInit, InitializedHome } from './init-home.ts'
 import type { LocalNode, NodeInit } from './types.ts'
 
 /*
@@ -38,4 +39,10 @@ export async function createNode(init: NodeInit, options: AbortOptions = {}): Pr
 export async function createBootstrap(init: NodeInit, options: AbortOptions = {}): Promise<BootstrapNode> {
   const bootstrap = await import('./bootstrap.ts')
   return bootstrap.createBootstrap(init, options)
+}
+
+/** Makes a home ready: network, keys, caps. What is there already stays as it is. See `init-home.ts`. */
+export async function initHome(init: InitHomeInit): Promise<InitializedHome> {
+  const home = await import('./init-home.ts')
+  return home.initHome(init)
 }

@@ -29,7 +29,8 @@ export type { AccessRules, Authorize } from './access.ts'
 export type { BootstrapNode } from './bootstrap.ts'
 export { changeBudgetOf } from './change-budget.ts'
 export { describeSettings, flagOf, type NodeConfig, SETTINGS, type SettingName } from './config.ts'
-export { createBootstrap, createNode } from './create.ts'
+export { createBootstrap, createNode, initHome } from './create.ts'
+export { diagnose, type Finding } from './doctor/index.ts'
 export type { SessionExposure } from './exposure.ts'
 export { writeFileAtomic } from './files.ts'
 export type * from './follow-types.ts'
@@ -44,6 +45,7 @@ export {
   resolveHome,
   writeNetworkFile
 } from './home.ts'
+export type { InitHomeInit, InitializedHome } from './init-home.ts'
 export { type Keys, loadKeys, passphraseFrom } from './keys.ts'
 export { createLogger, type LogLevel, type NodeLogger } from './logger.ts'
 export { priceFromText, tokenText } from './money.ts'

@@ -1,5 +1,5 @@
 import { parseProfile, readProfile } from '../chain/index.ts'
-import type { NetworkProfile } from '../interface/index.ts'
+import { DdmError, type NetworkProfile } from '../interface/index.ts'
 import type { NodeConfig } from './config.ts'
 import { type HomePaths, readNetworkFile } from './home.ts'
 import type { ConnectionLimits } from './network.ts'
@@ -8,7 +8,12 @@ import type { NodeInit } from './types.ts'
 /** The profile named by the caller, else the one that the home has joined. */
 export async function loadProfile(network: NodeInit['network'], paths: HomePaths): Promise<NetworkProfile> {
   if (typeof network === 'string') return readProfile(network)
-  return parseProfile(network ?? (await readNetworkFile(paths)))
+  const profile = network ?? (await readNetworkFile(paths))
+  if (profile !== undefined) return parseProfile(profile)
+  throw new DdmError(
+    'config',
+    `the home ${paths.root} has joined no network: "ddm network join FILE" does, or name a profile with --network`
+  )
 }
 
 /** The user's own RPC URLs take the place of the profile's; chain ID, genesis and contracts stay the profile's. */

@@ -1,0 +1,30 @@
+import { DdmError, type ErrorCode } from '../../interface/index.ts'
+
+/** What one check found, and what to do about it. */
+export interface Finding {
+  /** `disk`, `clock`, `rpc` … */
+  check: string
+  state: 'ok' | 'warn' | 'fail'
+  found: string
+  advice?: string
+  /** Of a failure: the error that a node would end with. */
+  code?: ErrorCode
+}
+
+export function ok(check: string, found: string): Finding {
+  return { check, state: 'ok', found }
+}
+
+export function warn(check: string, found: string, advice: string): Finding {
+  return { check, state: 'warn', found, advice }
+}
+
+export function fail(check: string, code: ErrorCode, found: string, advice: string): Finding {
+  return { check, state: 'fail', found, advice, code }
+}
+
+/** An error that says what to do needs no further advice. */
+export function failedWith(check: string, error: unknown): Finding {
+  const code = error instanceof DdmError ? error.code : 'internal'
+  return { check, state: 'fail', found: error instanceof Error ? error.message : String(error), code }
+}

@@ -1,0 +1,82 @@
+import { access, constants, stat, statfs } from 'node:fs/promises'
+import { errnoOf } from '../files.ts'
+import { createHome, type HomePaths } from '../home.ts'
+import type { PassphraseSource } from '../keys/passphrase.ts'
+import { loadKeys } from '../keys.ts'
+import { type Finding, fail, failedWith, ok, warn } from './finding.ts'
+
+const MIB = 1024 * 1024
+
+/** A ledger that cannot be written stops the node; one that soon cannot is worth a word. */
+const NEEDED_BYTES = 100 * MIB
+const COMFORTABLE_BYTES = 1024 * MIB
+
+export async function checkHome(root: string): Promise<Finding> {
+  try {
+    const paths = await createHome(root)
+    await access(paths.root, constants.R_OK | constants.W_OK | constants.X_OK)
+    return ok('home', paths.root)
+  } catch (error) {
+    return fail(
+      'home',
+      'config',
+      `${root}: ${errnoOf(error) ?? String(error)}`,
+      'make it writable, or name another with --home'
+    )
+  }
+}
+
+export async function checkDisk({ root }: HomePaths, free: typeof freeBytes = freeBytes): Promise<Finding> {
+  const bytes = await free(root)
+  const found = `${Math.floor(bytes / MIB)} MiB free at ${root}`
+  if (bytes < NEEDED_BYTES)
+    return fail('disk', 'config', found, `free at least ${NEEDED_BYTES / MIB} MiB: the ledger must be written`)
+  return bytes < COMFORTABLE_BYTES
+    ? warn('disk', found, 'product logs and evidence grow; give the home more room')
+    : ok('disk', found)
+}
+
+async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path)
+  return bavail * bsize
+}
+
+/** Exist, belong to their owner alone, and open. */
+export async function checkKeys(
+  paths: HomePaths,
+  options: { passphrase?: string | PassphraseSource; iota: boolean }
+): Promise<Finding> {
+  const files = [paths.identity, paths.wallet, paths.voucher, paths.receiver]
+  const modes = await Promise.all(files.map(modeOf))
+  if (modes.every((mode) => mode === undefined)) {
+    return warn(
+      'keys',
+      'there are none yet',
+      'the first command that starts a node makes them; "ddm init" asks for a passphrase'
+    )
+  }
+  const open = files.filter((_, index) => ((modes[index] ?? 0) & 0o077) !== 0)
+  if (open.length > 0 && process.platform !== 'win32') {
+    return fail(
+      'keys',
+      'config',
+      `others can read ${open.join(', ')}`,
+      `take their rights away: chmod 600 ${open.join(' ')}`
+    )
+  }
+  try {
+    const { unencrypted } = await loadKeys(paths, options)
+    if (unencrypted.length === 0) return ok('keys', 'encrypted, and the passphrase opens them')
+    return warn(
+      'keys',
+      `not encrypted: ${unencrypted.join(', ')}`,
+      'such keys are for test networks; "ddm init" makes a home with a passphrase'
+    )
+  } catch (error) {
+    return failedWith('keys', error)
+  }
+}
+
+async function modeOf(file: string): Promise<number | undefined> {
+  return (await stat(file).catch(() => undefined))?.mode
+}

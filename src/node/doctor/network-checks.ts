@@ -1,0 +1,64 @@
+import type { AbortOptions } from '../../interface/index.ts'
+import type { DdmNode } from '../types.ts'
+import { type Finding, fail, ok, warn } from './finding.ts'
+
+/** Whom this node reaches. */
+export async function checkPeers(node: Pick<DdmNode, 'peers' | 'profile'>, options?: AbortOptions): Promise<Finding> {
+  const connected = await node.peers(options)
+  const peers = new Set(connected.map(({ peerId }) => peerId))
+  const entries = node.profile.bootstrap.map((address) => address.split('/p2p/').at(-1) ?? '')
+  if (entries.length === 0)
+    return warn(
+      'peers',
+      `${peers.size} connected`,
+      'the profile names no bootstrap node: nobody is found by peer ID alone'
+    )
+  if (peers.size === 0)
+    return fail(
+      'peers',
+      'unreachable',
+      'nobody is connected',
+      'the bootstrap nodes do not answer; is a firewall in the way?'
+    )
+  const reached = entries.filter((entry) => peers.has(entry)).length
+  const found = `${peers.size} connected, ${reached} of ${entries.length} bootstrap nodes`
+  return reached === 0
+    ? warn('peers', found, 'no bootstrap node is connected; newcomers will not find this node')
+    : ok('peers', found)
+}
+
+/** Who reaches this node. Addresses of the machine alone, or of its local network, are not reached from outside. */
+export async function checkReachability(
+  node: Pick<DdmNode, 'addresses' | 'peers'>,
+  options?: AbortOptions
+): Promise<Finding> {
+  const addresses = node.addresses()
+  if (addresses.length === 0)
+    return fail('reachability', 'config', 'this node listens nowhere', 'name an address with --listen')
+  const reachable = addresses.filter((address) => !isLocal(address))
+  if (reachable.length > 0) {
+    const relayed = reachable.every((address) => address.includes('/p2p-circuit'))
+    const found = reachable.join(', ')
+    return relayed
+      ? warn('reachability', found, 'only through a relay: forward the port on the router to be dialled directly')
+      : ok('reachability', found)
+  }
+  const inbound = (await node.peers(options)).some(({ direction }) => direction === 'inbound')
+  return warn(
+    'reachability',
+    `${addresses.join(', ')}: on this machine or its local network only${inbound ? ', and dialled there' : ''}`,
+    'for buyers from elsewhere forward the port and name it with the setting "announce", or listen on /p2p-circuit as well'
+  )
+}
+
+/** @source RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291 */
+const LOCAL_IP4 =
+  /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2[0-9]|3[01])\.|169\.254\.|100\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.|0\.)/
+const LOCAL_IP6 = /^(::1?$|f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]:)/i
+
+function isLocal(address: string): boolean {
+  const [, kind, host = ''] = address.split('/')
+  if (kind === 'ip4') return LOCAL_IP4.test(host)
+  if (kind === 'ip6') return LOCAL_IP6.test(host)
+  return host === 'localhost'
+}
