@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { printable } from '../interface/index.ts'
+import { backup } from './commands/backup.ts'
 import { bootstrap } from './commands/bootstrap.ts'
 import { budget } from './commands/budget.ts'
 import { buy } from './commands/buy.ts'
@@ -53,6 +54,7 @@ const COMMANDS = [
   deploy,
   demo,
   doctor,
+  backup,
   completion
 ]
 
