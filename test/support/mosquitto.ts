@@ -23,7 +23,7 @@ export interface MosquittoOptions {
  * so SIGKILL may lose some that nobody else has. Undefined after the test was skipped.
  */
 export async function startMosquitto(
-  t: TestContext,
+  t: Pick<TestContext, 'after' | 'skip'>,
   options: MosquittoOptions = {}
 ): Promise<RunningServer | undefined> {
   const command = programOrSkip(t, 'mosquitto')

@@ -19,7 +19,7 @@ export interface RunningPostgres extends RunningServer {
 }
 
 /** A PostgreSQL with the user `ann` and the database `market`; undefined after the test was skipped. */
-export async function startPostgres(t: TestContext): Promise<RunningPostgres | undefined> {
+export async function startPostgres(t: Pick<TestContext, 'after' | 'skip'>): Promise<RunningPostgres | undefined> {
   const folders = (await readdir('/usr/lib/postgresql').catch(() => []))
     .sort((a, b) => Number(b) - Number(a))
     .map((version) => `/usr/lib/postgresql/${version}/bin`)

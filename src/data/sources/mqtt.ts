@@ -103,8 +103,8 @@ async function* receive(
     signal?.addEventListener('abort', onAbort, { once: true })
     if (signal?.aborted === true) onAbort()
     pending.use(connection)
-    await subscribe(to, connection)
-    opened()
+    // Its answer comes after the messages that wait in the session, so these are read meanwhile.
+    subscribe(to, connection).then(opened, (error: Error) => inbox.fail(error))
     for (;;) {
       const packet = await inbox.take()
       const position = pending.add(packet)
