@@ -1,34 +1,17 @@
 import mqtt from 'mqtt'
 import { mqttSink } from '../../src/data/sinks/mqtt.ts'
 import { mqttSource } from '../../src/data/sources/mqtt.ts'
-import { startMosquitto } from '../../test/support/mosquitto.ts'
-import { type Connector, readAll, recordText, writeAll } from './case.ts'
-
-/** Publications on their way at once. */
-const WINDOW = 512
+import { keepSession, startMosquitto } from '../../test/support/mosquitto.ts'
+import { type Connector, readAll, sendAll, writeAll } from './case.ts'
 
 export const mqttCases: Connector = async function* (closers, records) {
   const broker = await startMosquitto(closers)
   if (broker === undefined) return
   const { port } = broker
   const at = `mqtt://127.0.0.1:${port}`
-  const open = (clientId: string, clean: boolean) =>
-    mqtt.connectAsync({
-      port,
-      host: '127.0.0.1',
-      protocolVersion: 5,
-      clientId,
-      clean,
-      properties: clean ? {} : { sessionExpiryInterval: 3_600, receiveMaximum: 1_024 }
-    })
   const publish = async (topic: string, qos: 0 | 1): Promise<void> => {
-    const client = await open(`publisher-${topic}`, true)
-    for (let first = 0; first < records; first += WINDOW) {
-      const count = Math.min(WINDOW, records - first)
-      await Promise.all(
-        Array.from({ length: count }, (_, i) => client.publishAsync(topic, recordText(first + i), { qos }))
-      )
-    }
+    const client = await mqtt.connectAsync({ port, host: '127.0.0.1', protocolVersion: 5 })
+    await sendAll(records, (text) => client.publishAsync(topic, text, { qos }))
     await client.endAsync()
   }
   for (const qos of [0, 1] as const) {
@@ -43,9 +26,7 @@ export const mqttCases: Connector = async function* (closers, records) {
     name: 'mqtt source QoS 1',
     // The messages wait in a session of the reader.
     prepare: async (round) => {
-      const reader = await open(`reader-${round}`, false)
-      await reader.subscribeAsync(`in/${round}`, { qos: 1 })
-      await reader.endAsync()
+      await keepSession(port, `reader-${round}`, `in/${round}`, 5)
       await publish(`in/${round}`, 1)
     },
     ours: (round) => readAll(mqttSource(`${at}/in/${round}?client=reader-${round}&version=5`), records),

@@ -3,10 +3,7 @@ import { connect } from '@nats-io/transport-node'
 import { natsSink } from '../../src/data/sinks/nats.ts'
 import { natsSource } from '../../src/data/sources/nats.ts'
 import { startNatsServer } from '../../test/support/nats-server.ts'
-import { type Connector, readAll, recordText, writeAll } from './case.ts'
-
-/** Publications on their way at once, as many as the sink has. */
-const WINDOW = 512
+import { type Connector, readAll, sendAll, writeAll } from './case.ts'
 
 export const natsCases: Connector = async function* (closers, records) {
   const server = await startNatsServer(closers)
@@ -16,12 +13,7 @@ export const natsCases: Connector = async function* (closers, records) {
   closers.after(() => connection.close())
   const manager = await jetstreamManager(connection)
   const js = manager.jetstream()
-  const publish = async (subject: string): Promise<void> => {
-    for (let first = 0; first < records; first += WINDOW) {
-      const count = Math.min(WINDOW, records - first)
-      await Promise.all(Array.from({ length: count }, (_, i) => js.publish(subject, recordText(first + i))))
-    }
-  }
+  const publish = (subject: string): Promise<void> => sendAll(records, (text) => js.publish(subject, text))
   yield {
     name: 'nats sink',
     prepare: async (round) => void (await manager.streams.add({ name: `O${round}`, subjects: [`out.${round}`] })),

@@ -4,7 +4,7 @@ import mqtt from 'mqtt'
 import { mqttSink } from '../../../src/data/sinks/mqtt.ts'
 import { mqttSource } from '../../../src/data/sources/mqtt.ts'
 import { collect, recordsOf } from '../../support/connectors.ts'
-import { startMosquitto } from '../../support/mosquitto.ts'
+import { keepSession, startMosquitto } from '../../support/mosquitto.ts'
 import { freePort } from '../../support/server.ts'
 import { tcpProxy } from '../../support/tcp-proxy.ts'
 
@@ -22,21 +22,17 @@ async function publisher(t: TestContext, port: number) {
   }
 }
 
-/** Subscribes, and ends: the broker keeps what comes from now on. */
-async function subscribeOnce(spec: string): Promise<void> {
-  await collect(mqttSource(spec), { until: (texts) => texts.length > 0, stopAfterMs: 300 })
-}
-
 for (const version of ['5', '3.1.1']) {
+  const level = version === '5' ? 5 : 4
+
   test(`MQTT ${version}: what is published is read in order, with its topic when asked`, async (t) => {
     const broker = await startMosquitto(t)
     if (broker === undefined) return
     const { send } = await publisher(t, broker.port)
     const spec = `mqtt://127.0.0.1:${broker.port}/a/+/#?version=${version}`
-    await subscribeOnce(spec)
-    await subscribeOnce(`${spec}&wrap=topic&client=wrapper`)
+    for (const client of ['reader', 'wrapper']) await keepSession(broker.port, client, 'a/+/#', level)
     await send('a/b/c', 0, 3_000)
-    const { texts } = await collect(mqttSource(spec), { until: (all) => all.length >= 3_000 })
+    const { texts } = await collect(mqttSource(`${spec}&client=reader`), { until: (all) => all.length >= 3_000 })
     assert.deepEqual(texts, recordsOf(0, 3_000))
     const wrapped = await collect(mqttSource(`${spec}&wrap=topic&client=wrapper`), {
       until: (all) => all.length >= 3_000
@@ -48,8 +44,8 @@ for (const version of ['5', '3.1.1']) {
     const broker = await startMosquitto(t)
     if (broker === undefined) return
     const { send } = await publisher(t, broker.port)
-    const spec = `mqtt://127.0.0.1:${broker.port}/a?version=${version}`
-    await subscribeOnce(spec)
+    const spec = `mqtt://127.0.0.1:${broker.port}/a?version=${version}&client=reader`
+    await keepSession(broker.port, 'reader', 'a', level)
     await send('a', 0, 100)
     const first = await collect(mqttSource(spec), { until: (all) => all.length >= 15, durableTo: 10 })
     assert.deepEqual(first.texts.slice(0, 15), recordsOf(0, 15))
@@ -61,8 +57,8 @@ for (const version of ['5', '3.1.1']) {
     const broker = await startMosquitto(t)
     if (broker === undefined) return
     const proxy = await tcpProxy(t, broker.port)
-    const spec = `mqtt://127.0.0.1:${proxy.port}/a?version=${version}`
-    await subscribeOnce(spec)
+    const spec = `mqtt://127.0.0.1:${proxy.port}/a?version=${version}&client=reader`
+    await keepSession(broker.port, 'reader', 'a', level)
     const { send } = await publisher(t, broker.port)
     const seen = new Set<string>()
     let cuts = 0
@@ -90,7 +86,7 @@ for (const version of ['5', '3.1.1']) {
     if (broker === undefined) return
     const proxy = await tcpProxy(t, broker.port)
     const spec = `mqtt://127.0.0.1:${broker.port}/out?client=reader`
-    await subscribeOnce(spec)
+    await keepSession(broker.port, 'reader', 'out', 5)
     const sink = await mqttSink(`mqtt://127.0.0.1:${proxy.port}/out?version=${version}`)
     const write = (from: number, to: number) =>
       sink.write(recordsOf(from, to).map((text, i) => ({ offset: BigInt(from + i), bytes: Buffer.from(text) })))
@@ -149,6 +145,26 @@ async function isReading(started: Promise<unknown>): Promise<boolean> {
     new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 20))
   ])
 }
+
+test('a source has the same client ID at every start, one that every broker takes', async (t) => {
+  const ids: string[] = []
+  // CONNECT: 10 <length> 00 04 M Q T T <level> <flags> <keep alive> <properties> <ID>; CONNACK: not authorized.
+  const proxy = await tcpProxy(t, 1, (first) => {
+    ids.push(/ddm-[0-9a-f]+$/.exec(first.toString('latin1'))?.[0] ?? '')
+    return Buffer.from([0x20, 0x02, 0x00, 0x05])
+  })
+  const read = (topic: string): Promise<void> =>
+    assert.rejects(
+      collect(mqttSource(`mqtt://127.0.0.1:${proxy.port}/${topic}?version=3.1.1`), { until: () => true }),
+      { code: 'config' }
+    )
+  await read('a')
+  await read('a')
+  await read('b')
+  assert.equal(ids[0]?.length, 23)
+  assert.equal(ids[1], ids[0])
+  assert.notEqual(ids[2], ids[0])
+})
 
 test('a broker from before MQTT 5 is spoken to in 3.1.1, unless version says otherwise', async (t) => {
   const broker = await startMosquitto(t)
