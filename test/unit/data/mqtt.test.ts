@@ -62,8 +62,10 @@ for (const version of ['5', '3.1.1']) {
     const { send } = await publisher(t, broker.port)
     const seen = new Set<string>()
     let cuts = 0
+    const begun = Promise.withResolvers<void>()
     const reading = collect(mqttSource(spec), {
       until: (all) => {
+        begun.resolve()
         seen.add(all.at(-1) ?? '')
         if (all.length % 100 === 0 && cuts < 5) {
           cuts += 1
@@ -73,6 +75,8 @@ for (const version of ['5', '3.1.1']) {
       }
     })
     await send('a', 0, 500)
+    // The first connection must succeed.
+    await begun.promise
     await broker.kill('SIGTERM')
     await broker.start()
     await send('a', 500, 1_000)
