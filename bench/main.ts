@@ -6,7 +6,8 @@ const BENCHES: Record<string, () => Promise<{ run: (arguments_: string[]) => Pro
   startup: () => import('./startup.ts'),
   payments: () => import('./payments.ts'),
   rails: () => import('./rails.ts'),
-  fanout: () => import('./fanout.ts')
+  fanout: () => import('./fanout.ts'),
+  connectors: () => import('./connectors.ts')
 }
 
 const [name, ...rest] = process.argv.slice(2)

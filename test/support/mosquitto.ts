@@ -3,6 +3,7 @@ import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import mqtt from 'mqtt'
 import { freePort, programOrSkip, type RunningServer, startServer } from './server.ts'
 import { tempDir } from './temp-dir.ts'
 
@@ -23,7 +24,7 @@ export interface MosquittoOptions {
  * so SIGKILL may lose some that nobody else has. Undefined after the test was skipped.
  */
 export async function startMosquitto(
-  t: TestContext,
+  t: Pick<TestContext, 'after' | 'skip'>,
   options: MosquittoOptions = {}
 ): Promise<RunningServer | undefined> {
   const command = programOrSkip(t, 'mosquitto')
@@ -58,4 +59,23 @@ export async function startMosquitto(
   const file = join(folder, 'mosquitto.conf')
   await writeFile(file, `${config.join('\n')}\n`)
   return startServer(t, { command, arguments: ['-c', file], port })
+}
+
+/** Subscribes, and leaves: from now on the broker keeps what comes for a client with this ID. */
+export async function keepSession(
+  port: number,
+  clientId: string,
+  topic: string,
+  protocolVersion: 4 | 5
+): Promise<void> {
+  const client = await mqtt.connectAsync({
+    port,
+    host: '127.0.0.1',
+    protocolVersion,
+    clientId,
+    clean: false,
+    ...(protocolVersion === 5 ? { properties: { sessionExpiryInterval: 3_600 } } : {})
+  })
+  await client.subscribeAsync(topic, { qos: 1 })
+  await client.endAsync()
 }

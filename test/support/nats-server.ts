@@ -17,7 +17,7 @@ export interface NatsServerOptions {
  * milliseconds before they are in its files. Undefined after the test was skipped.
  */
 export async function startNatsServer(
-  t: TestContext,
+  t: Pick<TestContext, 'after' | 'skip'>,
   options: NatsServerOptions = {}
 ): Promise<RunningServer | undefined> {
   const command = programOrSkip(t, 'nats-server')

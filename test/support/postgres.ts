@@ -18,8 +18,11 @@ export interface RunningPostgres extends RunningServer {
   readonly query: (text: string, values?: unknown[]) => Promise<unknown[][]>
 }
 
-/** A PostgreSQL with the user `ann` and the database `market`; undefined after the test was skipped. */
-export async function startPostgres(t: TestContext): Promise<RunningPostgres | undefined> {
+/**
+ * A PostgreSQL with the user `ann` and the database `market`; undefined after the test was skipped. SIGQUIT is its crash:
+ * after SIGKILL of the first process the others may still hold its memory, and it does not start.
+ */
+export async function startPostgres(t: Pick<TestContext, 'after' | 'skip'>): Promise<RunningPostgres | undefined> {
   const folders = (await readdir('/usr/lib/postgresql').catch(() => []))
     .sort((a, b) => Number(b) - Number(a))
     .map((version) => `/usr/lib/postgresql/${version}/bin`)

@@ -15,7 +15,7 @@ const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/us
 export function programOrSkip(t: Pick<TestContext, 'skip'>, name: string, folders = FOLDERS): string | undefined {
   const found = folders.map((folder) => join(folder, name)).find(isProgram)
   if (found === undefined) {
-    const text = `${name} is not installed: .ci/run says how to get it`
+    const text = `${name} is not installed: .ci/install-servers installs it`
     if (process.env.CI === 'true') throw new Error(text)
     t.skip(text)
   }

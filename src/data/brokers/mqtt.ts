@@ -1,5 +1,5 @@
 import type { IClientOptions, IConnackPacket, IPublishPacket, MqttClient } from 'mqtt'
-import { type AbortOptions, DdmError } from '../../interface/index.ts'
+import { type AbortOptions, DdmError, MAX_RECORD_BYTES } from '../../interface/index.ts'
 import { abortedBy, throwIfAborted } from '../abort.ts'
 import { type Address, numberOption, parseAddress } from './address.ts'
 import { isTlsError, tlsFailure, unreachable } from './failures.ts'
@@ -10,6 +10,12 @@ const END_TIMEOUT_MS = 1_000
 
 /** Longest silence of a connection in seconds: then it is tried, and half of that later given up. */
 const KEEP_ALIVE_SECONDS = 30
+
+/** A topic, properties and a header more than the record. */
+export const MAX_PACKET_BYTES = MAX_RECORD_BYTES + 64 * 1024
+
+/** What one read of a socket brings at most: several packets, of which the first counts until it is handled. */
+const CHUNK_BYTES = 64 * 1024
 
 /** A topic's length is two bytes on the wire. @source MQTT 5.0 §1.5.4 */
 const MAX_TOPIC_BYTES = 65_535
@@ -128,6 +134,7 @@ async function attempt(
     queueQoSZero: false,
     ...(level === 5 ? { properties: init.properties } : {})
   })
+  const excess = limitPackets(client, name)
   // A message may come before this function returns. An error is the library's way not to acknowledge it by itself.
   client.handleMessage = (packet, done) =>
     init.onMessage === undefined ? done() : init.onMessage(packet, () => done(new Error('acknowledged when durable')))
@@ -149,6 +156,7 @@ async function attempt(
     failure = error
   })
   const closed = (): void => {
+    if (excess.error !== undefined) return init.onLost(excess.error)
     if (!taken) return init.onLost(unreachable(name, failure))
     const text = `${name}: another client uses the ID ${init.clientId}; give each its own: ?client=NAME`
     init.onLost(new DdmError('config', text))
@@ -163,6 +171,23 @@ async function attempt(
     acknowledge: (messageId) => client['_sendPacket']({ cmd: 'puback', messageId, reasonCode: 0 }),
     end: () => end(client)
   }
+}
+
+/** The library would collect a packet of 256 MiB before it looks at it; MQTT 3.1.1 cannot tell a broker what is too large. */
+function limitPackets(client: MqttClient, name: string): { error?: DdmError } {
+  const excess: { error?: DdmError } = {}
+  let bytes = 0
+  client.on('packetreceive', () => {
+    bytes = 0
+  })
+  client.stream.on('data', (chunk: Buffer) => {
+    bytes += chunk.byteLength
+    if (bytes <= MAX_PACKET_BYTES + CHUNK_BYTES || excess.error !== undefined) return
+    const text = `${name}: the broker sends a packet of more than ${MAX_PACKET_BYTES} bytes; a record has at most ${MAX_RECORD_BYTES}`
+    excess.error = new DdmError('badRecord', text, { details: { limit: MAX_PACKET_BYTES } })
+    client.stream.destroy()
+  })
+  return excess
 }
 
 /** Says good-bye; a broker that does not take it is left without. */

@@ -9,7 +9,7 @@ import {
   type SourceRecord
 } from '../../interface/index.ts'
 import { abortedBy } from '../abort.ts'
-import { type MqttAddress, type MqttConnection, openMqtt, parseMqttAddress } from '../brokers/mqtt.ts'
+import { MAX_PACKET_BYTES, type MqttAddress, type MqttConnection, openMqtt, parseMqttAddress } from '../brokers/mqtt.ts'
 import { linger, reconnecting } from '../brokers/reconnect.ts'
 import { asJson } from '../sinks/json-line.ts'
 import { MqttInbox } from './mqtt-inbox.ts'
@@ -17,9 +17,6 @@ import { type ProblemOptions, problems } from './problems.ts'
 
 /** Messages that the broker may send ahead of our acknowledgement: as many as the log stores in a few blocks. */
 const RECEIVE_MAXIMUM = 1_024
-
-/** A topic, properties and a header more than the record. */
-const MAX_PACKET_BYTES = MAX_RECORD_BYTES + 64 * 1024
 
 /** How long a broker keeps messages for a seller that is away. */
 const SESSION_SECONDS = 7 * 86_400
@@ -103,8 +100,8 @@ async function* receive(
     signal?.addEventListener('abort', onAbort, { once: true })
     if (signal?.aborted === true) onAbort()
     pending.use(connection)
-    await subscribe(to, connection)
-    opened()
+    // Its answer comes after the messages that wait in the session, so these are read meanwhile.
+    subscribe(to, connection).then(opened, (error: Error) => inbox.fail(error))
     for (;;) {
       const packet = await inbox.take()
       const position = pending.add(packet)

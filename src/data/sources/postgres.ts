@@ -56,7 +56,8 @@ export function postgresSource(spec: string, options: ProblemOptions = {}): Data
     ...statements(table.sql, quoted(address, cursor))
   }
   const problem = problems(options)
-  const name = `${address.name}?table=${table.name}`
+  // Another cursor has other positions.
+  const name = `${address.name}?table=${table.name}&cursor=${cursor}`
   return {
     name,
     finite: false,

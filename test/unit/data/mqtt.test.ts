@@ -4,7 +4,7 @@ import mqtt from 'mqtt'
 import { mqttSink } from '../../../src/data/sinks/mqtt.ts'
 import { mqttSource } from '../../../src/data/sources/mqtt.ts'
 import { collect, recordsOf } from '../../support/connectors.ts'
-import { startMosquitto } from '../../support/mosquitto.ts'
+import { keepSession, startMosquitto } from '../../support/mosquitto.ts'
 import { freePort } from '../../support/server.ts'
 import { tcpProxy } from '../../support/tcp-proxy.ts'
 
@@ -17,29 +17,25 @@ async function publisher(t: TestContext, port: number) {
   return {
     /** Resolves when the broker has them. */
     send: async (topic: string, from: number, to: number): Promise<void> => {
-      for (const text of recordsOf(from, to)) await client.publishAsync(topic, text, { qos: 1 })
+      await Promise.all(recordsOf(from, to).map((text) => client.publishAsync(topic, text, { qos: 1 })))
     }
   }
 }
 
-/** Subscribes, and ends: the broker keeps what comes from now on. */
-async function subscribeOnce(spec: string): Promise<void> {
-  await collect(mqttSource(spec), { until: (texts) => texts.length > 0, stopAfterMs: 300 })
-}
-
 for (const version of ['5', '3.1.1']) {
+  const level = version === '5' ? 5 : 4
+
   test(`MQTT ${version}: what is published is read in order, with its topic when asked`, async (t) => {
     const broker = await startMosquitto(t)
     if (broker === undefined) return
     const { send } = await publisher(t, broker.port)
     const spec = `mqtt://127.0.0.1:${broker.port}/a/+/#?version=${version}`
-    await subscribeOnce(spec)
-    await subscribeOnce(`${spec}&wrap=topic&client=wrapper`)
-    await send('a/b/c', 0, 200)
-    const { texts } = await collect(mqttSource(spec), { until: (all) => all.length >= 200 })
-    assert.deepEqual(texts, recordsOf(0, 200))
+    for (const client of ['reader', 'wrapper']) await keepSession(broker.port, client, 'a/+/#', level)
+    await send('a/b/c', 0, 3_000)
+    const { texts } = await collect(mqttSource(`${spec}&client=reader`), { until: (all) => all.length >= 3_000 })
+    assert.deepEqual(texts, recordsOf(0, 3_000))
     const wrapped = await collect(mqttSource(`${spec}&wrap=topic&client=wrapper`), {
-      until: (all) => all.length >= 200
+      until: (all) => all.length >= 3_000
     })
     assert.equal(wrapped.texts[7], '{"topic":"a/b/c","payload":{"n":7}}')
   })
@@ -48,8 +44,8 @@ for (const version of ['5', '3.1.1']) {
     const broker = await startMosquitto(t)
     if (broker === undefined) return
     const { send } = await publisher(t, broker.port)
-    const spec = `mqtt://127.0.0.1:${broker.port}/a?version=${version}`
-    await subscribeOnce(spec)
+    const spec = `mqtt://127.0.0.1:${broker.port}/a?version=${version}&client=reader`
+    await keepSession(broker.port, 'reader', 'a', level)
     await send('a', 0, 100)
     const first = await collect(mqttSource(spec), { until: (all) => all.length >= 15, durableTo: 10 })
     assert.deepEqual(first.texts.slice(0, 15), recordsOf(0, 15))
@@ -61,13 +57,15 @@ for (const version of ['5', '3.1.1']) {
     const broker = await startMosquitto(t)
     if (broker === undefined) return
     const proxy = await tcpProxy(t, broker.port)
-    const spec = `mqtt://127.0.0.1:${proxy.port}/a?version=${version}`
-    await subscribeOnce(spec)
+    const spec = `mqtt://127.0.0.1:${proxy.port}/a?version=${version}&client=reader`
+    await keepSession(broker.port, 'reader', 'a', level)
     const { send } = await publisher(t, broker.port)
     const seen = new Set<string>()
     let cuts = 0
+    const begun = Promise.withResolvers<void>()
     const reading = collect(mqttSource(spec), {
       until: (all) => {
+        begun.resolve()
         seen.add(all.at(-1) ?? '')
         if (all.length % 100 === 0 && cuts < 5) {
           cuts += 1
@@ -77,6 +75,8 @@ for (const version of ['5', '3.1.1']) {
       }
     })
     await send('a', 0, 500)
+    // The first connection must succeed.
+    await begun.promise
     await broker.kill('SIGTERM')
     await broker.start()
     await send('a', 500, 1_000)
@@ -90,7 +90,7 @@ for (const version of ['5', '3.1.1']) {
     if (broker === undefined) return
     const proxy = await tcpProxy(t, broker.port)
     const spec = `mqtt://127.0.0.1:${broker.port}/out?client=reader`
-    await subscribeOnce(spec)
+    await keepSession(broker.port, 'reader', 'out', 5)
     const sink = await mqttSink(`mqtt://127.0.0.1:${proxy.port}/out?version=${version}`)
     const write = (from: number, to: number) =>
       sink.write(recordsOf(from, to).map((text, i) => ({ offset: BigInt(from + i), bytes: Buffer.from(text) })))
@@ -126,10 +126,10 @@ test('a slow reader holds the broker back instead of filling memory', async (t) 
     const started = reader.next()
     // Until the subscription stands.
     while (!(await isReading(started))) await client.publishAsync('big', '1', { qos: 1 })
-    for (let n = 0; n < 600; n++) await client.publishAsync('big', payload, { qos: 1 })
+    for (let n = 0; n < 1_200; n++) await client.publishAsync('big', payload, { qos: 1 })
     await new Promise((resolve) => setTimeout(resolve, 300))
     // What the inbox may hold, and the buffers of the system on the way.
-    assert.ok(proxy.relayed() < 30_000_000, `QoS ${qos}: ${proxy.relayed()} bytes of 60,000,000 were taken unread`)
+    assert.ok(proxy.relayed() < 60_000_000, `QoS ${qos}: ${proxy.relayed()} bytes of 120,000,000 were taken unread`)
     let read = 0
     while (read < 20) if ((await reader.next()).value.bytes.length === payload.length) read += 1
     stop.abort()
@@ -149,6 +149,26 @@ async function isReading(started: Promise<unknown>): Promise<boolean> {
     new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 20))
   ])
 }
+
+test('a source has the same client ID at every start, one that every broker takes', async (t) => {
+  const ids: string[] = []
+  // CONNECT: 10 <length> 00 04 M Q T T <level> <flags> <keep alive> <properties> <ID>; CONNACK: not authorized.
+  const proxy = await tcpProxy(t, 1, (first) => {
+    ids.push(/ddm-[0-9a-f]+$/.exec(first.toString('latin1'))?.[0] ?? '')
+    return Buffer.from([0x20, 0x02, 0x00, 0x05])
+  })
+  const read = (topic: string): Promise<void> =>
+    assert.rejects(
+      collect(mqttSource(`mqtt://127.0.0.1:${proxy.port}/${topic}?version=3.1.1`), { until: () => true }),
+      { code: 'config' }
+    )
+  await read('a')
+  await read('a')
+  await read('b')
+  assert.equal(ids[0]?.length, 23)
+  assert.equal(ids[1], ids[0])
+  assert.notEqual(ids[2], ids[0])
+})
 
 test('a broker from before MQTT 5 is spoken to in 3.1.1, unless version says otherwise', async (t) => {
   const broker = await startMosquitto(t)
@@ -228,3 +248,16 @@ test('a broker that gives the session to another client is not fought over', asy
   const reading = collect(mqttSource(`mqtt://127.0.0.1:${proxy.port}/a?version=5`), { until: () => true })
   await assert.rejects(reading, { code: 'config', message: /another client uses the ID ddm-.*client=NAME/ })
 })
+
+for (const version of ['5', '3.1.1']) {
+  test(`MQTT ${version}: a broker that announces a packet of 256 MiB is left before it has sent it`, async (t) => {
+    const connack = version === '5' ? [0x20, 0x03, 0x00, 0x00, 0x00] : [0x20, 0x02, 0x00, 0x00]
+    const begun = Buffer.concat([
+      Buffer.from([...connack, 0x30, 0xff, 0xff, 0xff, 0x7f, 0x00, 0x01, 0x61]),
+      Buffer.alloc(3_000_000)
+    ])
+    const proxy = await tcpProxy(t, 1, () => begun)
+    const reading = collect(mqttSource(`mqtt://127.0.0.1:${proxy.port}/a?version=${version}`), { until: () => true })
+    await assert.rejects(reading, { code: 'badRecord', message: /a packet of more than 1114048 bytes/ })
+  })
+}

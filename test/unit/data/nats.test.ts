@@ -67,8 +67,10 @@ test('restarted servers and cut connections lose nothing, repeat nothing and cha
   const { addStream, send } = await client(t, server.port)
   await addStream()
   let cuts = 0
+  const begun = Promise.withResolvers<void>()
   const reading = collect(natsSource(`nats://127.0.0.1:${proxy.port}/S`), {
     until: (all) => {
+      begun.resolve()
       if (all.length % 150 === 0) {
         cuts += 1
         proxy.cut()
@@ -77,6 +79,8 @@ test('restarted servers and cut connections lose nothing, repeat nothing and cha
     }
   })
   await send(0, 500)
+  // The first connection must succeed.
+  await begun.promise
   await server.kill('SIGTERM')
   await server.start()
   await send(500, 1_000)

@@ -23,7 +23,9 @@ test('rows are read in the order of their cursor; a later run goes on after its 
   await server.query('CREATE TABLE "odd ""name""; --" ("the id" int PRIMARY KEY, n int)')
   await server.query('INSERT INTO "odd ""name""; --" SELECT i, i FROM generate_series(2999, 0, -1) AS i')
   const spec = `${server.url}?table=${encodeURIComponent('odd "name"; --')}&cursor=the+id&poll=20ms`.replace('+', '%20')
-  const { texts, position } = await collect(postgresSource(spec), { until: (all) => all.length >= 2_500 })
+  const source = postgresSource(spec)
+  assert.equal(source.name, `postgres://127.0.0.1:${server.port}/market?table=odd "name"; --&cursor=the id`)
+  const { texts, position } = await collect(source, { until: (all) => all.length >= 2_500 })
   assert.deepEqual(numbers(texts), upTo(0, 2_500))
   assert.equal(texts[0], '{"the id":0,"n":0}')
   assert.equal(position, '2499')
@@ -87,7 +89,7 @@ test('a notification wakes the source long before it polls', async (t) => {
   assert.deepEqual(numbers((await reading).texts), [1, 2, 3])
 })
 
-test('killed servers and cut connections lose nothing, repeat nothing and change no order', async (t) => {
+test('crashed servers and cut connections lose nothing, repeat nothing and change no order', async (t) => {
   const server = await startPostgres(t)
   if (server === undefined) return
   const proxy = await tcpProxy(t, server.port)
@@ -96,8 +98,10 @@ test('killed servers and cut connections lose nothing, repeat nothing and change
     server.query('INSERT INTO r SELECT i, i FROM generate_series($1::int, $2::int) AS i', [from, to - 1])
   const spec = `${server.url.replace(String(server.port), String(proxy.port))}?table=r&cursor=id&poll=10ms`
   let cuts = 0
+  const begun = Promise.withResolvers<void>()
   const reading = collect(postgresSource(spec), {
     until: (all) => {
+      begun.resolve()
       if (all.length % 150 === 0) {
         cuts += 1
         proxy.cut()
@@ -106,7 +110,9 @@ test('killed servers and cut connections lose nothing, repeat nothing and change
     }
   })
   await insert(0, 500)
-  await server.kill()
+  // The first connection must succeed.
+  await begun.promise
+  await server.kill('SIGQUIT')
   await server.start()
   await insert(500, 1_000)
   assert.deepEqual(numbers((await reading).texts), upTo(0, 1_000))
@@ -131,7 +137,7 @@ test('a slow reader holds the server back instead of filling memory', async (t) 
   await assert.rejects(waiting, { code: 'aborted' })
 })
 
-test('the sink makes its table and writes each record once, over kills and cuts', async (t) => {
+test('the sink makes its table and writes each record once, over crashes and cuts', async (t) => {
   const server = await startPostgres(t)
   if (server === undefined) return
   const proxy = await tcpProxy(t, server.port)
@@ -143,7 +149,7 @@ test('the sink makes its table and writes each record once, over kills and cuts'
     await writing
   }
   assert.equal(await stored(), '500')
-  await server.kill()
+  await server.kill('SIGQUIT')
   const writing = write(sink, 500, 600)
   await server.start()
   await writing
