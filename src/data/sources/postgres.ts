@@ -72,7 +72,7 @@ export function postgresSource(spec: string, options: ProblemOptions = {}): Data
           }
         }
       }
-      return reconnecting(read, signal)
+      return reconnecting(read, signal, options.onProblem)
     }
   }
 }
