@@ -7,15 +7,13 @@ import {
   type Sale,
   type SellOptions,
   sellOptions,
+  sourceReach,
   writeFileAtomic
 } from '../node/index.ts'
 import { PushSource, type PushSourceInit } from './push-source.ts'
 
 /** After this time without a word, whoever pushed a product is gone. */
 const SILENT_MS = 60_000
-
-/** Kinds of source that belong to the process that was started with them: nobody reads a daemon's stdin through it. */
-const LOCAL_SOURCE = /^(stdin$|exec:)/
 
 interface Push extends PushSourceInit {
   invoicing?: SellOptions['invoicing'] | undefined
@@ -101,12 +99,12 @@ export class Products {
     if ((source === undefined) === (push === undefined)) {
       throw new DdmError('usage', 'name the source of the product, or push its records: one of the two')
     }
-    if (source !== undefined && LOCAL_SOURCE.test(source)) {
+    if (source !== undefined && sourceReach(source) === 'process') {
       throw new DdmError('usage', `source "${source}" can be read by "ddm sell" only, not by the node on its own`)
     }
     const missing = (key: string): string => `the product has no "${key}"`
     const pushed = push === undefined ? undefined : new PushSource(push)
-    const sold = sellOptions(pushed === undefined ? product : { ...product, source: 'telemetry' }, { missing })
+    const sold = await sellOptions(pushed === undefined ? product : { ...product, source: 'telemetry' }, { missing })
     const sale = await this.#node.sell({
       ...sold,
       ...(pushed === undefined ? {} : { source: pushed }),

@@ -32,7 +32,7 @@ export async function productFromFlags({ name, ...flags }: ProductFlags, output:
 export async function productsFromFile(path: string, output: Output): Promise<SellOptions[]> {
   const { locateSource, PRODUCT_KEYS, sellOptions, shareSources } = await loadNode()
   const products = await readProducts(path)
-  const options = products.map((entry, index) => {
+  const options = products.map(async (entry, index) => {
     const unknown = Object.keys(entry).find((key) => !(PRODUCT_KEYS as readonly string[]).includes(key))
     if (unknown !== undefined) {
       throw new DdmError(
@@ -47,7 +47,7 @@ export async function productsFromFile(path: string, output: Output): Promise<Se
       { missing: (key) => `${path}: product ${index + 1} has no "${key}"`, ...leftOut(output) }
     )
   })
-  return shareSources(products, options)
+  return shareSources(products, await Promise.all(options))
 }
 
 async function readProducts(path: string): Promise<ProductDescription[]> {

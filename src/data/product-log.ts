@@ -1,11 +1,13 @@
 import {
   type AbortOptions,
+  type AppendOptions,
   type Block,
   type BlockStore,
   DdmError,
-  type LogRange,
   MAX_RECORD_BYTES,
-  type ProductLog
+  type ProductLog,
+  type SourcePosition,
+  type StoredLog
 } from '../interface/index.ts'
 import { throwIfAborted } from './abort.ts'
 import { BlockCache } from './block-cache.ts'
@@ -68,8 +70,7 @@ export interface OpenProductLog extends ProductLog {
  * ```
  */
 export async function openProductLog(init: ProductLogInit, options?: AbortOptions): Promise<OpenProductLog> {
-  const { epoch, range, finished } = await init.store.open(init.id, options)
-  return new StoredLog(init, epoch, range, finished)
+  return new KeptLog(init, await init.store.open(init.id, options))
 }
 
 /** One call of append: it is done when everything before `until` is durable. */
@@ -79,7 +80,13 @@ interface Waiter {
   reject: (error: DdmError) => void
 }
 
-class StoredLog implements OpenProductLog {
+/** A block on its way to the store, with where its source goes on after it. */
+interface Closed {
+  block: Block
+  position: SourcePosition | undefined
+}
+
+class KeptLog implements OpenProductLog {
   readonly id: string
   readonly epoch: bigint
   private readonly store: BlockStore
@@ -94,16 +101,18 @@ class StoredLog implements OpenProductLog {
   /** Everything before it is durable. */
   private durable: bigint
   private complete: boolean
+  private durablePosition: SourcePosition | undefined
 
   /** The open block: its first offset, its records, and what closes it. */
   private next: bigint
   private records: Uint8Array[] = []
   private bytes = 0
+  private openPosition: SourcePosition | undefined
   private timer: NodeJS.Timeout | undefined
   private turn: NodeJS.Immediate | undefined
 
   /** Closed blocks that wait for their turn at the store. */
-  private readonly closed: Block[] = []
+  private readonly closed: Closed[] = []
   private inFlight = 0
   private waiters: Waiter[] = []
   private lastAppendedAt = 0
@@ -111,7 +120,7 @@ class StoredLog implements OpenProductLog {
   private finishing: Promise<void> | undefined
   private closing: Promise<void> | undefined
 
-  constructor(init: ProductLogInit, epoch: bigint, { tail, head }: LogRange, finished: boolean) {
+  constructor(init: ProductLogInit, { epoch, range: { tail, head }, finished, position }: StoredLog) {
     this.id = init.id
     this.epoch = epoch
     this.store = init.store
@@ -125,6 +134,7 @@ class StoredLog implements OpenProductLog {
     this.durable = head
     this.next = head
     this.complete = finished
+    this.durablePosition = position
   }
 
   get tail(): bigint {
@@ -139,7 +149,11 @@ class StoredLog implements OpenProductLog {
     return this.complete
   }
 
-  async append(records: Uint8Array[], options?: AbortOptions): Promise<void> {
+  get position(): SourcePosition | undefined {
+    return this.durablePosition
+  }
+
+  async append(records: Uint8Array[], options?: AppendOptions): Promise<void> {
     throwIfAborted(options)
     if (this.closing !== undefined) throw new DdmError('internal', `product log ${this.id} is closed`)
     if (this.complete || this.finishing !== undefined) {
@@ -153,7 +167,9 @@ class StoredLog implements OpenProductLog {
     }
     if (this.failure !== undefined) throw this.failure
     if (records.length === 0) return
-    for (const record of records) this.add(record)
+    for (const [index, record] of records.entries()) {
+      this.add(record, index === records.length - 1 ? options?.position : undefined)
+    }
     this.schedule()
     await this.reached(this.next + BigInt(this.records.length))
   }
@@ -235,10 +251,11 @@ class StoredLog implements OpenProductLog {
   }
 
   /** Puts a record into the open block; closes the block when it is full. */
-  private add(record: Uint8Array): void {
+  private add(record: Uint8Array, position: SourcePosition | undefined): void {
     const size = LENGTH_BYTES + record.byteLength
     if (this.bytes + size > this.limits.bytes) this.closeBlock()
     this.records.push(record)
+    this.openPosition = position ?? this.openPosition
     this.bytes += size
     if (this.records.length >= this.limits.records || this.bytes >= this.limits.bytes) this.closeBlock()
   }
@@ -265,28 +282,33 @@ class StoredLog implements OpenProductLog {
     this.next += BigInt(block.count)
     this.records = []
     this.bytes = 0
-    this.closed.push(block)
+    this.closed.push({ block, position: this.openPosition })
+    this.openPosition = undefined
     this.pump()
   }
 
   /** Hands closed blocks to the store, several at once: they share its group commits. */
   private pump(): void {
     while (this.inFlight < MAX_IN_FLIGHT && this.failure === undefined) {
-      const block = this.closed.shift()
-      if (block === undefined) return
+      const closed = this.closed.shift()
+      if (closed === undefined) return
+      const { block, position } = closed
       this.inFlight += 1
-      this.store.append(this.id, block).then(
-        () => this.stored(block),
+      this.store.append(this.id, block, position === undefined ? {} : { position }).then(
+        () => this.stored(closed),
         (error: unknown) => this.fail(error)
       )
     }
   }
 
-  private stored(block: Block): void {
+  private stored({ block, position }: Closed): void {
     this.inFlight -= 1
     // The store takes blocks in order only, so all before this one are durable too.
     const end = block.first + BigInt(block.count)
-    if (end > this.durable) this.durable = end
+    if (end > this.durable) {
+      this.durable = end
+      this.durablePosition = position ?? this.durablePosition
+    }
     this.cache.add(block)
     this.pump()
     if (this.inFlight === 0) this.closeBlock()

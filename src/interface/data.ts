@@ -26,9 +26,12 @@ export interface LogRange {
 /** Where blocks of product logs are kept durably. Implemented by storage (SQLite). */
 export interface BlockStore {
   /** Opens or creates a log. A log restored from an older state takes a new epoch. */
-  open: (logId: string, options?: AbortOptions) => Promise<{ epoch: bigint; range: LogRange; finished: boolean }>
-  /** Resolves when the block is durable (FULL, group commit with whatever else waits). `first` must equal the head. */
-  append: (logId: string, block: Block, options?: AbortOptions) => Promise<void>
+  open: (logId: string, options?: AbortOptions) => Promise<StoredLog>
+  /**
+   * Resolves when the block, and the position where its source goes on after it, are durable: both or none (FULL, group
+   * commit with whatever else waits). `first` must equal the head.
+   */
+  append: (logId: string, block: Block, options?: AppendOptions) => Promise<void>
   /** The block that holds `offset` and those after it, until `maxBytes` are reached; none when the offset is not in the log. */
   readMany: (logId: string, offset: bigint, maxBytes: number, options?: AbortOptions) => Promise<Block[]>
   /** First offset appended at or after `time` (Unix ms); the head when there is none. */
@@ -39,6 +42,26 @@ export interface BlockStore {
   prune: (logId: string, offset: bigint, options?: AbortOptions) => Promise<void>
 }
 
+/** What a store knows of a log. */
+export interface StoredLog {
+  epoch: bigint
+  range: LogRange
+  finished: boolean
+  position?: SourcePosition
+}
+
+/** Where a source goes on after the records of a log. */
+export interface SourcePosition {
+  /** Name of the source that gave it: to another one it means nothing. */
+  source: string
+  position: string
+}
+
+export interface AppendOptions extends AbortOptions {
+  /** After the last of the records. */
+  position?: SourcePosition
+}
+
 export interface ProductLog {
   readonly id: string
   readonly epoch: bigint
@@ -46,8 +69,10 @@ export interface ProductLog {
   readonly head: bigint
   /** True when no record will ever be added (a finite product). */
   readonly finished: boolean
+  /** The last one that was appended, durable together with its records. */
+  readonly position?: SourcePosition | undefined
   /** Resolves when all records are durable and readable. */
-  append: (records: Uint8Array[], options?: AbortOptions) => Promise<void>
+  append: (records: Uint8Array[], options?: AppendOptions) => Promise<void>
   finish: (options?: AbortOptions) => Promise<void>
   /** The block that holds `offset`; undefined when `offset` ≥ head. Recent blocks come from memory, shared by all readers. */
   read: (offset: bigint, options?: AbortOptions) => Promise<Block | undefined>

@@ -16,9 +16,12 @@ export {
   jsonLinesSink,
   type OnError,
   type OnInvalid,
+  parseSink,
   parseSource,
   resumeFileSink,
+  type SinkOptions,
   type SourceOptions,
+  sourceReach,
   TELEMETRY_SCHEMA
 } from '../data/index.ts'
 export type { VerifiedBundle } from '../evidence/index.ts'

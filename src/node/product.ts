@@ -1,5 +1,5 @@
 import { isAbsolute, resolve } from 'node:path'
-import { ON_INVALID, type OnInvalid, parseSource, type SourceOptions } from '../data/index.ts'
+import { ON_INVALID, type OnInvalid, parseSource, type SourceOptions, sourceReach } from '../data/index.ts'
 import { DdmError } from '../interface/index.ts'
 import { duration } from './config/values.ts'
 import type { SellOptions } from './types.ts'
@@ -29,6 +29,8 @@ export interface ProductDescription {
   check?: boolean
   /** Of a source that works by the clock: ms. */
   period?: number
+  /** Sent along by a source that speaks HTTP. */
+  headers?: Readonly<Record<string, string>>
   key?: string
   /** How many records are given away. */
   free?: number
@@ -55,6 +57,7 @@ export const PRODUCT_KEYS = [
   'onInvalid',
   'check',
   'period',
+  'headers',
   'key',
   'free',
   'allow',
@@ -64,11 +67,9 @@ export const PRODUCT_KEYS = [
   'document'
 ] as const satisfies ReadonlyArray<keyof ProductDescription>
 
-export interface ProductOptions {
+export interface ProductOptions extends Pick<SourceOptions, 'onSkip' | 'onProblem' | 'onLog'> {
   /** What to say when a part is missing. */
   missing: (key: string) => string
-  /** Told of source lines that were left out. */
-  onSkip?: SourceOptions['onSkip']
   /** Told of records that `onInvalid: 'drop'` left out. */
   onDrop?: SellOptions['onDrop']
 }
@@ -79,13 +80,16 @@ export interface ProductOptions {
  * @example
  * ```ts
  * const product = { title: 'Air', price: '0.0001/record', source: 'csv:air.csv' }
- * await node.sell(sellOptions(product, { missing: (key) => `the product has no "${key}"` }))
+ * await node.sell(await sellOptions(product, { missing: (key) => `the product has no "${key}"` }))
  * ```
  *
  * @throws DdmError `usage`
  */
-export function sellOptions(product: ProductDescription, { missing, onSkip, onDrop }: ProductOptions): SellOptions {
-  const { title, price, source, onError = 'stop', period, interval, onInvalid, check, ...rest } = product
+export async function sellOptions(
+  product: ProductDescription,
+  { missing, onDrop, ...told }: ProductOptions
+): Promise<SellOptions> {
+  const { title, price, source, onError = 'stop', period, interval, onInvalid, check, headers, ...rest } = product
   if (title === undefined) throw new DdmError('usage', missing('title'))
   if (price === undefined) throw new DdmError('usage', missing('price'))
   if (source === undefined) throw new DdmError('usage', missing('source'))
@@ -100,8 +104,9 @@ export function sellOptions(product: ProductDescription, { missing, onSkip, onDr
   if (first === undefined) throw new DdmError('usage', missing('price'))
   const options: SourceOptions = {
     onError,
+    ...told,
     ...(period === undefined ? {} : { periodMs: period }),
-    ...(onSkip === undefined ? {} : { onSkip })
+    ...(headers === undefined ? {} : { headers })
   }
   return {
     title,
@@ -112,7 +117,7 @@ export function sellOptions(product: ProductDescription, { missing, onSkip, onDr
     ...(invalid === undefined ? {} : { onInvalid: invalid }),
     ...(check === undefined ? {} : { checkSchema: check }),
     ...(onDrop === undefined ? {} : { onDrop }),
-    source: parseSource(source, options)
+    source: await parseSource(source, options)
   }
 }
 
@@ -128,6 +133,7 @@ function readInterval(interval: string | number): number {
 
 /** Files that a description names are relative to `folder`: the one of the file that it stands in. */
 export function locateSource(source: string, folder: string): string {
-  const [, kind, file] = /^(csv|jsonl):(.+)$/.exec(source) ?? []
-  return file === undefined || isAbsolute(file) ? source : `${kind}:${resolve(folder, file)}`
+  const [, kind, file] = /^([a-z]+):(.+)$/.exec(source) ?? []
+  if (file === undefined || isAbsolute(file) || sourceReach(source) !== 'file') return source
+  return `${kind}:${resolve(folder, file)}`
 }

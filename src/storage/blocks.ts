@@ -1,14 +1,15 @@
 import { type Block, type BlockStore, DdmError } from '../interface/index.ts'
 import type { Connection } from './connection.ts'
-import type { Row } from './protocol.ts'
+import type { Row, Step } from './protocol.ts'
 import { toBigInt, toBytes } from './values.ts'
 
 const CREATE = 'INSERT INTO logs (name, epoch) VALUES (?, ?) ON CONFLICT DO NOTHING'
-const LOG = 'SELECT epoch, tail, head, finished FROM logs WHERE name = ?'
+const LOG = 'SELECT epoch, tail, head, finished, source, position FROM logs WHERE name = ?'
 // Triggers see to it that the block starts at the head and moves it.
 const APPEND = `INSERT INTO blocks (log, first, count, appended_at, digest, bytes)
   VALUES ((SELECT id FROM logs WHERE name = ?), ?, ?, ?, ?, ?)`
 // The sum stops the scan as soon as enough bytes are there.
+const MOVE_SOURCE = 'UPDATE logs SET source = ?, position = ? WHERE name = ?'
 const READ_MANY = `SELECT first, count, appended_at, digest, bytes FROM (
     SELECT *, sum(length(bytes)) OVER (ORDER BY first ROWS UNBOUNDED PRECEDING) - length(bytes) AS before FROM (
       SELECT * FROM blocks WHERE log = (SELECT id FROM logs WHERE name = ?1) AND first >= (
@@ -45,11 +46,15 @@ export function blockStore(db: Connection): BlockStore {
       return {
         epoch: toBigInt(row.epoch),
         range: { tail: toBigInt(row.tail), head: toBigInt(row.head) },
-        finished: row.finished === 1
+        finished: row.finished === 1,
+        ...(row.position === null ? {} : { position: { source: String(row.source), position: String(row.position) } })
       }
     },
     append: async (logId, { first, count, appendedAt, digest, bytes }, options) => {
-      await db.write([[APPEND, [logId, first, count, appendedAt, digest, bytes]]], options)
+      const steps: Step[] = [[APPEND, [logId, first, count, appendedAt, digest, bytes]]]
+      const position = options?.position
+      if (position !== undefined) steps.push([MOVE_SOURCE, [position.source, position.position, logId]])
+      await db.write(steps, options)
     },
     readMany: async (logId, offset, maxBytes, options) => {
       if (offset < 0n || offset > MAX_OFFSET) return []

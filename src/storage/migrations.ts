@@ -254,5 +254,10 @@ CREATE TABLE records (
   root BLOB,
   proof BLOB
 ) STRICT, WITHOUT ROWID;
+`,
+  `
+-- Where the source of a log goes on after its last record; written with the block.
+ALTER TABLE logs ADD COLUMN source TEXT;
+ALTER TABLE logs ADD COLUMN position TEXT;
 `
 ]

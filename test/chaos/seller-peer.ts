@@ -33,7 +33,7 @@ answer(init, starting, {
     const { listing, fed } = await node.sell({
       title: 'Chaos',
       price,
-      source: parseSource(`jsonl:${file}`),
+      source: await parseSource(`jsonl:${file}`),
       k: { min: 1, default: 5, max: 100 },
       ...(credit === undefined ? {} : { credit })
     })

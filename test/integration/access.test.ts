@@ -33,7 +33,7 @@ after(async () => {
 })
 
 async function sell(title: string, options: Partial<SellOptions>): Promise<string> {
-  const source = parseSource('telemetry', { onError: 'stop', periodMs: 20 })
+  const source = await parseSource('telemetry', { onError: 'stop', periodMs: 20 })
   const { listing } = await seller.sell({ title, price: '0.0001', source, ...options })
   await Promise.all([ann, bea].map((node) => node.listings.synced()))
   return listing.id

@@ -33,7 +33,7 @@ test('a seller that was restarted, and is flooded, is reached by who has a chann
       inboundPerSecond: 1_000,
       limitLoopback: true
     })
-    const source = parseSource('telemetry', { onError: 'stop', periodMs: 20 })
+    const source = await parseSource('telemetry', { onError: 'stop', periodMs: 20 })
     const { listing } = await seller.sell({ title: 'Besieged', price: '0.0001', source })
     return [seller, listing.id]
   }

@@ -13,22 +13,25 @@ function backoff(failures: number): number {
 }
 
 /** True for errors that go away when a server comes back. */
-export function isLost(error: unknown): boolean {
+export function isLost(error: unknown): error is DdmError {
   return error instanceof DdmError && error.code === 'unreachable'
 }
 
 /**
  * Reads one connection after the other. The first must succeed: a wrong address is said at once. A lost one is followed
- * by the next, with pauses that grow as long as nothing comes.
+ * by the next, with pauses that grow as long as nothing comes, and last as long as the error's `retryAfterMs` says.
  *
  * @param read - calls `opened` when it is connected, and throws `unreachable` when the connection is lost
+ * @param onProblem - told of each connection that was lost
  */
 export async function* reconnecting<T>(
   read: (opened: () => void) => AsyncIterable<T>,
-  signal: AbortSignal | undefined
+  signal: AbortSignal | undefined,
+  onProblem: (error: DdmError) => void = () => {}
 ): AsyncGenerator<T> {
   let everOpened = false
   for (let failures = 0; ; failures++) {
+    let retryAfterMs = 0
     try {
       const items = read(() => {
         everOpened = true
@@ -41,8 +44,10 @@ export async function* reconnecting<T>(
     } catch (error) {
       if (signal?.aborted === true) throw abortedBy(signal)
       if (!everOpened || !isLost(error)) throw error
+      onProblem(error)
+      retryAfterMs = Number(error.details.retryAfterMs ?? 0)
     }
-    await pause(failures, signal)
+    await pause(failures, signal, retryAfterMs)
   }
 }
 
@@ -67,9 +72,9 @@ export async function linger(settled: () => boolean): Promise<void> {
   while (!settled() && performance.now() < until) await delay(5)
 }
 
-async function pause(failures: number, signal: AbortSignal | undefined): Promise<void> {
+async function pause(failures: number, signal: AbortSignal | undefined, leastMs = 0): Promise<void> {
   try {
-    await delay(backoff(failures), undefined, signal === undefined ? {} : { signal })
+    await delay(Math.max(backoff(failures), leastMs), undefined, signal === undefined ? {} : { signal })
   } catch (error) {
     throw signal?.aborted === true ? abortedBy(signal) : error
   }

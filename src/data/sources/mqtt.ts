@@ -60,7 +60,11 @@ export function mqttSource(spec: string, options: ProblemOptions = {}): DataSour
     name: address.name,
     finite: false,
     records: ({ signal } = {}) =>
-      reconnecting((opened) => receive(to, pending, toRecord, opened, { ...(signal && { signal }) }), signal),
+      reconnecting(
+        (opened) => receive(to, pending, toRecord, opened, { ...(signal && { signal }) }),
+        signal,
+        options.onProblem
+      ),
     durable: (position) => pending.durable(Number(position))
   }
 }

@@ -1,45 +1,114 @@
 import { type DataSource, DdmError } from '../../interface/index.ts'
-import { csv } from './csv.ts'
-import { jsonLines, jsonLinesFile } from './json-lines.ts'
+import { specKind } from '../spec-kind.ts'
 import type { ProblemOptions } from './problems.ts'
-import { telemetry } from './telemetry.ts'
 
 export interface SourceOptions extends ProblemOptions {
   /**
-   * Telemetry: time between records, in ms.
+   * Telemetry and HTTP polling: time between records or requests, in ms.
    *
-   * @default 100
+   * @default 100 for telemetry, 10000 for polling
    */
   periodMs?: number
+  /** Sent with every HTTP request and WebSocket handshake: `{ Authorization: 'Bearer …' }`. */
+  headers?: Readonly<Record<string, string>>
+  /** Told what a source says beside its records: lines that a command writes to standard error. */
+  onLog?: (text: string) => void
 }
 
-const KINDS = 'telemetry, csv:FILE, jsonl:FILE or stdin'
+/** What a source reads: what belongs to the process that was started, files of this machine, or something else. */
+export type SourceReach = 'process' | 'file' | 'other'
+
+interface SourceKind {
+  reach: SourceReach
+  /** How it is written. */
+  form: string
+  /** Whether something must stand after the colon. */
+  argument: boolean
+  /**
+   * @param rest - what stands after the colon
+   * @param spec - all of it
+   */
+  open: (rest: string, options: SourceOptions, spec: string) => Promise<DataSource>
+}
+
+/** By what stands before the first colon. A file here is loaded when its kind is first named. */
+const SOURCES: Readonly<Record<string, SourceKind>> = {
+  telemetry: {
+    reach: 'other',
+    form: 'telemetry',
+    argument: false,
+    open: async (_rest, { periodMs = 100 }) => {
+      if (!(periodMs >= 1)) throw new DdmError('usage', `source telemetry: a period of ${periodMs} ms is too short`)
+      return (await import('./telemetry.ts')).telemetry({ periodMs })
+    }
+  },
+  stdin: {
+    reach: 'process',
+    form: 'stdin',
+    argument: false,
+    open: async (_rest, options) => (await import('./json-lines.ts')).jsonLines('stdin', () => process.stdin, options)
+  },
+  csv: {
+    reach: 'file',
+    form: 'csv:FILE',
+    argument: true,
+    open: async (file, options) => (await import('./csv.ts')).csv(file, options)
+  },
+  jsonl: {
+    reach: 'file',
+    form: 'jsonl:FILE',
+    argument: true,
+    open: async (file, options) => (await import('./json-lines.ts')).jsonLinesFile(file, options)
+  },
+  mqtt: network('mqtt://HOST/TOPIC', async () => (await import('./mqtt.ts')).mqttSource),
+  mqtts: network('mqtts://HOST/TOPIC', async () => (await import('./mqtt.ts')).mqttSource),
+  nats: network('nats://HOST/SUBJECT', async () => (await import('./nats.ts')).natsSource),
+  postgres: network('postgres://HOST/DATABASE', async () => (await import('./postgres.ts')).postgresSource)
+}
+
+/** A kind that is named by an address as a whole. */
+function network(form: string, load: () => Promise<(spec: string, options: SourceOptions) => DataSource>): SourceKind {
+  return { reach: 'other', form, argument: true, open: async (_rest, options, spec) => (await load())(spec, options) }
+}
 
 /**
  * The source that `--source` names.
  *
  * @example
  * ```ts
- * parseSource('csv:weather.csv', { onError: 'skip' })
+ * const source = await parseSource('csv:weather.csv', { onError: 'skip' })
  * ```
  *
- * @throws DdmError `usage` when there is no such kind of source.
+ * @throws DdmError `usage` when there is no such kind of source. It never quotes what may be a password.
  */
-export function parseSource(spec: string, options: SourceOptions = {}): DataSource {
-  const colon = spec.indexOf(':')
-  const kind = colon === -1 ? spec : spec.slice(0, colon)
-  const file = colon === -1 ? undefined : spec.slice(colon + 1)
-  if (kind === 'telemetry' || kind === 'stdin') {
-    if (file !== undefined) throw new DdmError('usage', `source "${spec}": ${kind} takes nothing after a colon`)
-    if (kind === 'stdin') return jsonLines('stdin', () => process.stdin, options)
-    const { periodMs = 100 } = options
-    if (!(periodMs >= 1)) throw new DdmError('usage', `source telemetry: a period of ${periodMs} ms is too short`)
-    return telemetry({ periodMs })
+export async function parseSource(spec: string, options: SourceOptions = {}): Promise<DataSource> {
+  const { kind, rest } = specKind(spec)
+  const found = kindOf(kind)
+  if (found === undefined) {
+    const forms = Object.values(SOURCES).map(({ form }) => form)
+    throw new DdmError('usage', `there is no source "${kind}"; use ${forms.join(', ')}`)
   }
-  if (kind === 'csv' || kind === 'jsonl') {
-    if (file === undefined || file === '')
-      throw new DdmError('usage', `source "${spec}" names no file; write ${kind}:FILE`)
-    return kind === 'csv' ? csv(file, options) : jsonLinesFile(file, options)
+  if (!found.argument && rest !== undefined) {
+    throw new DdmError('usage', `source ${kind} takes nothing after a colon`)
   }
-  throw new DdmError('usage', `there is no source "${spec}"; use ${KINDS}`)
+  if (found.argument && (rest === undefined || rest === '')) {
+    throw new DdmError('usage', `source "${kind}" names nothing to read; write ${found.form}`)
+  }
+  return found.open(rest ?? '', options, spec)
+}
+
+/**
+ * What a source reads, so that whoever takes its name from elsewhere can refuse it; `other` when there is no such kind.
+ *
+ * @example
+ * ```ts
+ * sourceReach('exec:rm -rf /') // 'process'
+ * ```
+ */
+export function sourceReach(spec: string): SourceReach {
+  return kindOf(specKind(spec).kind)?.reach ?? 'other'
+}
+
+function kindOf(kind: string): SourceKind | undefined {
+  return Object.hasOwn(SOURCES, kind) ? SOURCES[kind] : undefined
 }

@@ -12,6 +12,8 @@ export interface ProblemOptions {
   onError?: OnError
   /** Called for each skipped line with how many were skipped so far. */
   onSkip?: (skipped: number, error: DdmError) => void
+  /** Told why a source has lost its connection; it goes on by itself. */
+  onProblem?: (error: DdmError) => void
 }
 
 /** Returns what to do with a bad line: throw, or count it and go on. */

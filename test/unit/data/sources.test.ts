@@ -11,6 +11,7 @@ import {
   jsonLines,
   jsonLinesFile,
   parseSource,
+  sourceReach,
   TELEMETRY_SCHEMA,
   telemetry
 } from '../../../src/data/index.ts'
@@ -242,18 +243,25 @@ test('telemetry: records on time that satisfy their schema', async () => {
 
 test('the command line names sources', async (t) => {
   const path = await fileOf(t, 'a\n1\n')
-  assert.deepEqual(await textsOf(parseSource(`csv:${path}`)), ['{"a":1}'])
+  assert.deepEqual(await textsOf(await parseSource(`csv:${path}`)), ['{"a":1}'])
   const lines = await fileOf(t, '{"a":1}\nbad\n', 'data:1.jsonl')
-  assert.deepEqual(await textsOf(parseSource(`jsonl:${lines}`, { onError: 'skip' })), ['{"a":1}'])
-  assert.deepEqual([parseSource('telemetry').finite, parseSource('stdin').finite], [false, true])
+  assert.deepEqual(await textsOf(await parseSource(`jsonl:${lines}`, { onError: 'skip' })), ['{"a":1}'])
+  assert.equal((await parseSource('telemetry')).finite, false)
+  assert.equal((await parseSource('stdin')).finite, true)
   for (const [spec, message] of [
-    ['kafka:topic', /there is no source "kafka:topic"; use telemetry, csv:FILE, jsonl:FILE or stdin/],
+    ['kafka:topic', /there is no source "kafka"; use telemetry, stdin, csv:FILE, /],
     ['', /there is no source ""/],
-    ['csv', /names no file; write csv:FILE/],
-    ['jsonl:', /names no file; write jsonl:FILE/],
+    ['constructor:x', /there is no source "constructor"/],
+    ['csv', /names nothing to read; write csv:FILE/],
+    ['jsonl:', /names nothing to read; write jsonl:FILE/],
     ['stdin:x', /stdin takes nothing after a colon/]
   ] as const) {
-    assert.throws(() => parseSource(spec), { code: 'usage', message })
+    await assert.rejects(parseSource(spec), { code: 'usage', message })
   }
-  assert.throws(() => parseSource('telemetry', { periodMs: 0 }), { code: 'usage' })
+  await assert.rejects(parseSource('telemetry', { periodMs: 0 }), { code: 'usage' })
+})
+
+test('what belongs to the process, and what is a file, can be told apart before it is opened', () => {
+  const reaches = ['stdin', 'csv:a.csv', 'telemetry', 'mqtt://host/a', 'none'].map(sourceReach)
+  assert.deepEqual(reaches, ['process', 'file', 'other', 'other', 'other'])
 })

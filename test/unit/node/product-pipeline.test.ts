@@ -146,9 +146,9 @@ test('the time of a record is the first date-time of its schema', () => {
 
 const missing = (key: string): string => `no ${key}`
 
-test('a product in words says the same; wrong words are named', () => {
+test('a product in words says the same; wrong words are named', async () => {
   const base = { title: 'Air', price: '0.1/record', source: 'telemetry' }
-  const { select, every, interval, time, onInvalid, checkSchema } = sellOptions(
+  const { select, every, interval, time, onInvalid, checkSchema } = await sellOptions(
     { ...base, select: ['a'], every: 2, interval: '1m', time: 'a', onInvalid: 'drop', check: false },
     { missing }
   )
@@ -161,11 +161,11 @@ test('a product in words says the same; wrong words are named', () => {
     [{ onInvalid: 'skip' }, /--on-invalid "skip" is neither stop nor drop/]
   ]
   for (const [product, message] of wrong) {
-    assert.throws(() => sellOptions({ ...base, ...product }, { missing }), { code: 'usage', message })
+    await assert.rejects(sellOptions({ ...base, ...product }, { missing }), { code: 'usage', message })
   }
 })
 
-test('products that name the same live source share it; files are read by each for itself', () => {
+test('products that name the same live source share it; files are read by each for itself', async () => {
   const described = [
     { title: 'a', price: '0', source: 'telemetry' },
     { title: 'b', price: '0', source: 'telemetry', every: 10 },
@@ -173,7 +173,7 @@ test('products that name the same live source share it; files are read by each f
     { title: 'd', price: '0', source: 'csv:x.csv' },
     { title: 'e', price: '0', source: 'csv:x.csv' }
   ]
-  const before = described.map((product) => sellOptions(product, { missing }))
+  const before = await Promise.all(described.map((product) => sellOptions(product, { missing })))
   const after = shareSources(described, before)
   const changed = after.map(({ source }, index) => source !== before[index]?.source)
   assert.deepEqual(changed, [true, true, false, false, false])
