@@ -86,6 +86,7 @@ export class RunningNode implements LocalNode {
   readonly #funded: FundedPeers
   readonly #trust: TrustLedger
   readonly #purchases = new Set<RunningPurchase>()
+  readonly #followings = new Set<RunningFollowing>()
   #stopped: Promise<void> | undefined
   readonly receipts: Receipts
   readonly channels: Channels
@@ -211,7 +212,7 @@ export class RunningNode implements LocalNode {
 
   follow(listings: ReadonlyArray<string | Listing>, options: FollowOptions): Following {
     const { registry, profile, logger } = this.#parts
-    return new RunningFollowing(listings, options, {
+    const following = new RunningFollowing(listings, options, {
       find: (id, findOptions) => registry.get(id, findOptions),
       quote: (listing, quoteOptions) => this.quote(listing, quoteOptions),
       currency: (rail) => currencyOf(profile, rail),
@@ -220,6 +221,10 @@ export class RunningNode implements LocalNode {
       unfinished: (listing, listOptions) => this.#unfinished(listing, listOptions),
       logger: logger.child('follow')
     })
+    this.#followings.add(following)
+    const forget = (): boolean => this.#followings.delete(following)
+    following.done.then(forget, forget)
+    return following
   }
 
   /** Not one whose records go to a file: it goes on there only. */
@@ -343,6 +348,7 @@ export class RunningNode implements LocalNode {
   }
 
   async #stop(): Promise<void> {
+    for (const following of this.#followings) following.stop()
     for (const purchase of this.#purchases) purchase.stop()
     await Promise.allSettled([...this.#purchases].map(({ done }) => done))
     await this.#seller.stop()
