@@ -216,7 +216,7 @@ export class RunningNode implements LocalNode {
       find: (id, findOptions) => registry.get(id, findOptions),
       quote: (listing, quoteOptions) => this.quote(listing, quoteOptions),
       currency: (rail) => currencyOf(profile, rail),
-      buy: (listing, buyOptions) => this.buy(listing, buyOptions),
+      buy: (listing, buyOptions) => this.#purchase({ listing }, buyOptions),
       resume: (id, resumeOptions) => this.#resume(id, resumeOptions),
       unfinished: (listing, listOptions) => this.#unfinished(listing, listOptions),
       logger: logger.child('follow')
@@ -245,7 +245,7 @@ export class RunningNode implements LocalNode {
     return { id: cut.id, rail: cut.rail, paid: cut.paid, maximum: session.order.content.maximum }
   }
 
-  #purchase(target: PurchaseTarget, options: BuyOptions): Purchase {
+  #purchase(target: PurchaseTarget, options: BuyOptions): RunningPurchase {
     const { network, signer, ledger, rails, logger, config, registry, profile } = this.#parts
     const components: PurchaseComponents = {
       network,
@@ -289,7 +289,7 @@ export class RunningNode implements LocalNode {
     resume: (id, options) => this.#resume(id, options)
   }
 
-  async #resume(id: string, options: BuyOptions = {}): Promise<Purchase> {
+  async #resume(id: string, options: BuyOptions = {}): Promise<RunningPurchase> {
     const { sessions } = this.#parts.ledger
     const record = await findSession(sessions, id, options, 'buyer')
     const session = await readSession(sessions, record.id, 'buyer', options)

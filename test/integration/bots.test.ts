@@ -177,6 +177,32 @@ test('a session that was cut goes on when the seller is back; one budget holds o
   assert.ok(events.some((event) => event.type === 'joined' && event.session !== undefined))
 })
 
+test('a seller that is there and says nothing is cut off, and what it may still ask for is not promised to the next', async () => {
+  const events: FollowEvent[] = []
+  const wind = node.follow(['north', 'south'].map(listingOf), {
+    max: '0.1',
+    records: 100,
+    key: byTime,
+    leave: { silentMs: 2_500 },
+    onEvent: (event) => events.push(event)
+  })
+  let seen = 0
+  try {
+    for await (const _ of wind) if (++seen === 20) market.freeze('north')
+  } finally {
+    market.thaw('north')
+  }
+  const { reason, paid, purchases } = await wind.done
+  assert.deepEqual([reason, seen], ['complete', 100])
+  assert.deepEqual(
+    events.flatMap((event) => (event.type === 'left' ? [event.why] : [])),
+    ['silentMs']
+  )
+  const [first, second] = purchases
+  assert.ok(first !== undefined && second !== undefined && paid === first.paid + second.paid)
+  assert.ok(first.paid <= first.due)
+})
+
 test('leaving the loop settles; a watch tells of a new listing under a price', async () => {
   const wind = node.follow([listingOf('south')], { max: '0.01', from: 'live' })
   for await (const _ of wind) break

@@ -104,7 +104,7 @@ test('compare-two-sellers: the one whose records break the schema is left, thoug
     bought?: number
   }>
   const invalid = [one, two].map((tried) => tried?.quality?.invalid ?? 0)
-  assert.deepEqual(invalid.toSorted(), [0, 3])
+  assert.deepEqual(new Set(invalid), new Set([0, 3]))
   assert.equal(end?.better, (invalid[0] === 0 ? one : two)?.seller)
   assert.equal(end?.bought, 25)
 })

@@ -13,6 +13,9 @@ export interface WindMarket {
   /** ID of the listing. */
   start: (name: string, price: string, kind?: 'good' | 'bad') => Promise<string>
   end: (name: string, signal: 'SIGTERM' | 'SIGKILL') => Promise<void>
+  /** It stays connected, and neither sends nor answers until it goes on. */
+  freeze: (name: string) => void
+  thaw: (name: string) => void
   close: () => Promise<void>
 }
 
@@ -41,6 +44,8 @@ export async function startWindMarket(): Promise<WindMarket> {
       return listing
     },
     end,
+    freeze: (name) => sellers.get(name)?.kill('SIGSTOP'),
+    thaw: (name) => sellers.get(name)?.kill('SIGCONT'),
     close: async () => {
       await Promise.all([...sellers.keys()].map((name) => end(name, 'SIGTERM')))
       await network.close()
