@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { connectNode, serveNode } from '../../src/api/index.ts'
 import { createNode, type FollowEvent, type LocalNode, type Purchase, type PurchaseEvent } from '../../src/index.ts'
 import { startWindMarket, type WindMarket } from './wind-market.ts'
 
@@ -113,6 +114,25 @@ test('records that break the schema: by default they end the purchase unpaid; dr
   assert.equal(seen.length, 90)
   assert.ok(seen.every(({ n }) => Number.isInteger(n)))
   assert.ok(events.some((event) => event.type === 'quality' && event.quality.invalid === 10))
+})
+
+test('through the API of a running node a bot sees the same', async () => {
+  const served = await serveNode({ node, version: '0.0.0' })
+  try {
+    const connected = await connectNode(node.home)
+    assert.ok(connected !== undefined)
+    const types = new Set<string>()
+    const onEvent = ({ type }: PurchaseEvent): void => void types.add(type)
+    const options = { max: '0.05', records: 60, onInvalid: 'drop', onEvent } as const
+    const purchase = connected.node.buy(listingOf('broken'), options)
+    assert.equal((await windOf(purchase)).length, 54)
+    const { quality, paid } = await purchase.done
+    assert.deepEqual([quality.invalid, paid], [6, (PRICE / 2n) * 60n])
+    await new Promise((resolve) => setImmediate(resolve))
+    for (const type of ['records', 'payment', 'quality', 'ended']) assert.ok(types.has(type), type)
+  } finally {
+    await served?.stop()
+  }
 })
 
 test('a seller that is killed, and one that breaks its schema, are left: every record once, within one budget', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { ddm, type Network, refused, type Server, serve, startNetwork } from './cli-process.ts'
 
@@ -81,6 +82,24 @@ test('what was bought is said with its quality', async () => {
     .split('\n')
     .map((line) => JSON.parse(line) as { event: string; quality: object })
   assert.deepEqual(summary.find(({ event }) => event === 'bought')?.quality, { invalid: 0, failures: 0 })
+})
+
+test('a node that runs already thins, selects and drops for the command that feeds it', async () => {
+  const daemon = serve(['start', ...network.as('daemon')])
+  await daemon.event('ready')
+  const flags = ['--every', '2', '--select', 'n', '--on-invalid', 'drop']
+  const args = ['sell', '--name', 'Fed wind', '--price', '0', '--source', 'stdin', ...flags]
+  const feeding = serve([...args, '--home', join(network.folder, 'daemon')], {
+    input: '{"n":0,"x":1}\n{"n":1}\n{"x":2}\n{"n":3}\n{"n":4,"y":0}\n'
+  })
+  try {
+    listed['Fed wind'] = String((await feeding.event('listed')).listing)
+    assert.deepEqual(await bought('Fed wind', '-n', '2'), [{ n: 0 }, { n: 4 }])
+    assert.equal((await feeding.event('dropped')).dropped, 1)
+  } finally {
+    await feeding.stop()
+    await daemon.stop()
+  }
 })
 
 test('flags that cannot work are refused before anything is published', async () => {
