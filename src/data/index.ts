@@ -14,6 +14,7 @@ export { TELEMETRY_SCHEMA, type TelemetryOptions, type TelemetryRecord, telemetr
 export { type FieldPath, parsePath, timeOfRecord } from './transforms/fields.ts'
 export { InvalidRecords, ON_INVALID, type OnInvalid } from './transforms/invalid.ts'
 export { judgedBy } from './transforms/judged.ts'
+export { LeftOut, perRecord } from './transforms/left-out.ts'
 export { limitBytes } from './transforms/limit.ts'
 export { selectFields } from './transforms/select.ts'
 export { teeSource } from './transforms/tee.ts'

@@ -24,12 +24,18 @@ import { silentLimit, whyLeave } from './seller-limits.ts'
 import type { BuyOptions, Purchase, PurchasedRecord } from './types.ts'
 
 export interface FollowComponents extends CandidateComponents {
-  buy: (listing: Listing, options: BuyOptions) => Purchase
+  buy: (listing: Listing, options: BuyOptions) => CuttablePurchase
   /** A purchase of the listing that was cut, maybe in an earlier run. */
   unfinished: (listing: Hex, options?: AbortOptions) => Promise<Unfinished | undefined>
-  resume: (id: string, options: Pick<BuyOptions, 'signal' | 'resumeFor' | 'onInvalid' | 'onEvent'>) => Promise<Purchase>
+  resume: (
+    id: string,
+    options: Pick<BuyOptions, 'signal' | 'resumeFor' | 'onInvalid' | 'onEvent'>
+  ) => Promise<CuttablePurchase>
   logger: Logger
 }
+
+/** One that need not settle: what was signed for by then is all. */
+type CuttablePurchase = Purchase & { cut: () => void }
 
 export interface Unfinished {
   id: string
@@ -44,13 +50,16 @@ const DEFAULT_PATIENCE_MS = 60_000
 const DEFAULT_RESUME_MS = 5_000
 /** A stream of the next seller starts so long before the last record came: what both have is dropped. */
 const OVERLAP_MS = 2_000
+/** A seller that is left gets so long to settle: the next one's budget is what this one has not signed for. */
+const SETTLE_MS = 10_000
+const SETTLE_SILENT_MS = 2_000
 const FIRST_WAIT_MS = 250
 const LAST_WAIT_MS = 10_000
 
 /** A purchase under way. */
 interface Current {
   choice: Choice
-  purchase: Purchase
+  purchase: CuttablePurchase
   /** Set when it goes on with a session that was cut, for which so much was signed before. */
   resumed: { session: string; paid: bigint } | undefined
   why: LeaveReason | undefined
@@ -188,7 +197,7 @@ export class RunningFollowing implements Following {
       return undefined
     } finally {
       silence.stop()
-      purchase.stop()
+      endWithin(purchase, SETTLE_MS)
       await purchase.done.catch(() => {})
       const account = accountOf(current)
       this.#purchases.push(account)
@@ -319,8 +328,16 @@ export class RunningFollowing implements Following {
 
 /** It settles; what has come until then is handed out. */
 function leave(current: Current, why: LeaveReason): void {
-  current.why ??= why
-  current.purchase.stop()
+  if (current.why !== undefined) return
+  current.why = why
+  endWithin(current.purchase, why === 'silentMs' ? SETTLE_SILENT_MS : SETTLE_MS)
+}
+
+function endWithin(purchase: CuttablePurchase, ms: number): void {
+  purchase.stop()
+  const timer = setTimeout(() => purchase.cut(), ms)
+  const clear = (): void => clearTimeout(timer)
+  purchase.done.then(clear, clear)
 }
 
 function accountOf({ choice, purchase, resumed, why, unnamed }: Current): FollowedPurchase {

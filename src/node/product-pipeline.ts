@@ -3,14 +3,16 @@ import {
   everyNth,
   InvalidRecords,
   judgedBy,
+  LeftOut,
   limitBytes,
   ON_INVALID,
   oncePer,
   parsePath,
+  perRecord,
   type RecordTransform,
   selectFields
 } from '../data/index.ts'
-import { DdmError, type ListingDraft, type RecordValidator } from '../interface/index.ts'
+import { type DataSource, DdmError, type ListingDraft, type RecordValidator } from '../interface/index.ts'
 import { timeField } from './time-field.ts'
 import type { SellOptions } from './types.ts'
 
@@ -24,6 +26,8 @@ type PipelineOptions = Pick<
 
 /** What happens to records between a source and the log of its product. */
 export interface ProductPipeline {
+  /** What is to be read: told when records are durable, also those that were left out. */
+  readonly source: DataSource
   /** @param head - an earlier run may have got part of a finite source into the log, up to here */
   transforms: (head: bigint) => RecordTransform[]
   readonly dropped: number
@@ -44,6 +48,7 @@ export async function productPipeline(
     throw new DdmError('usage', `onInvalid "${String(onInvalid)}" is neither ${ON_INVALID.join(' nor ')}`)
   }
   const invalid = new InvalidRecords(options)
+  const leftOut = new LeftOut(source)
   const { encoding, jsonSchema, maxRecordBytes } = document.schema
   if (encoding !== 'json' && (options.select !== undefined || options.time !== undefined)) {
     throw new DdmError('usage', `select and time name fields of JSON records; the listing's encoding is ${encoding}`)
@@ -58,8 +63,10 @@ export async function productPipeline(
       ...chosen,
       limitBytes(maxRecordBytes ?? MAX_LISTED_RECORD_BYTES, invalid.refuse),
       ...(validator === undefined ? [] : [judgedBy(validator, invalid.refuse)]),
-      ...(source.finite ? [after(head)] : [])
+      ...(source.finite ? [after(head)] : []),
+      leftOut.transform()
     ],
+    source: leftOut.source,
     get dropped() {
       return invalid.dropped
     },
@@ -88,8 +95,8 @@ function chosenTransforms(
 
 /** Drops records that the log has. */
 function after(head: bigint): RecordTransform {
-  return async function* (records) {
+  return perRecord(() => {
     let offset = 0n
-    for await (const record of records) if (offset++ >= head) yield record
-  }
+    return (record) => (offset++ >= head ? record : undefined)
+  })
 }

@@ -117,6 +117,12 @@ export class RunningPurchase implements Purchase {
     this.#stop.abort(new DdmError('aborted', 'the purchase was stopped'))
   }
 
+  /** Does not wait any longer for the receipt of a purchase that was stopped: its session stays to be resumed. */
+  cut(): void {
+    this.stop()
+    this.#last?.cut()
+  }
+
   async commit(mark?: string): Promise<void> {
     // Between two streams it is the last session's row that is written; the next one starts from it.
     const session = this.#last ?? (await this.#session.promise)

@@ -86,6 +86,7 @@ export class RunningNode implements LocalNode {
   readonly #funded: FundedPeers
   readonly #trust: TrustLedger
   readonly #purchases = new Set<RunningPurchase>()
+  readonly #followings = new Set<RunningFollowing>()
   #stopped: Promise<void> | undefined
   readonly receipts: Receipts
   readonly channels: Channels
@@ -211,15 +212,19 @@ export class RunningNode implements LocalNode {
 
   follow(listings: ReadonlyArray<string | Listing>, options: FollowOptions): Following {
     const { registry, profile, logger } = this.#parts
-    return new RunningFollowing(listings, options, {
+    const following = new RunningFollowing(listings, options, {
       find: (id, findOptions) => registry.get(id, findOptions),
       quote: (listing, quoteOptions) => this.quote(listing, quoteOptions),
       currency: (rail) => currencyOf(profile, rail),
-      buy: (listing, buyOptions) => this.buy(listing, buyOptions),
+      buy: (listing, buyOptions) => this.#purchase({ listing }, buyOptions),
       resume: (id, resumeOptions) => this.#resume(id, resumeOptions),
       unfinished: (listing, listOptions) => this.#unfinished(listing, listOptions),
       logger: logger.child('follow')
     })
+    this.#followings.add(following)
+    const forget = (): boolean => this.#followings.delete(following)
+    following.done.then(forget, forget)
+    return following
   }
 
   /** Not one whose records go to a file: it goes on there only. */
@@ -240,7 +245,7 @@ export class RunningNode implements LocalNode {
     return { id: cut.id, rail: cut.rail, paid: cut.paid, maximum: session.order.content.maximum }
   }
 
-  #purchase(target: PurchaseTarget, options: BuyOptions): Purchase {
+  #purchase(target: PurchaseTarget, options: BuyOptions): RunningPurchase {
     const { network, signer, ledger, rails, logger, config, registry, profile } = this.#parts
     const components: PurchaseComponents = {
       network,
@@ -284,7 +289,7 @@ export class RunningNode implements LocalNode {
     resume: (id, options) => this.#resume(id, options)
   }
 
-  async #resume(id: string, options: BuyOptions = {}): Promise<Purchase> {
+  async #resume(id: string, options: BuyOptions = {}): Promise<RunningPurchase> {
     const { sessions } = this.#parts.ledger
     const record = await findSession(sessions, id, options, 'buyer')
     const session = await readSession(sessions, record.id, 'buyer', options)
@@ -343,6 +348,7 @@ export class RunningNode implements LocalNode {
   }
 
   async #stop(): Promise<void> {
+    for (const following of this.#followings) following.stop()
     for (const purchase of this.#purchases) purchase.stop()
     await Promise.allSettled([...this.#purchases].map(({ done }) => done))
     await this.#seller.stop()

@@ -123,7 +123,7 @@ export class Sales implements Catalog {
     const transforms = pipeline.transforms(log.head)
     const fed = log.finished
       ? Promise.resolve()
-      : feed(options.source, log, { signal: stop.signal, transforms }).then(() => undefined)
+      : feed(pipeline.source, log, { signal: stop.signal, transforms }).then(() => undefined)
     fed.catch((error: unknown) => {
       if (!stop.signal.aborted) logger.error('source failed', { listing: id, error: String(error) })
     })

@@ -1,47 +1,26 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { connectNode, serveNode } from '../../src/api/index.ts'
 import { createNode, type FollowEvent, type LocalNode, type Purchase, type PurchaseEvent } from '../../src/index.ts'
-import { type Network, startNetwork } from './cli-process.ts'
+import { startWindMarket, type WindMarket } from './wind-market.ts'
 
 /** A bot and sellers of one product, each a process of its own: one is killed, one sends what breaks its schema. */
 
-const PEER = fileURLToPath(new URL('./wind-peer.ts', import.meta.url))
 const PRICE = 100n
 
-let network: Network
+let market: WindMarket
 let node: LocalNode
-const sellers = new Map<string, ChildProcess>()
 const listings = new Map<string, string>()
 
-async function startSeller(name: string, price: string, kind = 'good'): Promise<void> {
-  const child = spawn(
-    process.execPath,
-    [PEER, join(network.folder, name), network.profile, `${name} wind`, price, kind],
-    { stdio: ['ignore', 'pipe', 'inherit'] }
-  )
-  sellers.set(name, child)
-  const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line')) as [string]
-  listings.set(name, line)
-}
-
-async function end(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-  const child = sellers.get(name)
-  sellers.delete(name)
-  if (child === undefined) return
-  const exited = once(child, 'exit')
-  child.kill(signal)
-  await exited
+async function startSeller(name: string, price: string, kind: 'good' | 'bad' = 'good'): Promise<void> {
+  listings.set(name, await market.start(name, price, kind))
 }
 
 const listingOf = (name: string): string => listings.get(name) ?? assert.fail(name)
 
 before(async () => {
-  network = await startNetwork()
+  market = await startWindMarket()
   await Promise.all([
     startSeller('north', '0.0001'),
     startSeller('south', '0.0002'),
@@ -49,8 +28,8 @@ before(async () => {
   ])
   const config = { listen: ['/ip4/127.0.0.1/tcp/0'], logLevel: 'error' as const }
   node = await createNode({
-    home: join(network.folder, 'bot'),
-    network: network.profile,
+    home: join(market.network.folder, 'bot'),
+    network: market.network.profile,
     insecureDevKeys: true,
     config
   })
@@ -59,8 +38,7 @@ before(async () => {
 
 after(async () => {
   await node?.stop()
-  await Promise.all([...sellers.keys()].map((name) => end(name, 'SIGTERM')))
-  await network?.close()
+  await market?.close()
 })
 
 interface Wind {
@@ -138,6 +116,25 @@ test('records that break the schema: by default they end the purchase unpaid; dr
   assert.ok(events.some((event) => event.type === 'quality' && event.quality.invalid === 10))
 })
 
+test('through the API of a running node a bot sees the same', async () => {
+  const served = await serveNode({ node, version: '0.0.0' })
+  try {
+    const connected = await connectNode(node.home)
+    assert.ok(connected !== undefined)
+    const types = new Set<string>()
+    const onEvent = ({ type }: PurchaseEvent): void => void types.add(type)
+    const options = { max: '0.05', records: 60, onInvalid: 'drop', onEvent } as const
+    const purchase = connected.node.buy(listingOf('broken'), options)
+    assert.equal((await windOf(purchase)).length, 54)
+    const { quality, paid } = await purchase.done
+    assert.deepEqual([quality.invalid, paid], [6, (PRICE / 2n) * 60n])
+    await new Promise((resolve) => setImmediate(resolve))
+    for (const type of ['records', 'payment', 'quality', 'ended']) assert.ok(types.has(type), type)
+  } finally {
+    await served?.stop()
+  }
+})
+
 test('a seller that is killed, and one that breaks its schema, are left: every record once, within one budget', async () => {
   const events: FollowEvent[] = []
   const wind = node.follow(['broken', 'north', 'south'].map(listingOf), {
@@ -154,7 +151,7 @@ test('a seller that is killed, and one that breaks its schema, are left: every r
     if (killed || wind.status.seller === undefined || wind.status.listing !== listingOf('north')) continue
     if (times.length < 60) continue
     killed = true
-    await end('north', 'SIGKILL')
+    await market.end('north', 'SIGKILL')
   }
   const { reason, records, paid, purchases } = await wind.done
   assert.deepEqual([reason, records, times.length], ['complete', 200n, 200])
@@ -190,7 +187,7 @@ test('a session that was cut goes on when the seller is back; one budget holds o
   let killed: Promise<unknown> | undefined
   for await (const record of wind) {
     times.add(byTime(record))
-    if (times.size === 5) killed = end('north', 'SIGKILL').then(() => startSeller('north', '0.0001'))
+    if (times.size === 5) killed = market.end('north', 'SIGKILL').then(() => startSeller('north', '0.0001'))
   }
   await killed
   const { reason, records, paid } = await wind.done
@@ -198,6 +195,32 @@ test('a session that was cut goes on when the seller is back; one budget holds o
   assert.equal(records, BigInt(times.size))
   assert.ok(paid <= max, `${paid} of ${max}`)
   assert.ok(events.some((event) => event.type === 'joined' && event.session !== undefined))
+})
+
+test('a seller that is there and says nothing is cut off, and what it may still ask for is not promised to the next', async () => {
+  const events: FollowEvent[] = []
+  const wind = node.follow(['north', 'south'].map(listingOf), {
+    max: '0.1',
+    records: 100,
+    key: byTime,
+    leave: { silentMs: 2_500 },
+    onEvent: (event) => events.push(event)
+  })
+  let seen = 0
+  try {
+    for await (const _ of wind) if (++seen === 20) market.freeze('north')
+  } finally {
+    market.thaw('north')
+  }
+  const { reason, paid, purchases } = await wind.done
+  assert.deepEqual([reason, seen], ['complete', 100])
+  assert.deepEqual(
+    events.flatMap((event) => (event.type === 'left' ? [event.why] : [])),
+    ['silentMs']
+  )
+  const [first, second] = purchases
+  assert.ok(first !== undefined && second !== undefined && paid === first.paid + second.paid)
+  assert.ok(first.paid <= first.due)
 })
 
 test('leaving the loop settles; a watch tells of a new listing under a price', async () => {

@@ -16,7 +16,8 @@ const wind: DataSource = {
     for (;;) {
       while (next <= Date.now() / PERIOD_MS) {
         const n = kind === 'bad' && next % 10 === 0 ? 'broken' : next
-        yield { bytes: Buffer.from(JSON.stringify({ time: new Date(next * PERIOD_MS).toISOString(), n })) }
+        const record = { time: new Date(next * PERIOD_MS).toISOString(), n, speed: next % 20 }
+        yield { bytes: Buffer.from(JSON.stringify(record)) }
         next++
       }
       await delay(PERIOD_MS / 2, undefined, signal === undefined ? {} : { signal })
@@ -26,8 +27,8 @@ const wind: DataSource = {
 
 const jsonSchema = {
   type: 'object',
-  properties: { time: { type: 'string', format: 'date-time' }, n: { type: 'integer' } },
-  required: ['time', 'n']
+  properties: { time: { type: 'string', format: 'date-time' }, n: { type: 'integer' }, speed: { type: 'number' } },
+  required: ['time', 'n', 'speed']
 }
 
 const config = { listen: ['/ip4/127.0.0.1/tcp/0'], logLevel: 'error' as const }

@@ -2,6 +2,7 @@ import { DdmError, type SourceRecord } from '../../interface/index.ts'
 import type { RecordTransform } from '../feed.ts'
 import { type FieldPath, parsePath, readObject, valueAt } from './fields.ts'
 import type { Refuse } from './invalid.ts'
+import { perRecord } from './left-out.ts'
 
 const MAX_FIELDS = 256
 
@@ -21,14 +22,13 @@ export function selectFields(fields: readonly string[], refuse: Refuse): RecordT
     throw new DdmError('usage', `select: name 1 to ${MAX_FIELDS} fields, like time,temperature`)
   }
   const paths = fields.map(parsePath)
-  return async function* (records) {
+  return perRecord(() => {
     let number = 0
-    for await (const record of records) {
-      number++
-      const chosen = choose(record, paths, number, refuse)
-      if (chosen !== undefined) yield { ...record, bytes: chosen }
+    return (record) => {
+      const chosen = choose(record, paths, ++number, refuse)
+      return chosen === undefined ? undefined : { ...record, bytes: chosen }
     }
-  }
+  })
 }
 
 function choose(

@@ -279,6 +279,12 @@ export class BuyerSession {
     this.#step({ type: 'stop', reason })
   }
 
+  /** Does not wait for a seller that does not settle: nothing more is signed, and the session may be resumed. */
+  cut(): void {
+    if (this.#state.phase === 'closed') return
+    this.#fail(new SdppError(STATUS.timeout, 'the seller did not settle in time'))
+  }
+
   #onCallerAbort(): void {
     if (this.#state.phase === 'streaming' || this.#state.phase === 'settling') this.stop()
     else this.#fail(new SdppError(STATUS.shuttingDown, 'the buyer gave up'))
