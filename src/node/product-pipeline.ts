@@ -1,5 +1,6 @@
 import {
   createRecordValidator,
+  eachRecord,
   everyNth,
   InvalidRecords,
   judgedBy,
@@ -24,8 +25,8 @@ type PipelineOptions = Pick<
 
 /** What happens to records between a source and the log of its product. */
 export interface ProductPipeline {
-  /** @param head - an earlier run may have got part of a finite source into the log, up to here */
-  transforms: (head: bigint) => RecordTransform[]
+  /** @param known - how many records of a finite source an earlier run got into the log, when it is read from its start */
+  transforms: (known: bigint) => RecordTransform[]
   readonly dropped: number
   close: () => Promise<void>
 }
@@ -54,11 +55,11 @@ export async function productPipeline(
       ? undefined
       : await createRecordValidator({ encoding, schema: jsonSchema }, options)
   return {
-    transforms: (head) => [
+    transforms: (known) => [
       ...chosen,
       limitBytes(maxRecordBytes ?? MAX_LISTED_RECORD_BYTES, invalid.refuse),
       ...(validator === undefined ? [] : [judgedBy(validator, invalid.refuse)]),
-      ...(source.finite ? [after(head)] : [])
+      ...(source.finite ? [after(known)] : [])
     ],
     get dropped() {
       return invalid.dropped
@@ -88,8 +89,8 @@ function chosenTransforms(
 
 /** Drops records that the log has. */
 function after(head: bigint): RecordTransform {
-  return async function* (records) {
+  return eachRecord(() => {
     let offset = 0n
-    for await (const record of records) if (offset++ >= head) yield record
-  }
+    return (record) => (offset++ >= head ? record : undefined)
+  })
 }

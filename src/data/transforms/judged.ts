@@ -1,5 +1,5 @@
 import { DdmError, joinRecords, type RecordValidator, type SourceRecord } from '../../interface/index.ts'
-import type { RecordTransform } from '../feed.ts'
+import { isLeftOut, leaveOut, type RecordTransform } from './each.ts'
 import type { Refuse } from './invalid.ts'
 
 /** Read on while earlier ones are being judged, so that a fast source needs few questions. */
@@ -14,13 +14,17 @@ export function judgedBy(validator: Pick<RecordValidator, 'checkEach'>, refuse: 
   return async function* (records) {
     let number = 0
     for await (const batch of batched(records)) {
-      const bad = await validator.checkEach(joinRecords(batch.map(({ bytes }) => bytes)), batch.length)
-      const reasons = new Map(bad.map(({ index, reason }) => [index, reason]))
-      for (const [index, record] of batch.entries()) {
-        number++
-        const reason = reasons.get(index)
+      const judged = batch.filter((record) => !isLeftOut(record))
+      const bad = await validator.checkEach(joinRecords(judged.map(({ bytes }) => bytes)), judged.length)
+      const reasons = new Map(bad.map(({ index, reason }) => [judged[index], reason]))
+      for (const record of batch) {
+        if (!isLeftOut(record)) number++
+        const reason = reasons.get(record)
         if (reason === undefined) yield record
-        else refuse(new DdmError('badRecord', `record ${number} breaks the schema of the listing: ${reason}`))
+        else {
+          refuse(new DdmError('badRecord', `record ${number} breaks the schema of the listing: ${reason}`))
+          yield* leaveOut(record)
+        }
       }
     }
   }

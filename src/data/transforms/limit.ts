@@ -1,17 +1,14 @@
 import { DdmError } from '../../interface/index.ts'
-import type { RecordTransform } from '../feed.ts'
+import { eachRecord, type RecordTransform } from './each.ts'
 import type { Refuse } from './invalid.ts'
 
 /** Buyers order with the listing's limit in mind: a larger record could never be paid for. */
 export function limitBytes(maxBytes: number, refuse: Refuse): RecordTransform {
-  return async function* (records) {
+  return eachRecord(() => {
     let number = 0
-    for await (const record of records) {
+    return (record) => {
       number++
-      if (record.bytes.length <= maxBytes) {
-        yield record
-        continue
-      }
+      if (record.bytes.length <= maxBytes) return record
       refuse(
         new DdmError(
           'badRecord',
@@ -19,6 +16,7 @@ export function limitBytes(maxBytes: number, refuse: Refuse): RecordTransform {
           { details: { record: number, bytes: record.bytes.length, limit: maxBytes } }
         )
       )
+      return undefined
     }
-  }
+  })
 }

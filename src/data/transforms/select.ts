@@ -1,5 +1,5 @@
 import { DdmError, type SourceRecord } from '../../interface/index.ts'
-import type { RecordTransform } from '../feed.ts'
+import { eachRecord, type RecordTransform } from './each.ts'
 import { type FieldPath, parsePath, readObject, valueAt } from './fields.ts'
 import type { Refuse } from './invalid.ts'
 
@@ -21,14 +21,14 @@ export function selectFields(fields: readonly string[], refuse: Refuse): RecordT
     throw new DdmError('usage', `select: name 1 to ${MAX_FIELDS} fields, like time,temperature`)
   }
   const paths = fields.map(parsePath)
-  return async function* (records) {
+  return eachRecord(() => {
     let number = 0
-    for await (const record of records) {
+    return (record) => {
       number++
       const chosen = choose(record, paths, number, refuse)
-      if (chosen !== undefined) yield { ...record, bytes: chosen }
+      return chosen === undefined ? undefined : { ...record, bytes: chosen }
     }
-  }
+  })
 }
 
 function choose(

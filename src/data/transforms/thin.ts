@@ -1,5 +1,5 @@
 import { DdmError } from '../../interface/index.ts'
-import type { RecordTransform } from '../feed.ts'
+import { eachRecord, type RecordTransform } from './each.ts'
 import { parsePath, timeOfRecord } from './fields.ts'
 import type { Refuse } from './invalid.ts'
 
@@ -12,10 +12,10 @@ export function everyNth(count: number): RecordTransform {
   if (!Number.isSafeInteger(count) || count < 1) {
     throw new DdmError('usage', `every ${count}: give a whole number from 1, like 10 for each tenth record`)
   }
-  return async function* (records) {
+  return eachRecord(() => {
     let number = 0
-    for await (const record of records) if (number++ % count === 0) yield record
-  }
+    return (record) => (number++ % count === 0 ? record : undefined)
+  })
 }
 
 export interface IntervalOptions {
@@ -37,20 +37,20 @@ export function oncePer(intervalMs: number, refuse: Refuse, options: IntervalOpt
     throw new DdmError('usage', `interval ${intervalMs} ms: give a time span of 1 ms or more, like 1m`)
   }
   const path = time === undefined ? undefined : parsePath(time)
-  return async function* (records) {
+  return eachRecord(() => {
     let last = Number.NEGATIVE_INFINITY
     let number = 0
-    for await (const record of records) {
+    return (record) => {
       number++
       const at = path === undefined ? now() : timeOfRecord(record.bytes, path)
       if (at === undefined) {
         refuse(new DdmError('badRecord', `record ${number} has no time in "${time}" (RFC 3339, or Unix ms)`))
-        continue
+        return undefined
       }
       const interval = Math.floor(at / intervalMs)
-      if (interval <= last) continue
+      if (interval <= last) return undefined
       last = interval
-      yield record
+      return record
     }
-  }
+  })
 }

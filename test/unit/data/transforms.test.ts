@@ -13,6 +13,7 @@ import {
   selectFields,
   timeOfRecord
 } from '../../../src/data/index.ts'
+import { isLeftOut } from '../../../src/data/transforms/each.ts'
 import { DdmError, type SourceRecord } from '../../../src/interface/index.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -25,7 +26,7 @@ async function* recordsOf(texts: Iterable<string>): AsyncGenerator<SourceRecord>
 async function through(texts: Iterable<string>, ...transforms: RecordTransform[]): Promise<string[]> {
   const out: string[] = []
   const records = transforms.reduce<AsyncIterable<SourceRecord>>((input, change) => change(input), recordsOf(texts))
-  for await (const one of records) out.push(Buffer.from(one.bytes).toString())
+  for await (const one of records) if (!isLeftOut(one)) out.push(Buffer.from(one.bytes).toString())
   return out
 }
 
