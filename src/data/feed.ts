@@ -1,15 +1,13 @@
 import { pipe } from 'it-pipe'
 import type { AbortOptions, DataSource, ProductLog, SourceRecord } from '../interface/index.ts'
 import { abortedBy, throwIfAborted } from './abort.ts'
+import { isLeftOut, type RecordTransform } from './transforms/each.ts'
 
 /** Records on their way into the log at once, so that its blocks fill while earlier ones become durable. */
 const MAX_PENDING = 4_096
 
 /** The same in bytes: what waits in memory besides the blocks in flight. */
 const MAX_PENDING_BYTES = 4 * 1024 * 1024
-
-/** Changes, drops or adds records between a source and its log. */
-export type RecordTransform = (records: AsyncIterable<SourceRecord>) => AsyncIterable<SourceRecord>
 
 export interface FeedOptions extends AbortOptions {
   /**
@@ -28,7 +26,8 @@ export interface FeedOptions extends AbortOptions {
 
 /**
  * Moves records from a source into a log until the source ends, no faster than the log can store them. Resolves, when all
- * of them are durable, with their number.
+ * of them are durable, with their number. A source that knows positions goes on where its last record in the log was, and
+ * is told how far the log has it.
  *
  * @example
  * ```ts
@@ -50,7 +49,9 @@ export async function feed(
   const stop = AbortSignal.any(signal === undefined ? [failed.signal] : [failed.signal, signal])
   const transform: RecordTransform = (records) => transforms.reduce((input, change) => change(input), records)
   try {
-    const records = await pipe(source.records({ signal: stop }), transform, appendTo(log, failed, stop))
+    const from = goesOnFrom(source, log)
+    const input = source.records({ signal: stop, ...(from === undefined ? {} : { from }) })
+    const records = await pipe(input, transform, appendTo(log, source, failed, stop))
     if (finish) await log.finish()
     return { records }
   } catch (error) {
@@ -59,8 +60,14 @@ export async function feed(
   }
 }
 
+/** The position of this source at which the log stands; undefined when it is read from its start. */
+export function goesOnFrom({ name }: Pick<DataSource, 'name'>, { position }: ProductLog): string | undefined {
+  return position?.source === name ? position.position : undefined
+}
+
 function appendTo(
   log: ProductLog,
+  source: DataSource,
   failed: AbortController,
   stop: AbortSignal
 ): (records: AsyncIterable<SourceRecord>) => Promise<number> {
@@ -76,23 +83,33 @@ function appendTo(
         })
       }
     }
-    const append = async (bytes: Uint8Array): Promise<void> => {
+    /** Settles when everything before is durable, in order. */
+    let last: Promise<void> = Promise.resolve()
+    const tell = (position: string): void => {
+      if (!failed.signal.aborted) source.durable?.(position)
+    }
+    const append = async ({ bytes, position }: SourceRecord): Promise<void> => {
       pending += 1
       pendingBytes += bytes.byteLength
-      await log.append([bytes]).catch((error: unknown) => failed.abort(error))
+      const options = position === undefined ? {} : { position: { source: source.name, position } }
+      await log.append([bytes], options).catch((error: unknown) => failed.abort(error))
       pending -= 1
       pendingBytes -= bytes.byteLength
       wake?.()
     }
     try {
-      for await (const { bytes } of records) {
+      for await (const record of records) {
         stop.throwIfAborted()
-        void append(bytes)
+        const stored = isLeftOut(record) ? undefined : append(record)
+        const { position } = record
+        if (position !== undefined) last = last.then(() => stored).then(() => tell(position))
+        if (stored === undefined) continue
         count += 1
         await until(() => pending < MAX_PENDING && pendingBytes < MAX_PENDING_BYTES)
       }
     } finally {
       await until(() => pending === 0)
+      await last
     }
     failed.signal.throwIfAborted()
     return count

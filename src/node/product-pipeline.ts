@@ -1,18 +1,17 @@
 import {
   createRecordValidator,
+  eachRecord,
   everyNth,
   InvalidRecords,
   judgedBy,
-  LeftOut,
   limitBytes,
   ON_INVALID,
   oncePer,
   parsePath,
-  perRecord,
   type RecordTransform,
   selectFields
 } from '../data/index.ts'
-import { type DataSource, DdmError, type ListingDraft, type RecordValidator } from '../interface/index.ts'
+import { DdmError, type ListingDraft, type RecordValidator } from '../interface/index.ts'
 import { timeField } from './time-field.ts'
 import type { SellOptions } from './types.ts'
 
@@ -26,10 +25,8 @@ type PipelineOptions = Pick<
 
 /** What happens to records between a source and the log of its product. */
 export interface ProductPipeline {
-  /** What is to be read: told when records are durable, also those that were left out. */
-  readonly source: DataSource
-  /** @param head - an earlier run may have got part of a finite source into the log, up to here */
-  transforms: (head: bigint) => RecordTransform[]
+  /** @param known - how many records of a finite source an earlier run got into the log, when it is read from its start */
+  transforms: (known: bigint) => RecordTransform[]
   readonly dropped: number
   close: () => Promise<void>
 }
@@ -48,7 +45,6 @@ export async function productPipeline(
     throw new DdmError('usage', `onInvalid "${String(onInvalid)}" is neither ${ON_INVALID.join(' nor ')}`)
   }
   const invalid = new InvalidRecords(options)
-  const leftOut = new LeftOut(source)
   const { encoding, jsonSchema, maxRecordBytes } = document.schema
   if (encoding !== 'json' && (options.select !== undefined || options.time !== undefined)) {
     throw new DdmError('usage', `select and time name fields of JSON records; the listing's encoding is ${encoding}`)
@@ -59,14 +55,12 @@ export async function productPipeline(
       ? undefined
       : await createRecordValidator({ encoding, schema: jsonSchema }, options)
   return {
-    transforms: (head) => [
+    transforms: (known) => [
       ...chosen,
       limitBytes(maxRecordBytes ?? MAX_LISTED_RECORD_BYTES, invalid.refuse),
       ...(validator === undefined ? [] : [judgedBy(validator, invalid.refuse)]),
-      ...(source.finite ? [after(head)] : []),
-      leftOut.transform()
+      ...(source.finite ? [after(known)] : [])
     ],
-    source: leftOut.source,
     get dropped() {
       return invalid.dropped
     },
@@ -95,7 +89,7 @@ function chosenTransforms(
 
 /** Drops records that the log has. */
 function after(head: bigint): RecordTransform {
-  return perRecord(() => {
+  return eachRecord(() => {
     let offset = 0n
     return (record) => (offset++ >= head ? record : undefined)
   })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { assetId, networkId } from '../chain/index.ts'
-import { feed, type OpenProductLog, openProductLog } from '../data/index.ts'
+import { feed, goesOnFrom, type OpenProductLog, openProductLog } from '../data/index.ts'
 import {
   type AbortOptions,
   type Address,
@@ -120,10 +120,10 @@ export class Sales implements Catalog {
       ...(options.invoicing === undefined ? {} : { invoicing: options.invoicing })
     }
     const stop = new AbortController()
-    const transforms = pipeline.transforms(log.head)
+    const transforms = pipeline.transforms(goesOnFrom(options.source, log) === undefined ? log.head : 0n)
     const fed = log.finished
       ? Promise.resolve()
-      : feed(pipeline.source, log, { signal: stop.signal, transforms }).then(() => undefined)
+      : feed(options.source, log, { signal: stop.signal, transforms }).then(() => undefined)
     fed.catch((error: unknown) => {
       if (!stop.signal.aborted) logger.error('source failed', { listing: id, error: String(error) })
     })

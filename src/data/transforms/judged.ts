@@ -1,7 +1,6 @@
 import { DdmError, joinRecords, type RecordValidator, type SourceRecord } from '../../interface/index.ts'
-import type { RecordTransform } from '../feed.ts'
+import { isLeftOut, leaveOut, type RecordTransform } from './each.ts'
 import type { Refuse } from './invalid.ts'
-import { isLeftOut, leaveOut } from './left-out.ts'
 
 /** Read on while earlier ones are being judged, so that a fast source needs few questions. */
 const MAX_WAITING = 1_024
@@ -21,11 +20,11 @@ export function judgedBy(validator: Pick<RecordValidator, 'checkEach'>, refuse: 
       for (const record of batch) {
         if (!isLeftOut(record)) number++
         const reason = reasons.get(record)
-        if (reason !== undefined) {
+        if (reason === undefined) yield record
+        else {
           refuse(new DdmError('badRecord', `record ${number} breaks the schema of the listing: ${reason}`))
+          yield* leaveOut(record)
         }
-        const passed = reason === undefined ? record : leaveOut(record)
-        if (passed !== undefined) yield passed
       }
     }
   }

@@ -1,8 +1,7 @@
 import { DdmError, type SourceRecord } from '../../interface/index.ts'
-import type { RecordTransform } from '../feed.ts'
+import { eachRecord, type RecordTransform } from './each.ts'
 import { type FieldPath, parsePath, readObject, valueAt } from './fields.ts'
 import type { Refuse } from './invalid.ts'
-import { perRecord } from './left-out.ts'
 
 const MAX_FIELDS = 256
 
@@ -22,10 +21,11 @@ export function selectFields(fields: readonly string[], refuse: Refuse): RecordT
     throw new DdmError('usage', `select: name 1 to ${MAX_FIELDS} fields, like time,temperature`)
   }
   const paths = fields.map(parsePath)
-  return perRecord(() => {
+  return eachRecord(() => {
     let number = 0
     return (record) => {
-      const chosen = choose(record, paths, ++number, refuse)
+      number++
+      const chosen = choose(record, paths, number, refuse)
       return chosen === undefined ? undefined : { ...record, bytes: chosen }
     }
   })

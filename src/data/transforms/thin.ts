@@ -1,8 +1,7 @@
 import { DdmError } from '../../interface/index.ts'
-import type { RecordTransform } from '../feed.ts'
+import { eachRecord, type RecordTransform } from './each.ts'
 import { parsePath, timeOfRecord } from './fields.ts'
 import type { Refuse } from './invalid.ts'
-import { perRecord } from './left-out.ts'
 
 /**
  * The first of every `count` records.
@@ -13,7 +12,7 @@ export function everyNth(count: number): RecordTransform {
   if (!Number.isSafeInteger(count) || count < 1) {
     throw new DdmError('usage', `every ${count}: give a whole number from 1, like 10 for each tenth record`)
   }
-  return perRecord(() => {
+  return eachRecord(() => {
     let number = 0
     return (record) => (number++ % count === 0 ? record : undefined)
   })
@@ -38,7 +37,7 @@ export function oncePer(intervalMs: number, refuse: Refuse, options: IntervalOpt
     throw new DdmError('usage', `interval ${intervalMs} ms: give a time span of 1 ms or more, like 1m`)
   }
   const path = time === undefined ? undefined : parsePath(time)
-  return perRecord(() => {
+  return eachRecord(() => {
     let last = Number.NEGATIVE_INFINITY
     let number = 0
     return (record) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { feed, openProductLog } from '../../../src/data/index.ts'
+import { everyNth, feed, InvalidRecords, judgedBy, limitBytes, openProductLog } from '../../../src/data/index.ts'
 import {
   type DataSource,
   DdmError,
@@ -133,4 +133,90 @@ test('what came before an error of the source is kept, and the log is not finish
   await assert.rejects(feed(source(broken), log), { code: 'badRecord' })
   assert.equal(log.head, 300n)
   assert.equal(log.finished, false)
+})
+
+/** A source that counts, goes on from a position, and notes what it is told. */
+function counting(until: number): DataSource & { told: string[]; asked: Array<string | undefined> } {
+  const told: string[] = []
+  const asked: Array<string | undefined> = []
+  return {
+    told,
+    asked,
+    name: 'counting',
+    finite: false,
+    records: async function* ({ from } = {}) {
+      asked.push(from)
+      for (let n = Number(from ?? -1) + 1; n < until; n++) yield { bytes: Buffer.from(String(n)), position: String(n) }
+    },
+    durable: (position) => told.push(position)
+  }
+}
+
+async function numbersIn(log: ProductLog): Promise<number[]> {
+  const all: number[] = []
+  for (let at = log.tail; at < log.head; ) {
+    const block = await log.read(at)
+    assert.ok(block !== undefined)
+    all.push(...splitRecords(block.bytes, block.count).map((bytes) => Number(Buffer.from(bytes).toString())))
+    at += BigInt(block.count)
+  }
+  return all
+}
+
+test('a source with positions comes exactly once into its log, over restarts', async (t) => {
+  const path = join(await tempDir(t), 'ledger.db')
+  for (const [run, until] of [1_000, 1_000, 2_500].entries()) {
+    const ledger = await openLedger({ path })
+    const log = await openProductLog({ id: 'log', store: ledger.blocks })
+    const source = counting(until)
+    await feed(source, log)
+    assert.deepEqual(source.asked, [[undefined, '999', '999'][run]])
+    assert.deepEqual(log.position, { source: 'counting', position: String(until - 1) })
+    assert.equal(source.told.at(-1), [`999`, undefined, '2499'][run])
+    assert.deepEqual(
+      source.told,
+      [...source.told].sort((a, b) => Number(a) - Number(b))
+    )
+    await log.close()
+    await ledger.close()
+  }
+  const ledger = await openLedger({ path })
+  t.after(() => ledger.close())
+  const log = await openProductLog({ id: 'log', store: ledger.blocks })
+  assert.deepEqual(
+    await numbersIn(log),
+    Array.from({ length: 2_500 }, (_, n) => n)
+  )
+  const other = { ...counting(3), name: 'another' }
+  await feed(other, log)
+  assert.deepEqual(other.asked, [undefined], 'a position means nothing to another source')
+})
+
+test('positions of records that are left out come back to the source, in order', async (t) => {
+  const ledger = await openLedger({ path: join(await tempDir(t), 'ledger.db') })
+  t.after(() => ledger.close())
+  const log = await openProductLog({ id: 'log', store: ledger.blocks })
+  const source = counting(25)
+  const invalid = new InvalidRecords({ onInvalid: 'drop' })
+  const judge = {
+    checkEach: async (_: Uint8Array, count: number) => (count > 1 ? [{ index: 1, reason: 'always' }] : [])
+  }
+  const transforms = [limitBytes(1, invalid.refuse), everyNth(3), judgedBy(judge, invalid.refuse)]
+  await feed(source, log, { transforms })
+  assert.deepEqual(
+    source.told,
+    Array.from({ length: 25 }, (_, n) => String(n))
+  )
+  assert.ok((await numbersIn(log)).every((n) => n < 10 && n % 3 === 0))
+})
+
+test('nothing is told to be durable when the log fails', async () => {
+  const source = counting(10)
+  let stored = 0
+  const log = logWith(async () => {
+    stored += 1
+    if (stored > 4) throw new DdmError('config', 'the disk is full')
+  })
+  await assert.rejects(feed(source, log), { code: 'config' })
+  assert.deepEqual(source.told, ['0', '1', '2', '3'].slice(0, source.told.length))
 })

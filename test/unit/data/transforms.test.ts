@@ -6,7 +6,6 @@ import {
   everyNth,
   InvalidRecords,
   judgedBy,
-  LeftOut,
   limitBytes,
   oncePer,
   parsePath,
@@ -14,7 +13,8 @@ import {
   selectFields,
   timeOfRecord
 } from '../../../src/data/index.ts'
-import { type DataSource, DdmError, type SourceRecord } from '../../../src/interface/index.ts'
+import { isLeftOut } from '../../../src/data/transforms/each.ts'
+import { DdmError, type SourceRecord } from '../../../src/interface/index.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -25,10 +25,8 @@ async function* recordsOf(texts: Iterable<string>): AsyncGenerator<SourceRecord>
 
 async function through(texts: Iterable<string>, ...transforms: RecordTransform[]): Promise<string[]> {
   const out: string[] = []
-  const source: DataSource = { name: 'test', finite: false, records: () => recordsOf(texts), durable: () => {} }
-  const all = [...transforms, new LeftOut(source).transform()]
-  const records = all.reduce<AsyncIterable<SourceRecord>>((input, change) => change(input), source.records())
-  for await (const one of records) out.push(Buffer.from(one.bytes).toString())
+  const records = transforms.reduce<AsyncIterable<SourceRecord>>((input, change) => change(input), recordsOf(texts))
+  for await (const one of records) if (!isLeftOut(one)) out.push(Buffer.from(one.bytes).toString())
   return out
 }
 
@@ -181,49 +179,4 @@ test('a slow source is judged record by record; its error comes after what it ga
   } finally {
     await validator.close()
   }
-})
-
-test('what is left out is acknowledged as soon as everything before it is durable', async () => {
-  const told: string[] = []
-  const source: DataSource = {
-    name: 'broker',
-    finite: false,
-    records: () => recordsOf(['0', '1', '2', '3', 'x', '5', '6', 'x', '8', '9']),
-    durable: (position) => void told.push(position)
-  }
-  const around = new LeftOut(source)
-  const { invalid } = dropping()
-  const validator = await createRecordValidator({ encoding: 'json' })
-  try {
-    const records = around.transform()(judgedBy(validator, invalid.refuse)(everyNth(4)(around.source.records())))
-    const iterator = records[Symbol.asyncIterator]()
-    assert.equal((await iterator.next()).value?.position, '0')
-    assert.deepEqual(told, [], 'it is on its way')
-    // The fifth is kept by number, and breaks the schema: it and its neighbours wait for the first only.
-    assert.equal((await iterator.next()).value?.position, '8')
-    around.source.durable?.('0')
-    assert.deepEqual(told, ['7'])
-    assert.equal((await iterator.next()).done, true)
-    around.source.durable?.('8')
-    assert.deepEqual(told, ['7', '9'])
-    around.source.durable?.('8')
-    assert.deepEqual(told, ['7', '9'])
-  } finally {
-    await validator.close()
-  }
-})
-
-test('when nothing is on its way, what is left out is acknowledged at once', async () => {
-  const told: string[] = []
-  const source: DataSource = {
-    name: 'broker',
-    finite: false,
-    records: () => recordsOf(['{}', '1', '2']),
-    durable: (position) => void told.push(position)
-  }
-  const around = new LeftOut(source)
-  const { invalid } = dropping()
-  for await (const _ of around.transform()(selectFields(['a'], invalid.refuse)(source.records())))
-    assert.fail('a record')
-  assert.deepEqual(told, ['0', '1', '2'])
 })
