@@ -9,7 +9,7 @@ import { pour } from '../../src/node/index.ts'
 import { recordsOf } from '../support/connectors.ts'
 import { keepSession, startMosquitto } from '../support/mosquitto.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { type Network, startNetwork } from './cli-process.ts'
+import { ddm, errorOf, type Network, serve, startNetwork } from './cli-process.ts'
 
 /** From one company's broker to another's database, paid per record. */
 
@@ -68,5 +68,61 @@ test('readings of an MQTT topic are sold as they come, and every one is once in 
   } finally {
     await buyer.stop()
     await seller.stop()
+  }
+})
+
+test('the same by the command line: ddm sell --source mqtt://…, ddm buy --to postgres://…, killed in between and resumed', async (t) => {
+  const broker = await startMosquitto(t)
+  const database = await startPostgres(t)
+  if (broker === undefined || database === undefined) return
+  await keepSession(broker.port, 'quay', 'quay/+', 5)
+  const publisher = await mqtt.connectAsync({ port: broker.port, host: '127.0.0.1' })
+  t.after(() => publisher.endAsync(true))
+  const selling = serve([
+    'sell',
+    '--name',
+    'Quay readings',
+    '--price',
+    '0.0001/record',
+    '--source',
+    `mqtt://127.0.0.1:${broker.port}/quay/+?client=quay`,
+    ...network.as('mqtt-seller')
+  ])
+  const listed = await selling.event('listed')
+  try {
+    const to = `${database.url}?table=quay`
+    const flags = [...network.as('postgres-buyer'), '--json']
+    const rows = async (): Promise<string[]> => {
+      const exists = await database.query("SELECT to_regclass('quay') IS NOT NULL")
+      if (exists[0]?.[0] !== 't') return []
+      const all = await database.query('SELECT record FROM quay ORDER BY "offset"')
+      return all.map(([record]) => JSON.stringify(record))
+    }
+    for (const text of recordsOf(0, ALL / 2)) await publisher.publishAsync('quay/wind', text, { qos: 1 })
+    // Most of it is there, and paid for, when the buyer's machine fails.
+    const wish = ['buy', String(listed.listing), '--from', '0', '-n', String(ALL), '--max', '1', '--to', to]
+    await ddm([...wish, ...flags], {
+      onStart: (child) => {
+        const timer = setInterval(() => {
+          void rows().then((found) => {
+            if (found.length >= ALL / 4) child.kill('SIGKILL')
+          })
+        }, 20)
+        child.once('exit', () => clearInterval(timer))
+      }
+    })
+    const list = await ddm(['sessions', 'list', ...flags])
+    const { session } = JSON.parse(list.stdout.trim()) as { session: string }
+    const unnamed = await ddm(['sessions', 'resume', session, ...flags])
+    assert.match(errorOf(unnamed).message, /name it again with --to/)
+    for (const text of recordsOf(ALL / 2, ALL)) await publisher.publishAsync('quay/wind', text, { qos: 1 })
+    const resumed = await ddm(['sessions', 'resume', session, '--to', to, ...flags])
+    assert.equal(resumed.code, 0, resumed.stderr)
+    assert.deepEqual(await rows(), recordsOf(0, ALL))
+    const { due, paid } = JSON.parse(resumed.stderr.trimEnd().split('\n').at(-1) ?? '') as Record<string, string>
+    assert.deepEqual([due, paid], ['0.04', '0.04'])
+    assert.doesNotMatch(list.stdout + resumed.stderr, /secret|password/)
+  } finally {
+    assert.equal((await selling.stop()).code, 0)
   }
 })

@@ -20,6 +20,8 @@ import { type Context, currencyOf, loadNode, moneyText, type Register, withNode 
 /** Where the records go. */
 export interface DownloadFlags {
   output?: string
+  /** A sink by its name. */
+  to?: string
   append?: boolean
   force?: boolean
 }
@@ -80,6 +82,10 @@ export const buy: Register = (program, act) => {
       ).choices(['stop', 'drop'])
     )
     .option('-o, --output <file>', 'write the records to this file instead; after a cut it goes on exactly there')
+    .option(
+      '--to <sink>',
+      'send the records on instead: mqtt://HOST/TOPIC, postgres://HOST/DATABASE?table=T, FILE.csv … (docs/guides/connectors.md)'
+    )
     .option('--append', 'add to the file')
     .option('--force', 'replace the file')
     .action(act(run))
@@ -139,8 +145,10 @@ async function showFees({ output, signal }: Context, node: DdmNode, listing: Lis
   )
 }
 
-async function openSink({ output, append = false, force = false }: DownloadFlags): Promise<DataSink> {
-  const { fileSink, jsonLinesSink } = await loadNode()
+async function openSink({ output, to, append = false, force = false }: DownloadFlags): Promise<DataSink> {
+  const { fileSink, jsonLinesSink, parseSink } = await loadNode()
+  if (output !== undefined && to !== undefined) throw new DdmError('usage', 'give --output or --to, not both')
+  if (to !== undefined) return parseSink(to, { append, force, stdout: recordStream() })
   return output === undefined ? jsonLinesSink(recordStream()) : fileSink(resolve(output), { append, force })
 }
 
@@ -204,7 +212,7 @@ function report(
   { output }: Context,
   node: DdmNode,
   outcome: PurchaseOutcome,
-  { output: file }: DownloadFlags,
+  { output: file, to }: DownloadFlags,
   { status }: Purchase,
   { document: { title } }: Listing
 ): void {
@@ -243,7 +251,7 @@ function report(
     )
   }
   // Standard output belongs to the records, unless they went to a file.
-  if (file === undefined) output.aside(value, ...lines)
+  if (file === undefined && (to === undefined || to === 'stdout')) output.aside(value, ...lines)
   else output.result(value, ...lines)
 }
 

@@ -19,6 +19,7 @@ export const sessions: Register = (program, act) => {
     .description('go on with a purchase that was cut: what was paid and is missing comes again for nothing')
     .argument('<session>', 'session ID or a unique beginning of it')
     .option('-o, --output <file>', 'add the records to this file (default: where the session wrote them before)')
+    .option('--to <sink>', 'send the records on, to the same sink as before; its name, with its password')
     .option('--resume-for <span>', 'go on trying to reach the seller for so long (default: 5m)', timeSpanOrNone)
     .action(act(resume))
 }
@@ -121,13 +122,13 @@ function shown(record: SessionRecord, { symbol, decimals }: Currency) {
 async function resume(
   context: Context,
   id: string,
-  { output: file, resumeFor }: { output?: string; resumeFor?: number }
+  { output: file, to, resumeFor }: { output?: string; to?: string; resumeFor?: number }
 ): Promise<undefined> {
   const { signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const { pour } = await loadNode()
     const record = await node.sessions.get(id, { signal })
-    const sink = await sinkOf(record, file)
+    const sink = await sinkOf(record, { file, to })
     const purchase = await node.sessions.resume(record.id, {
       signal,
       ...(resumeFor === undefined ? {} : { resumeFor })
@@ -144,12 +145,30 @@ async function resume(
   })
 }
 
-async function sinkOf({ id, sink, position }: SessionRecord, file: string | undefined): Promise<DataSink> {
-  const { fileSink, jsonLinesSink, resumeFileSink } = await loadNode()
-  if (sink === undefined) {
+/** Where the session wrote before: a file goes on by itself, a server is named again, because its password is not kept. */
+async function sinkOf(
+  { id, sink, position }: SessionRecord,
+  { file, to }: { file: string | undefined; to: string | undefined }
+): Promise<DataSink> {
+  const { fileSink, jsonLinesSink, parseSink, resumeFileSink } = await loadNode()
+  if (file !== undefined && to !== undefined) throw new DdmError('usage', 'give --output or --to, not both')
+  const { file: before, to: server } = (sink === undefined ? {} : JSON.parse(sink)) as { file?: string; to?: string }
+  if (server !== undefined && to === undefined) {
+    throw new DdmError('usage', `session ${id} has written ${position} records to ${server}; name it again with --to`)
+  }
+  if (to !== undefined) {
+    const again = await parseSink(to, { append: true, stdout: recordStream() })
+    const { to: named, file: other } = JSON.parse((await again.mark?.()) ?? '{}') as { to?: string; file?: string }
+    if (named === server && other === before) return again
+    await again.close()
+    throw new DdmError(
+      'usage',
+      `session ${id} has written ${position} records to ${server ?? before}; it goes on there only`
+    )
+  }
+  if (sink === undefined || before === undefined) {
     return file === undefined ? jsonLinesSink(recordStream()) : fileSink(resolve(file), { append: true })
   }
-  const { file: before } = JSON.parse(sink) as { file: string }
   if (file !== undefined && resolve(file) !== before) {
     throw new DdmError('usage', `session ${id} has written ${position} records to ${before}; it goes on there only`)
   }

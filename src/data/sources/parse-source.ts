@@ -62,8 +62,11 @@ const SOURCES: Readonly<Record<string, SourceKind>> = {
   },
   mqtt: network('mqtt://HOST/TOPIC', async () => (await import('./mqtt.ts')).mqttSource),
   mqtts: network('mqtts://HOST/TOPIC', async () => (await import('./mqtt.ts')).mqttSource),
-  nats: network('nats://HOST/SUBJECT', async () => (await import('./nats.ts')).natsSource),
-  postgres: network('postgres://HOST/DATABASE', async () => (await import('./postgres.ts')).postgresSource)
+  nats: network('nats://HOST/STREAM?subject=…', async () => (await import('./nats.ts')).natsSource),
+  postgres: network(
+    'postgres://HOST/DATABASE?table=…&cursor=…',
+    async () => (await import('./postgres.ts')).postgresSource
+  )
 }
 
 /** A kind that is named by an address as a whole. */
