@@ -93,9 +93,8 @@ test('the same by the command line: ddm sell --source mqtt://…, ddm buy --to p
     const to = `${database.url}?table=quay`
     const flags = [...network.as('postgres-buyer'), '--json']
     const rows = async (): Promise<string[]> => {
-      const exists = await database.query("SELECT to_regclass('quay') IS NOT NULL")
-      if (exists[0]?.[0] !== 't') return []
-      const all = await database.query('SELECT record FROM quay ORDER BY "offset"')
+      // The table is the sink's to make.
+      const all = await database.query('SELECT record FROM quay ORDER BY "offset"').catch(() => [])
       return all.map(([record]) => JSON.stringify(record))
     }
     for (const text of recordsOf(0, ALL / 2)) await publisher.publishAsync('quay/wind', text, { qos: 1 })
