@@ -32,11 +32,16 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export function readObject(bytes: Uint8Array): JsonObject | undefined {
   try {
     const text = decoder.decode(bytes)
-    const value: unknown = LONG_NUMBER.test(text) ? JSON.parse(text, keepNumbers) : JSON.parse(text)
+    const value = parseExactly(text)
     return isObject(value) ? value : undefined
   } catch {
     return undefined
   }
+}
+
+/** JSON whose long numbers stay what they are when it is written again. */
+export function parseExactly(text: string): unknown {
+  return LONG_NUMBER.test(text) ? (JSON.parse(text, keepNumbers) as unknown) : (JSON.parse(text) as unknown)
 }
 
 function keepNumbers(this: unknown, _: string, value: unknown, context?: { source?: string }): unknown {
