@@ -25,6 +25,7 @@ async function startTail(t: TestContext): Promise<SourceWorld> {
 }
 
 dataSourceCompliance('tail', {
+  able: ['oversized', 'malformed'],
   start: startTail,
   resumes: true,
   refused: async (t) => [
@@ -33,6 +34,7 @@ dataSourceCompliance('tail', {
 })
 
 dataSourceCompliance('tail, renamed all the time', {
+  able: [],
   resumes: true,
   start: async (t) => {
     const file = join(await tempDir(t), 'air.log')
@@ -64,6 +66,7 @@ async function startExec(t: TestContext): Promise<SourceWorld> {
 }
 
 dataSourceCompliance('exec', {
+  able: ['oversized', 'malformed'],
   start: startExec,
   refused: async () => [
     { spec: 'exec:no-such-command-anywhere --password secret', code: 'config', message: /no-such-command-anywhere/ },

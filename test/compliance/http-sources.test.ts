@@ -67,7 +67,11 @@ async function startPoll(t: TestContext): Promise<SourceWorld> {
   }
 }
 
-dataSourceCompliance('poll', { start: startPoll, refused: (t) => refusedBy(t, 'poll:', 'http') })
+dataSourceCompliance('poll', {
+  able: ['cut', 'oversized', 'malformed'],
+  start: startPoll,
+  refused: (t) => refusedBy(t, 'poll:', 'http')
+})
 
 async function startSse(t: TestContext): Promise<SourceWorld> {
   const log: string[] = []
@@ -108,7 +112,12 @@ async function startSse(t: TestContext): Promise<SourceWorld> {
   }
 }
 
-dataSourceCompliance('sse', { start: startSse, resumes: true, refused: (t) => refusedBy(t, 'sse:', 'http') })
+dataSourceCompliance('sse', {
+  able: ['cut', 'oversized', 'flood'],
+  start: startSse,
+  resumes: true,
+  refused: (t) => refusedBy(t, 'sse:', 'http')
+})
 
 async function startWebSocket(t: TestContext): Promise<SourceWorld> {
   /** What came before the first reader. */
@@ -126,7 +135,11 @@ async function startWebSocket(t: TestContext): Promise<SourceWorld> {
     sent.add(socket)
     socket.on('error', () => {})
     socket.once('close', () => open.delete(socket))
-    const fill = (): void => void socket.send('x'.repeat(60_000), (error) => error ?? fill())
+    const fill = (): void => {
+      socket.send('x'.repeat(60_000), (error) => {
+        if (!error) fill()
+      })
+    }
     if (flooding) return fill()
     for (const message of early) socket.send(message)
   })
@@ -164,4 +177,8 @@ function socketOf(socket: WebSocket): { bytesWritten: number } | undefined {
   return (socket as unknown as { _socket?: { bytesWritten: number } })._socket
 }
 
-dataSourceCompliance('websocket', { start: startWebSocket, refused: (t) => refusedBy(t, '', 'ws') })
+dataSourceCompliance('websocket', {
+  able: ['cut', 'oversized', 'flood'],
+  start: startWebSocket,
+  refused: (t) => refusedBy(t, '', 'ws')
+})

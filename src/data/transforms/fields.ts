@@ -17,14 +17,20 @@ export function parsePath(text: string): FieldPath {
 
 type JsonObject = Record<string, unknown>
 
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** Not yet in the types of the language. @source ECMAScript, JSON.parse source text access */
+const { rawJSON, isRawJSON } = JSON as typeof JSON & {
+  rawJSON: (text: string) => unknown
+  isRawJSON: (value: unknown) => boolean
+}
+
+export { isRawJSON }
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawJSON(value)
 }
 
 /** What a number in this text means may be lost in a binary fraction. */
 const LONG_NUMBER = /[0-9.]{16}|[0-9][eE]/
-
-const { rawJSON } = JSON as typeof JSON & { rawJSON: (text: string) => unknown }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
