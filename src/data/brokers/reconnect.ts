@@ -51,14 +51,24 @@ export async function* reconnecting<T>(
   }
 }
 
-/** Tries until it succeeds, with growing pauses, as long as the server cannot be reached. */
-export async function persistently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+/**
+ * Tries until it succeeds, with growing pauses, as long as the server cannot be reached.
+ *
+ * @param atOnce - without a pause before the first attempt
+ */
+export async function persistently<T>(
+  attempt: () => Promise<T>,
+  signal: AbortSignal,
+  { atOnce = false }: { atOnce?: boolean } = {}
+): Promise<T> {
+  let retryAfterMs = 0
   for (let failures = 0; ; failures++) {
-    await pause(failures, signal)
+    if (failures > 0 || !atOnce) await pause(failures, signal, retryAfterMs)
     try {
       return await attempt()
     } catch (error) {
       if (!isLost(error)) throw error
+      retryAfterMs = Number(error.details.retryAfterMs ?? 0)
     }
   }
 }

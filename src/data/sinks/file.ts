@@ -1,19 +1,26 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { type DataSink, DdmError } from '../../interface/index.ts'
+import { type DataRecord, type DataSink, DdmError } from '../../interface/index.ts'
 import { throwIfAborted } from '../abort.ts'
 import { toJsonLines } from './json-line.ts'
+
+/** A header is not longer. */
+const MAX_HEADER_BYTES = 1024 * 1024
 
 export interface FileSinkOptions {
   /** Add to a file that exists. */
   append?: boolean
   /** Replace a file that exists. */
   force?: boolean
+  /** Columns of a CSV file. @default the fields of the first record */
+  columns?: readonly string[]
 }
 
+type Encode = (records: readonly DataRecord[]) => Uint8Array
+
 /**
- * Writes records as JSON lines to a file; `flush` makes them durable. Opened at once, so that a file that cannot be
- * written is known before anything is paid.
+ * Writes records to a file whose ending says how: `.csv`, `.parquet`, anything else is JSON lines. `flush` makes them
+ * durable. Opened at once, so that a file that cannot be written is known before anything is paid.
  *
  * @example
  * ```ts
@@ -25,11 +32,17 @@ export interface FileSinkOptions {
  */
 export async function fileSink(
   path: string,
-  { append = false, force = false }: FileSinkOptions = {}
+  { append = false, force = false, columns }: FileSinkOptions = {}
 ): Promise<DataSink> {
-  const file = await openFile(path, append ? 'a+' : force ? 'w' : 'wx')
-  if (append) await endTornLine(file)
-  return sinkOf(path, file)
+  if (path.endsWith('.parquet')) return (await import('./parquet.ts')).parquetSink(path, { append, force })
+  return linesSink(path, { append, force, ...(columns === undefined ? {} : { columns }) })
+}
+
+/** A file of lines. */
+export async function linesSink(path: string, { append, force, columns }: FileSinkOptions): Promise<DataSink> {
+  const file = await openFile(path, append === true ? 'a+' : force === true ? 'w+' : 'wx+')
+  if (append === true) await endTornLine(file)
+  return sinkOf(path, file, await encoderOf(path, file, columns))
 }
 
 /**
@@ -39,7 +52,8 @@ export async function fileSink(
  * @throws DdmError `usage` when the mark is none, or the file has become shorter than it was
  */
 export async function resumeFileSink(mark: string): Promise<DataSink> {
-  const { file: path, bytes } = readMark(mark)
+  const { file: path, bytes, records } = readMark(mark)
+  if (records !== undefined) return (await import('./parquet.ts')).resumeParquetSink(path, records)
   const file = await openFile(path, 'a+')
   const { size } = await file.stat()
   if (size < bytes) {
@@ -53,21 +67,34 @@ export async function resumeFileSink(mark: string): Promise<DataSink> {
     )
   }
   await file.truncate(bytes)
-  return sinkOf(path, file)
+  return sinkOf(path, file, await encoderOf(path, file))
 }
 
-function readMark(mark: string): { file: string; bytes: number } {
+function readMark(mark: string): { file: string; bytes: number; records?: number } {
   try {
-    const { file, bytes } = JSON.parse(mark) as { file?: unknown; bytes?: unknown }
-    if (typeof file === 'string' && typeof bytes === 'number' && Number.isSafeInteger(bytes)) return { file, bytes }
+    const { file, bytes = 0, records } = JSON.parse(mark) as { file?: unknown; bytes?: unknown; records?: unknown }
+    if (typeof file === 'string' && Number.isSafeInteger(bytes) && Number.isSafeInteger(records ?? 0)) {
+      return { file, bytes: Number(bytes), ...(records === undefined ? {} : { records: Number(records) }) }
+    }
   } catch {
     // Said below.
   }
   throw new DdmError('usage', `"${mark.slice(0, 80)}" is not the mark of a file`)
 }
 
+/** By the ending of the file, and the columns that it has. */
+async function encoderOf(path: string, file: FileHandle, columns?: readonly string[]): Promise<Encode> {
+  if (!path.endsWith('.csv')) return toJsonLines
+  const { size } = await file.stat()
+  const [{ CsvLines }, { parse }] = await Promise.all([import('./csv-lines.ts'), import('csv-parse/sync')])
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size, MAX_HEADER_BYTES)), 0, null, 0)
+  const [header] = parse(buffer.subarray(0, bytesRead), { to: 1, bom: true, relax_column_count: true }) as string[][]
+  const lines = new CsvLines(header ?? columns, header !== undefined)
+  return (records) => lines.encode(records)
+}
+
 /** @param file - opened, positioned at its end */
-function sinkOf(path: string, file: FileHandle): DataSink {
+function sinkOf(path: string, file: FileHandle, encode: Encode): DataSink {
   // Writes are queued: they must land in the order of the calls.
   let last: Promise<void> = Promise.resolve()
   let closing: Promise<void> | undefined
@@ -94,7 +121,7 @@ function sinkOf(path: string, file: FileHandle): DataSink {
     name: path,
     write: async (records, options) => {
       throwIfAborted(options)
-      if (records.length > 0) await then(() => file.appendFile(toJsonLines(records)))
+      if (records.length > 0) await then(() => file.appendFile(encode(records)))
     },
     flush: async (options) => {
       throwIfAborted(options)
@@ -116,7 +143,7 @@ function sinkOf(path: string, file: FileHandle): DataSink {
   }
 }
 
-async function openFile(path: string, flags: string): Promise<FileHandle> {
+export async function openFile(path: string, flags: string): Promise<FileHandle> {
   try {
     return await open(path, flags)
   } catch (error) {

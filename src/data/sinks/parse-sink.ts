@@ -1,12 +1,16 @@
 import type { Writable } from 'node:stream'
-import { type DataSink, DdmError } from '../../interface/index.ts'
+import { type DataSink, DdmError, printable } from '../../interface/index.ts'
 import { specKind } from '../spec-kind.ts'
 import type { FileSinkOptions } from './file.ts'
+import type { WebhookOptions } from './webhook.ts'
 
-export interface SinkOptions extends FileSinkOptions {
+export interface SinkOptions extends FileSinkOptions, WebhookOptions {
   /** Where `stdout` writes. @default process.stdout */
   stdout?: Writable
 }
+
+/** Names whose ending says what they are; a colon would make them an address. */
+const FILE = /^[^:]+\.(jsonl|csv|parquet)$/
 
 interface SinkKind {
   /** How it is written. */
@@ -25,6 +29,8 @@ const SINKS: Readonly<Record<string, SinkKind>> = {
     open: async (_rest, { stdout = process.stdout }) => (await import('./stream.ts')).jsonLinesSink(stdout)
   },
   file: { form: 'file:FILE.jsonl', open: (file, options) => openFile(file, options) },
+  https: { form: 'https://HOST/PATH', open: openWebhook },
+  http: { form: 'http://HOST/PATH', open: openWebhook },
   mqtt: network('mqtt://HOST/TOPIC', async () => (await import('./mqtt.ts')).mqttSink),
   mqtts: network('mqtts://HOST/TOPIC', async () => (await import('./mqtt.ts')).mqttSink),
   nats: network('nats://HOST/SUBJECT', async () => (await import('./nats.ts')).natsSink),
@@ -36,7 +42,12 @@ function network(form: string, load: () => Promise<(spec: string) => Promise<Dat
   return { form, open: async (_rest, _options, spec) => (await load())(spec) }
 }
 
+async function openWebhook(_rest: string, options: SinkOptions, spec: string): Promise<DataSink> {
+  return (await import('./webhook.ts')).webhook(spec, options)
+}
+
 async function openFile(path: string, options: SinkOptions): Promise<DataSink> {
+  if (path === '') throw new DdmError('usage', 'sink "file" names no file; write file:FILE.jsonl')
   return (await import('./file.ts')).fileSink(path, options)
 }
 
@@ -54,7 +65,7 @@ export async function parseSink(spec: string, options: SinkOptions = {}): Promis
   const { kind, rest } = specKind(spec)
   const found = Object.hasOwn(SINKS, kind) ? SINKS[kind] : undefined
   if (found !== undefined) return found.open(rest ?? '', options, spec)
-  if (/^[^:]*\.jsonl$/.test(spec)) return openFile(spec, options)
+  if (FILE.test(spec)) return openFile(spec, options)
   const forms = Object.values(SINKS).map(({ form }) => form)
-  throw new DdmError('usage', `there is no sink "${kind}"; use ${forms.join(', ')}`)
+  throw new DdmError('usage', `there is no sink "${printable(kind)}"; use ${forms.join(', ')}`)
 }

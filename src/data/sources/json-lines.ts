@@ -4,10 +4,9 @@ import type { AbortOptions, DataSource, SourceRecord } from '../../interface/ind
 import { MAX_RECORD_BYTES } from '../../interface/index.ts'
 import { abortedBy } from '../abort.ts'
 import { fileFingerprint } from './fingerprint.ts'
+import { type Line, LineSplitter, readLine } from './lines.ts'
 import { badLine, fileError, type ProblemOptions, problems } from './problems.ts'
 
-const NEWLINE = 0x0a
-const RETURN = 0x0d
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 export interface JsonLinesOptions extends ProblemOptions {
@@ -51,19 +50,14 @@ async function* read(
   }
   if (signal?.aborted === true) stop()
   signal?.addEventListener('abort', stop, { once: true })
+  const limit = options.maxBytes ?? MAX_RECORD_BYTES
   let number = 0
   try {
-    for await (const line of lines(input, options.maxBytes ?? MAX_RECORD_BYTES)) {
+    for await (const line of lines(input, limit)) {
       number += 1
-      if (typeof line === 'number') {
-        problem(badLine(name, number, `the line is longer than the ${line} bytes that a record may have`))
-        continue
-      }
-      const bytes = number === 1 && line.subarray(0, 3).equals(BYTE_ORDER_MARK) ? line.subarray(3) : line
-      const why = objection(bytes)
-      if (why === '') continue
-      if (why === undefined) yield { bytes }
-      else problem(badLine(name, number, why))
+      const record = readLine(number === 1 ? withoutMark(line) : line, limit)
+      if (typeof record === 'string') problem(badLine(name, number, record))
+      else if (record !== undefined) yield record
     }
   } catch (error) {
     throw signal?.aborted === true ? abortedBy(signal) : fileError(name, error)
@@ -73,54 +67,12 @@ async function* read(
   }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** Why a line is no record; undefined when it is one, empty when it is blank. */
-function objection(line: Uint8Array): string | undefined {
-  let text: string
-  try {
-    text = utf8.decode(line)
-  } catch {
-    return 'the line is not UTF-8'
-  }
-  if (text.trim() === '') return ''
-  try {
-    JSON.parse(text)
-    return undefined
-  } catch (error) {
-    return `the line is not JSON (${(error as Error).message})`
-  }
+async function* lines(chunks: AsyncIterable<Buffer | string>, limit: number): AsyncGenerator<Line> {
+  const splitter = new LineSplitter(limit)
+  for await (const chunk of chunks) yield* splitter.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)
+  yield* splitter.end()
 }
 
-/** Lines without their ends; for a line over the limit, the limit instead, and no byte of it is kept. */
-async function* lines(chunks: AsyncIterable<Buffer | string>, limit: number): AsyncGenerator<Buffer | number> {
-  let parts: Buffer[] = []
-  let length = 0
-  const take = (): Buffer | number => {
-    const line = length > limit + 1 ? undefined : withoutReturn(parts.length === 1 ? parts[0] : Buffer.concat(parts))
-    parts = []
-    length = 0
-    return line === undefined || line.byteLength > limit ? limit : line
-  }
-  const keep = (part: Buffer): void => {
-    length += part.byteLength
-    // One byte more than the limit may still be a carriage return.
-    if (length > limit + 1) parts = []
-    else if (part.byteLength > 0) parts.push(part)
-  }
-  for await (const piece of chunks) {
-    const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
-    let start = 0
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      keep(chunk.subarray(start, end))
-      yield take()
-      start = end + 1
-    }
-    keep(chunk.subarray(start))
-  }
-  if (length > 0) yield take()
-}
-
-function withoutReturn(line: Buffer = Buffer.alloc(0)): Buffer {
-  return line.at(-1) === RETURN ? line.subarray(0, -1) : line
+function withoutMark({ bytes, length }: Line): Line {
+  return { bytes: bytes?.subarray(0, 3).equals(BYTE_ORDER_MARK) ? bytes.subarray(3) : bytes, length }
 }

@@ -60,6 +60,40 @@ const SOURCES: Readonly<Record<string, SourceKind>> = {
     argument: true,
     open: async (file, options) => (await import('./json-lines.ts')).jsonLinesFile(file, options)
   },
+  parquet: {
+    reach: 'file',
+    form: 'parquet:FILE',
+    argument: true,
+    open: async (file, options) => (await import('./parquet.ts')).parquet(file, options)
+  },
+  tail: {
+    reach: 'file',
+    form: 'tail:FILE',
+    argument: true,
+    open: async (file, options) => (await import('./tail.ts')).tail(file, options)
+  },
+  exec: {
+    reach: 'process',
+    form: 'exec:COMMAND',
+    argument: true,
+    open: async (command, options) => (await import('./exec.ts')).exec(command, options)
+  },
+  poll: {
+    reach: 'other',
+    form: 'poll:https://HOST/PATH',
+    argument: true,
+    open: async (url, options) => (await import('./poll.ts')).poll(url, options)
+  },
+  https: network('https://HOST/PATH', async () => (await import('./poll.ts')).poll),
+  http: network('http://HOST/PATH', async () => (await import('./poll.ts')).poll),
+  sse: {
+    reach: 'other',
+    form: 'sse:https://HOST/PATH',
+    argument: true,
+    open: async (url, options) => (await import('./sse.ts')).sse(url, options)
+  },
+  wss: network('wss://HOST/PATH', async () => (await import('./websocket.ts')).webSocket),
+  ws: network('ws://HOST/PATH', async () => (await import('./websocket.ts')).webSocket),
   mqtt: network('mqtt://HOST/TOPIC', async () => (await import('./mqtt.ts')).mqttSource),
   mqtts: network('mqtts://HOST/TOPIC', async () => (await import('./mqtt.ts')).mqttSource),
   nats: network('nats://HOST/STREAM?subject=…', async () => (await import('./nats.ts')).natsSource),

@@ -17,14 +17,20 @@ export function parsePath(text: string): FieldPath {
 
 type JsonObject = Record<string, unknown>
 
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** Not yet in the types of the language. @source ECMAScript, JSON.parse source text access */
+const { rawJSON, isRawJSON } = JSON as typeof JSON & {
+  rawJSON: (text: string) => unknown
+  isRawJSON: (value: unknown) => boolean
+}
+
+export { isRawJSON }
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawJSON(value)
 }
 
 /** What a number in this text means may be lost in a binary fraction. */
 const LONG_NUMBER = /[0-9.]{16}|[0-9][eE]/
-
-const { rawJSON } = JSON as typeof JSON & { rawJSON: (text: string) => unknown }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -32,11 +38,16 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export function readObject(bytes: Uint8Array): JsonObject | undefined {
   try {
     const text = decoder.decode(bytes)
-    const value: unknown = LONG_NUMBER.test(text) ? JSON.parse(text, keepNumbers) : JSON.parse(text)
+    const value = parseExactly(text)
     return isObject(value) ? value : undefined
   } catch {
     return undefined
   }
+}
+
+/** JSON whose long numbers stay what they are when it is written again. */
+export function parseExactly(text: string): unknown {
+  return LONG_NUMBER.test(text) ? (JSON.parse(text, keepNumbers) as unknown) : (JSON.parse(text) as unknown)
 }
 
 function keepNumbers(this: unknown, _: string, value: unknown, context?: { source?: string }): unknown {
