@@ -36,7 +36,7 @@ async function take(browser) {
   await page.getByLabel('Budget').fill('0.5')
   await page.getByLabel('Risk').fill('0.002')
   await page.getByRole('button', { name: 'Start buying' }).click()
-  await page.getByLabel('Chart of').selectOption('temperature')
+  await page.getByRole('combobox', { name: 'Chart of' }).selectOption('temperature')
   const newest = page.getByRole('table', { name: 'Newest records' }).locator('tbody td').first()
   while (Number(await newest.textContent()) < FIRST_RECORDS) await page.waitForTimeout(50)
   mkdirSync(join(root, 'docs', 'images'), { recursive: true })
