@@ -42,9 +42,9 @@ export async function serveHostile(t: Pick<TestContext, 'after'>, texts: readonl
         if (!/^0x[0-9]+$/.test(id)) throw new DdmError('notFound', `there is no ${raws[Number(id)]}`)
         return product(listings[Number(id.slice(2))], group(Number(id.slice(2)), LISTINGS_PER_SEARCH))
       },
-      watch: async function* (_query: unknown, { signal }: { signal: AbortSignal }) {
-        await new Promise((resolve) => signal.addEventListener('abort', resolve))
-      }
+      watch: (_query: unknown, { signal }: { signal: AbortSignal }) => ({
+        [Symbol.asyncIterator]: () => ({ next: () => ended(signal) })
+      })
     },
     quote: async () => ({ rail: 'evm', payment: listings[0]?.document.payment[0], fee: 0n }),
     sessions: {
@@ -89,6 +89,13 @@ export function asRows<T>(texts: readonly T[]): T[] {
 }
 
 export const TEXTS_PER_PURCHASE = FIELDS * ROWS
+
+/** Nothing happens on this market. */
+function ended(signal: AbortSignal): Promise<IteratorResult<never>> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve({ done: true, value: undefined }), { once: true })
+  })
+}
 
 function range(number: number, size: number): [number, number] {
   return [number * size, (number + 1) * size]

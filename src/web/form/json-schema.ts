@@ -13,6 +13,15 @@ export interface JsonSchema {
   maximum?: number
 }
 
+/** What a field of a form needs that stands for one part of a schema. */
+export interface SchemaFieldProps {
+  name: string
+  schema: JsonSchema
+  /** undefined: not said. */
+  value: unknown
+  onValue: (value: unknown) => void
+}
+
 /** `maxRecordBytes` → `Max record bytes`. */
 export function labelOf(name: string, { title }: JsonSchema): string {
   if (title !== undefined) return title

@@ -1,10 +1,16 @@
+import type { ComponentType } from 'preact'
 import { useState } from 'preact/hooks'
 import { Field } from '../parts/field.tsx'
-import { type JsonSchema, labelOf } from './json-schema.ts'
-import { SchemaField, type SchemaFieldProps } from './schema-field.tsx'
+import { type JsonSchema, labelOf, type SchemaFieldProps } from './json-schema.ts'
+
+export interface ListFieldProps extends SchemaFieldProps {
+  items: JsonSchema
+  /** Field of one entry. */
+  entry: ComponentType<EntryFieldProps>
+}
 
 /** Several of the same: words in one line, anything else one below the other. */
-export function ListField(props: SchemaFieldProps & { items: JsonSchema }) {
+export function ListField(props: ListFieldProps) {
   return props.items.type === 'string' ? <Words {...props} /> : <Entries {...props} />
 }
 
@@ -24,7 +30,7 @@ interface Entry {
   value: unknown
 }
 
-function Entries({ name, schema, items, onValue }: SchemaFieldProps & { items: JsonSchema }) {
+function Entries({ name, schema, items, entry: EntryField, onValue }: ListFieldProps) {
   const [entries, setEntries] = useState<readonly Entry[]>([])
   const change = (next: readonly Entry[]): void => {
     setEntries(next)
@@ -38,7 +44,7 @@ function Entries({ name, schema, items, onValue }: SchemaFieldProps & { items: J
       <legend>{label}</legend>
       {entries.map((entry, index) => (
         <div key={entry.key} class="entry">
-          <SchemaField
+          <EntryField
             name={`${label} ${index + 1}`}
             schema={items}
             value={entry.value}

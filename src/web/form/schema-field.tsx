@@ -1,18 +1,10 @@
 import { Choice, Field } from '../parts/field.tsx'
 import { JsonField } from './json-field.tsx'
-import { compact, type JsonSchema, labelOf } from './json-schema.ts'
+import { compact, labelOf, type SchemaFieldProps } from './json-schema.ts'
 import { ListField } from './list-field.tsx'
 import { NumberField } from './number-field.tsx'
 import { TextArea } from './text-area.tsx'
 import { TupleField } from './tuple-field.tsx'
-
-export interface SchemaFieldProps {
-  name: string
-  schema: JsonSchema
-  /** undefined: not said. */
-  value: unknown
-  onValue: (value: unknown) => void
-}
 
 /** Longer texts get several lines. */
 const LINE_LENGTH = 300
@@ -47,7 +39,7 @@ export function SchemaField({ name, schema, value, onValue }: SchemaFieldProps) 
     return <TupleField label={label} parts={schema.prefixItems} value={value} onValue={onValue} />
   }
   if (schema.type === 'array' && schema.items) {
-    return <ListField {...{ name, schema, value, onValue }} items={schema.items} />
+    return <ListField {...{ name, schema, value, onValue }} items={schema.items} entry={SchemaField} />
   }
   if (schema.type !== 'string') return <JsonField label={label} value={value} onValue={onValue} />
   const text = typeof value === 'string' ? value : ''
