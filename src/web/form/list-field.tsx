@@ -6,7 +6,7 @@ import { type JsonSchema, labelOf, type SchemaFieldProps } from './json-schema.t
 export interface ListFieldProps extends SchemaFieldProps {
   items: JsonSchema
   /** Field of one entry. */
-  entry: ComponentType<EntryFieldProps>
+  entry: ComponentType<SchemaFieldProps>
 }
 
 /** Several of the same: words in one line, anything else one below the other. */
