@@ -2,7 +2,8 @@
 import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { root, runNode } from './setup.mjs'
+import { preparePage } from './page.mjs'
+import { install, root, runNode } from './setup.mjs'
 
 const words = process.argv.slice(2)
 const files = readdirSync(join(root, 'test'), { recursive: true })
@@ -15,5 +16,7 @@ if (files.length === 0) {
   process.stderr.write(`no test file matches ${words.join(' ')}\n`)
   process.exit(2)
 }
+install()
+preparePage()
 const concurrency = Math.max(2, Math.min(4, availableParallelism()))
 runNode(['--test', `--test-concurrency=${concurrency}`, '--test-timeout=240000', ...files])

@@ -20,8 +20,8 @@ const map = (required: string[], properties: Record<string, object>) => ({
 const time = { type: 'string', pattern: TIME }
 const peerId = { type: 'string', pattern: '^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$' }
 const url = { type: 'string', maxLength: 400, pattern: '^https?://[\\x21-\\x7e]+$' }
-const longitude = { type: 'number', minimum: -180, maximum: 180 }
-const latitude = { type: 'number', minimum: -90, maximum: 90 }
+const longitude = (title = 'Longitude') => ({ title, type: 'number', minimum: -180, maximum: 180 })
+const latitude = (title = 'Latitude') => ({ title, type: 'number', minimum: -90, maximum: 90 })
 const offset = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
 const positive = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER }
 
@@ -64,8 +64,13 @@ export const listingDocumentSchema = {
       )
     }),
     spatial: map([], {
-      point: { type: 'array', prefixItems: [longitude, latitude], items: false, minItems: 2 },
-      bbox: { type: 'array', prefixItems: [longitude, latitude, longitude, latitude], items: false, minItems: 4 },
+      point: { type: 'array', prefixItems: [longitude(), latitude()], items: false, minItems: 2 },
+      bbox: {
+        type: 'array',
+        prefixItems: [longitude('West'), latitude('South'), longitude('East'), latitude('North')],
+        items: false,
+        minItems: 4
+      },
       place: line(200),
       mobile: { type: 'boolean' }
     }),

@@ -3,7 +3,7 @@ import { plain } from './text.tsx'
 
 const SHOWN_MS = 1500
 
-/** A long name: its beginning and end, and a button that copies all of it. */
+/** A long name, cut by the style sheet where it is seen, and a button that copies all of it. */
 export function Hash({ value, name }: { value: string; name: string }) {
   const [copied, setCopied] = useState(false)
   const text = plain(value)
@@ -13,8 +13,9 @@ export function Hash({ value, name }: { value: string; name: string }) {
     setTimeout(() => setCopied(false), SHOWN_MS)
   }
   return (
-    <button type="button" class="hash" title={text} aria-label={`Copy ${name} ${text}`} onClick={() => void copy()}>
-      {copied ? 'copied' : text.length > 20 ? `${text.slice(0, 10)}…${text.slice(-6)}` : text}
+    <button type="button" class="hash" title={text} onClick={() => void copy()}>
+      <span class="hidden">Copy {name} </span>
+      <span class="hash-text">{copied ? 'copied' : text}</span>
     </button>
   )
 }

@@ -8,7 +8,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   budget: 'Raise the cap under Money if you mean to spend that much.',
   funds: 'Send tokens to the account shown under Money, or buy less.',
   priceAboveLimit: 'Give a higher budget, or buy less.',
-  refused: 'The other side said no; its reason is above.',
+  refused: 'A higher risk may help, or to end other purchases from this seller first.',
   keyLocked: 'The node has no open key. Restart it with its passphrase.',
   networkMismatch: 'The node is joined to another network than its chain. Check its profile.',
   chain: 'The chain did not take it. Try again; “ddm doctor” looks for the cause.',

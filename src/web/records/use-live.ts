@@ -25,11 +25,12 @@ export function useLive(id: string): Live {
     let purchase: Purchase | undefined
     let rows: readonly Row[] = []
     let last = -1n
+    let failure: unknown
     let timer: ReturnType<typeof setTimeout> | undefined
     const show = (): void => {
       timer ??= setTimeout(() => {
         timer = undefined
-        if (!signal.aborted) setLive({ purchase, rows, error: undefined })
+        if (!signal.aborted) setLive({ purchase, rows, error: failure })
       }, SHOW_MS)
     }
     const take = (records: readonly WireRecord[]): void => {
@@ -51,7 +52,8 @@ export function useLive(id: string): Live {
       { signal }
     )
     watch.catch((error: unknown) => {
-      if (!signal.aborted) setLive({ purchase, rows, error })
+      failure = error
+      show()
     })
     return () => {
       clearTimeout(timer)

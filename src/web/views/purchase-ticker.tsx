@@ -19,6 +19,9 @@ export function Ticker({
   const { rail } = status
   const [due, paid, risk] = [BigInt(status.due), BigInt(status.paid), BigInt(status.risk)]
   const unpaid = due > paid ? due - paid : 0n
+  // How far delivery may run ahead of payments, and what is left of that.
+  const window = credit + ahead
+  const room = credit > unpaid ? credit - unpaid + risk : risk
   const said = useSaid(`${status.received} records, ${moneyText(paid, rail)} paid`)
   return (
     <section aria-label="Money">
@@ -31,17 +34,17 @@ export function Ticker({
           <Money amount={paid} rail={rail} />
           {maximum === undefined ? null : <small>of {moneyText(maximum, rail)}</small>}
         </Tile>
-        <Tile
-          name="Window"
-          bar={credit + ahead === 0n ? undefined : [risk + credit - lesser(unpaid, credit), credit + ahead]}
-        >
-          <Money amount={credit + ahead} rail={rail} />
-          <small>{moneyText(unpaid, rail)} delivered and not paid yet</small>
+        <Tile name="Window" bar={window === 0n ? undefined : [room, window]}>
+          <Money amount={window} rail={rail} />
+          <small>
+            {moneyText(room, rail)} free; {moneyText(unpaid, rail)} came and is not paid yet
+          </small>
         </Tile>
         <Tile name="At risk now" bar={ahead === 0n ? undefined : [risk, ahead]}>
           <Money amount={risk} rail={rail} />
           <small>{ahead === 0n ? 'you pay after delivery' : `at most ${moneyText(ahead, rail)}`}</small>
         </Tile>
+        <Quality of={status.quality} />
         <Tile name="Invoices and payments">
           {status.invoices} / {status.payments}
           {status.resumes === 0 ? null : <small>{status.resumes} lost connections mended</small>}
@@ -51,6 +54,18 @@ export function Ticker({
         {said}
       </p>
     </section>
+  )
+}
+
+function Quality({ of: { delayMs, missing, invalid } }: { of: Purchase['status']['quality'] }) {
+  if (delayMs === undefined && missing === undefined && invalid === 0) return null
+  return (
+    <Tile name="Quality">
+      {delayMs === undefined ? 'no clock' : `${Math.round(delayMs.p50)} ms behind`}
+      <small>
+        {missing ?? 0} missing, {invalid} not as promised
+      </small>
+    </Tile>
   )
 }
 
@@ -73,10 +88,6 @@ function Tile({ name, bar, children }: TileProps) {
       )}
     </div>
   )
-}
-
-function lesser(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }
 
 /** The text as it was when it was last said. */

@@ -3,7 +3,6 @@ import { Chart } from '../chart/chart.tsx'
 import { api } from '../client/api.ts'
 import { download } from '../client/download.ts'
 import type { Purchase } from '../client/types.ts'
-import { useResource } from '../client/use-resource.ts'
 import { Action } from '../parts/action.tsx'
 import { Loading } from '../parts/empty.tsx'
 import { Choice } from '../parts/field.tsx'
@@ -18,23 +17,17 @@ import { continuation } from './purchase-continue.ts'
 import { PurchaseLog } from './purchase-log.tsx'
 import { termsOf } from './purchase-terms.ts'
 import { Ticker } from './purchase-ticker.tsx'
+import { useStatements } from './use-statements.ts'
 
 const SHOWN_ROWS = 20
-
-/** What is signed while it runs is looked up so often. */
-const LOG_MS = 2000
 
 /** A purchase while it runs and after: the data, the money, the papers. */
 export function PurchaseView({ id }: { id: string }) {
   const { purchase, rows, error } = useLive(id)
   const session = purchase?.status.id
   const over = purchase !== undefined && isOver(purchase)
-  const statements = useResource(
-    async (options) => (session === undefined ? [] : api.statements(session, options)),
-    [session, over],
-    over ? {} : { every: LOG_MS }
-  )
-  const terms = termsOf(statements.value ?? [])
+  const { statements, error: logError } = useStatements(session, over)
+  const terms = termsOf(statements)
   if (purchase === undefined) {
     return <Page title="Purchase">{error === undefined ? <Loading /> : <Problem error={error} />}</Page>
   }
@@ -61,8 +54,8 @@ export function PurchaseView({ id }: { id: string }) {
       <Ticker purchase={purchase} terms={terms} />
       <Data rows={rows} over={over} />
       <Files id={id} />
-      <Problem error={statements.error} />
-      <PurchaseLog purchase={purchase} statements={statements.value ?? []} />
+      <Problem error={logError} />
+      <PurchaseLog purchase={purchase} statements={statements} />
     </Page>
   )
 }
