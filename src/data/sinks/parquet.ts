@@ -7,7 +7,7 @@ import { jsonLinesFile } from '../sources/json-lines.ts'
 import { parquet } from '../sources/parquet.ts'
 import { isRawJSON } from '../transforms/fields.ts'
 import { toRow } from './csv-lines.ts'
-import { linesSink } from './file.ts'
+import { linesSink } from './lines-file.ts'
 
 /** Of JSON: a row group is in memory as a whole. */
 const GROUP_BYTES = 16 * 1024 * 1024
