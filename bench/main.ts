@@ -7,7 +7,8 @@ const BENCHES: Record<string, () => Promise<{ run: (arguments_: string[]) => Pro
   payments: () => import('./payments.ts'),
   rails: () => import('./rails.ts'),
   fanout: () => import('./fanout.ts'),
-  connectors: () => import('./connectors.ts')
+  connectors: () => import('./connectors.ts'),
+  peers: () => import('./peers.ts')
 }
 
 const [name, ...rest] = process.argv.slice(2)
