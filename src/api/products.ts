@@ -100,11 +100,15 @@ export class Products {
       throw new DdmError('usage', 'name the source of the product, or push its records: one of the two')
     }
     if (source !== undefined && sourceReach(source) === 'process') {
-      throw new DdmError('usage', `source "${source}" can be read by "ddm sell" only, not by the node on its own`)
+      throw new DdmError('usage', 'stdin and commands are read by "ddm sell" only, not by the node on its own')
     }
     const missing = (key: string): string => `the product has no "${key}"`
     const pushed = push === undefined ? undefined : new PushSource(push)
-    const sold = await sellOptions(pushed === undefined ? product : { ...product, source: 'telemetry' }, { missing })
+    const { title } = product
+    const sold = await sellOptions(pushed === undefined ? product : { ...product, source: 'telemetry' }, {
+      missing,
+      onProblem: ({ message }) => this.#logger.warn('source is tried again', { title, problem: message })
+    })
     const sale = await this.#node.sell({
       ...sold,
       ...(pushed === undefined ? {} : { source: pushed }),
@@ -114,7 +118,8 @@ export class Products {
     })
     const offered: Offered = {
       sale,
-      source,
+      // Without the password that its address may have.
+      source: source === undefined ? undefined : sold.source.name,
       push: pushed,
       problem: undefined,
       ended: false,

@@ -26,6 +26,15 @@ export function timeSpanOrNone(text: string): number {
   return /^0(ms|s|m|h|d)?$/.test(text) ? 0 : timeSpan(text)
 }
 
+/** `Name: value`, as often as it is given. */
+export function header(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const [, name, value] = /^([^\s:]+):\s*(.+)$/s.exec(text) ?? []
+  if (name === undefined || value === undefined) {
+    throw new InvalidArgumentError('Give a header as "Name: value", like "Authorization: Bearer abc".')
+  }
+  return { ...before, [name]: value }
+}
+
 export function words(text: string): string[] {
   return text
     .split(',')

@@ -6,24 +6,29 @@ import { loadNode } from './context.ts'
 import type { Output } from './output.ts'
 
 /** One product as flags give it. */
-export interface ProductFlags extends Omit<ProductDescription, 'title' | 'credit' | 'k' | 'document'> {
+export interface ProductFlags extends Omit<ProductDescription, 'title' | 'credit' | 'k' | 'document' | 'headers'> {
   name?: string
+  header?: Record<string, string>
 }
 
-export async function productFromFlags({ name, ...flags }: ProductFlags, output: Output): Promise<SellOptions> {
+export async function productFromFlags({ name, header, ...flags }: ProductFlags, output: Output): Promise<SellOptions> {
   const { PRODUCT_KEYS, sellOptions } = await loadNode()
   // Flags that say how to sell, not what, come along.
   const known = Object.fromEntries(
     PRODUCT_KEYS.filter((key) => key in flags).map((key) => [key, flags[key as keyof typeof flags]])
   )
   return sellOptions(
-    { ...known, ...(name === undefined ? {} : { title: name }) },
+    {
+      ...known,
+      ...(name === undefined ? {} : { title: name }),
+      ...(header === undefined ? {} : { headers: header })
+    },
     {
       missing: (key) => {
         const flag = key === 'title' ? 'name' : key
         return `--${flag} is missing; write for example: ddm sell --name "Air" --price 0.0001/record --source csv:air.csv`
       },
-      ...leftOut(output)
+      ...news(output)
     }
   )
 }
@@ -44,7 +49,7 @@ export async function productsFromFile(path: string, output: Output): Promise<Se
     const located = source === undefined ? {} : { source: locateSource(source, dirname(resolve(path))) }
     return sellOptions(
       { ...entry, ...located },
-      { missing: (key) => `${path}: product ${index + 1} has no "${key}"`, ...leftOut(output) }
+      { missing: (key) => `${path}: product ${index + 1} has no "${key}"`, ...news(output) }
     )
   })
   return shareSources(products, await Promise.all(options))
@@ -67,12 +72,15 @@ async function readProducts(path: string): Promise<ProductDescription[]> {
   return products
 }
 
-/** Lines that cannot be read, and records that break the rules of their listing. */
-function leftOut(output: Output) {
+/** Lines that cannot be read, records that break the rules of their listing, and connections that were lost. */
+function news(output: Output) {
   return {
     onSkip: (skipped: number, { message }: Error): void =>
       output.event({ event: 'skipped', skipped, message }, `skipped (${skipped}): ${message}`),
     onDrop: (dropped: number, { message }: Error): void =>
-      output.event({ event: 'dropped', dropped, message }, `dropped (${dropped}): ${message}`)
+      output.event({ event: 'dropped', dropped, message }, `dropped (${dropped}): ${message}`),
+    onProblem: ({ code, message }: DdmError): void =>
+      output.event({ event: 'sourceProblem', code, message }, `source: ${message}; trying again`),
+    onLog: (text: string): void => output.event({ event: 'sourceLog', text }, `source says: ${text}`)
   }
 }

@@ -14,7 +14,7 @@ import {
   type RailName
 } from '../../interface/index.ts'
 import type { BuyOptions, DdmNode, Purchase, PurchaseOutcome } from '../../node/index.ts'
-import { timeSpan, timeSpanOrNone, wholeNumber } from '../arguments.ts'
+import { header, timeSpan, timeSpanOrNone, wholeNumber } from '../arguments.ts'
 import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
 
 /** Where the records go. */
@@ -24,6 +24,7 @@ export interface DownloadFlags {
   to?: string
   append?: boolean
   force?: boolean
+  header?: Record<string, string>
 }
 
 interface Options extends DownloadFlags {
@@ -84,7 +85,12 @@ export const buy: Register = (program, act) => {
     .option('-o, --output <file>', 'write the records to this file instead; after a cut it goes on exactly there')
     .option(
       '--to <sink>',
-      'send the records on instead: mqtt://HOST/TOPIC, postgres://HOST/DATABASE?table=T, FILE.csv … (docs/guides/connectors.md)'
+      'send the records on instead: FILE.csv, FILE.parquet, https://HOST/PATH, mqtt://HOST/TOPIC, postgres://HOST/DATABASE?table=T … (docs/guides/connectors.md)'
+    )
+    .option(
+      '--header <header>',
+      'sent with records that go to https://…, like "Authorization: Bearer abc"; may be repeated',
+      header
     )
     .option('--append', 'add to the file')
     .option('--force', 'replace the file')
@@ -111,7 +117,7 @@ export async function download(
     const wish = wishFor(listing)
     await showFees(context, node, listing, wish)
     // Opened before anything is paid: a file that cannot be written is known by then.
-    const sink = await openSink(options)
+    const sink = await openSink(options, listing)
     const mark = await sink.mark?.()
     const purchase = node.buy(listing, { ...wish, ...(mark === undefined ? {} : { mark }) })
     const stop = (): void => purchase.stop()
@@ -128,7 +134,7 @@ export async function download(
       shown.end()
       signal.removeEventListener('abort', stop)
       await Promise.allSettled([purchase.done, sink.close()])
-      if (purchase.status.received === 0n) await removeEmpty(options)
+      if (purchase.status.received === 0n) await removeEmpty(options, mark)
     }
   })
 }
@@ -145,16 +151,36 @@ async function showFees({ output, signal }: Context, node: DdmNode, listing: Lis
   )
 }
 
-async function openSink({ output, to, append = false, force = false }: DownloadFlags): Promise<DataSink> {
-  const { fileSink, jsonLinesSink, parseSink } = await loadNode()
+async function openSink(
+  { output, to, append = false, force = false, header: headers }: DownloadFlags,
+  { id, document }: Listing
+): Promise<DataSink> {
+  const { jsonLinesSink, parseSink } = await loadNode()
   if (output !== undefined && to !== undefined) throw new DdmError('usage', 'give --output or --to, not both')
-  if (to !== undefined) return parseSink(to, { append, force, stdout: recordStream() })
-  return output === undefined ? jsonLinesSink(recordStream()) : fileSink(resolve(output), { append, force })
+  if (output === undefined && to === undefined) return jsonLinesSink(recordStream())
+  const columns = columnsOf(document)
+  return parseSink(to ?? `file:${resolve(output ?? '')}`, {
+    append,
+    force,
+    stdout: recordStream(),
+    product: id,
+    ...(columns === undefined ? {} : { columns }),
+    ...(headers === undefined ? {} : { headers })
+  })
+}
+
+/** The fields that the listing promises. */
+function columnsOf({ schema }: Listing['document']): string[] | undefined {
+  const { properties } = schema.jsonSchema ?? {}
+  const names = typeof properties === 'object' && properties !== null ? Object.keys(properties) : []
+  return names.length === 0 ? undefined : names
 }
 
 /** A purchase that failed before its first record leaves no file that the next try would stumble over. */
-async function removeEmpty({ output, append, force }: DownloadFlags): Promise<void> {
-  if (output !== undefined && append !== true && force !== true) await rm(resolve(output), { force: true })
+async function removeEmpty({ append, force }: DownloadFlags, mark: string | undefined): Promise<void> {
+  if (mark === undefined || append === true || force === true) return
+  const { file } = JSON.parse(mark) as { file: string }
+  await rm(file, { force: true })
 }
 
 function wishOf(options: Options): BuyOptions {

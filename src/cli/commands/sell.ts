@@ -1,6 +1,6 @@
 import { formatUnits } from '../../interface/index.ts'
 import type { DdmNode, Sale, SellOptions } from '../../node/index.ts'
-import { timeSpan, wholeNumber, words } from '../arguments.ts'
+import { header, timeSpan, wholeNumber, words } from '../arguments.ts'
 import { type Context, currencyOf, type Register, withNode } from '../context.ts'
 import { pricesText } from '../listing.ts'
 import { onRequest } from '../parent.ts'
@@ -25,7 +25,10 @@ export const sell: Register = (program, act) => {
       '--price <price...>',
       'like 0.0001/record, 0.02/100 records, 0.001/KiB, "0.01 IOTA/record"; several: each buyer picks one; 0 gives it away'
     )
-    .option('--source <source>', 'telemetry, csv:FILE, jsonl:FILE or stdin (JSON lines)')
+    .option(
+      '--source <source>',
+      'telemetry, stdin (JSON lines), csv:FILE, tail:FILE, exec:COMMAND, https://HOST/PATH, mqtt://HOST/TOPIC … (docs/guides/connectors.md)'
+    )
     .option('--on-error <action>', 'for a line that cannot be read: stop or skip', 'stop')
     .option(
       '--select <fields>',
@@ -41,7 +44,12 @@ export const sell: Register = (program, act) => {
     .option('--time <field>', 'where a record has its time (default: the first date-time of its JSON Schema)')
     .option('--on-invalid <action>', 'for a record that breaks the rules of the listing: stop (default) or drop')
     .option('--no-check', 'do not check the records against the JSON Schema of the listing')
-    .option('--period <span>', 'telemetry: time between records, like 100ms', timeSpan)
+    .option('--period <span>', 'telemetry and HTTP polling: time between records or requests, like 10s', timeSpan)
+    .option(
+      '--header <header>',
+      'sent by a source that speaks HTTP, like "Authorization: Bearer abc"; may be repeated',
+      header
+    )
     .option(
       '--key <key>',
       'names the product among yours; the same key again publishes a new version (default: the title)'

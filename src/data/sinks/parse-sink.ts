@@ -33,8 +33,8 @@ const SINKS: Readonly<Record<string, SinkKind>> = {
   http: { form: 'http://HOST/PATH', open: openWebhook },
   mqtt: network('mqtt://HOST/TOPIC', async () => (await import('./mqtt.ts')).mqttSink),
   mqtts: network('mqtts://HOST/TOPIC', async () => (await import('./mqtt.ts')).mqttSink),
-  nats: network('nats://HOST/SUBJECT', async () => (await import('./nats.ts')).natsSink),
-  postgres: network('postgres://HOST/DATABASE', async () => (await import('./postgres.ts')).postgresSink)
+  nats: network('nats://HOST/STREAM?subject=S', async () => (await import('./nats.ts')).natsSink),
+  postgres: network('postgres://HOST/DATABASE?table=T', async () => (await import('./postgres.ts')).postgresSink)
 }
 
 /** A kind that is named by an address as a whole. */
