@@ -1,5 +1,5 @@
 import type { LocalNode } from '../node/index.ts'
-import { LISTING_SCHEMA } from '../node/index.ts'
+import { createMetrics, LISTING_SCHEMA, type Metrics } from '../node/index.ts'
 import { pageUrl } from './client/connect.ts'
 import { openApi } from './openapi.ts'
 import { Products } from './products.ts'
@@ -42,6 +42,8 @@ export async function serveNode({
   if (listen === 'off') return undefined
   const logger = node.logger
   const [products, purchases] = [new Products({ node, logger }), new Purchases({ node, logger })]
+  // Whoever is never asked for them does not load what makes them.
+  let metrics: Promise<Metrics> | undefined
   const server = await serveApi({
     host: {
       node,
@@ -51,7 +53,11 @@ export async function serveNode({
       listingSchema: LISTING_SCHEMA,
       openApi: () => openApi(version),
       startedAt: Date.now(),
-      metrics: async () => ({ contentType: 'text/plain', text: '' })
+      metrics: async (options) => {
+        metrics ??= createMetrics(node)
+        const { contentType, text } = await metrics
+        return { contentType, text: await text(options) }
+      }
     },
     listen,
     hosts,

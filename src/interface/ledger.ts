@@ -46,6 +46,19 @@ export interface SessionRecord {
   updatedAt: number
 }
 
+/** Sessions of one role, rail and state, added up. Amounts in atomic units, as close as a double comes. */
+export interface SessionTotals {
+  role: SessionRole
+  rail: RailName
+  state: string
+  sessions: number
+  /** Billable. */
+  records: number
+  bytes: number
+  due: number
+  paid: number
+}
+
 /** A position at which a block ends, with what both sides compute there. */
 export interface Checkpoint {
   position: bigint

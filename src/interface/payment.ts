@@ -278,6 +278,8 @@ export interface PayeeChannels {
   watch: (options?: AbortOptions) => Promise<ClaimResult>
   /** Claims what was paid for, then pays the rest back to the payer; what open sessions may still cost stays. */
   refund: (channelId: Hex, options?: AbortOptions) => Promise<RefundResult>
+  /** What the last look at the channels left unclaimed, and how old the oldest of it is at least. Asks no chain. */
+  held: () => Promise<{ unclaimed: bigint; ageSeconds: number }>
 }
 
 export interface RefundResult {

@@ -52,6 +52,7 @@ export {
 export type { InitHomeInit, InitializedHome } from './init-home.ts'
 export { type Keys, loadKeys, passphraseFrom } from './keys.ts'
 export { createLogger, type LogLevel, type NodeLogger } from './logger.ts'
+export { createMetrics, type Metrics } from './metrics.ts'
 export { priceFromText, tokenText } from './money.ts'
 export { type OnLedger, openOnLedger } from './on-ledger.ts'
 export { pour } from './pour.ts'

@@ -36,6 +36,7 @@ import type { Closers } from './closers.ts'
 import type { NodeConfig } from './config.ts'
 import { Expiry } from './expiry.ts'
 import { exposureOfSession } from './exposure.ts'
+import { Figures } from './figures.ts'
 import { findSession } from './find-session.ts'
 import type { Following, FollowOptions } from './follow-types.ts'
 import { RunningFollowing, type Unfinished } from './following.ts'
@@ -84,6 +85,7 @@ export class RunningNode implements LocalNode {
   readonly #claims: Claims
   readonly #expiry: Expiry
   readonly #funded: FundedPeers
+  readonly #figures: Figures
   readonly #trust: TrustLedger
   readonly #purchases = new Set<RunningPurchase>()
   readonly #followings = new Set<RunningFollowing>()
@@ -132,6 +134,12 @@ export class RunningNode implements LocalNode {
       gate: access,
       logger: logger.child('seller')
     })
+    this.#figures = new Figures({
+      ...parts,
+      sales: this.#sales,
+      seller: this.#seller,
+      buying: () => this.#purchases.size
+    })
     this.receipts = new Receipts({ ledger, blocks: network.blocks })
     this.channels = new Channels({
       payers,
@@ -166,6 +174,8 @@ export class RunningNode implements LocalNode {
   get account(): Address {
     return this.#parts.keys.wallet.address
   }
+
+  readonly figures: LocalNode['figures'] = (options) => this.#figures.read(options)
 
   readonly addresses = (): string[] => this.#parts.network.addresses()
 
@@ -351,6 +361,7 @@ export class RunningNode implements LocalNode {
     for (const following of this.#followings) following.stop()
     for (const purchase of this.#purchases) purchase.stop()
     await Promise.allSettled([...this.#purchases].map(({ done }) => done))
+    this.#figures.stop()
     await this.#seller.stop()
     await this.#sales.close()
     await Promise.all([this.#claims.stop(), this.#expiry.stop(), this.#funded.stop()])

@@ -20,7 +20,8 @@ import type {
   RefundResult,
   SearchQuery,
   SessionRecord,
-  SessionRole
+  SessionRole,
+  SessionTotals
 } from '../interface/index.ts'
 import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } from '../protocols/sdpp/index.ts'
 import type { AccessRules } from './access.ts'
@@ -305,10 +306,30 @@ export interface BudgetChange {
   sellers?: string[]
 }
 
+/** What a node can count about itself at one time. */
+export interface NodeFigures {
+  /** Of all sessions in the ledger. */
+  totals: SessionTotals[]
+  /** Sessions that run now. */
+  open: Record<SessionRole, number>
+  connections: Record<'inbound' | 'outbound', number>
+  /** On sale, with the offset after the newest record. */
+  products: Array<{ listing: Hex; head: bigint }>
+  /** Vouchers that are not on the chain, atomic units, and the age of the oldest. */
+  held: Array<{ rail: RailName; unclaimed: bigint; ageSeconds: number }>
+  /** Newest block that this node was told of; undefined before the first. */
+  head: { number: bigint; timestamp: bigint } | undefined
+  frozen: boolean
+  /** Where the home is. */
+  freeBytes: number
+}
+
 /** A node of this process: what serves it to others reads its settings and writes to its log. */
 export interface LocalNode extends DdmNode {
   readonly settings: Readonly<NodeConfig>
   readonly logger: Logger
+  /** Asks neither chain nor peers. */
+  readonly figures: (options?: AbortOptions) => Promise<NodeFigures>
   /** Buys one product from several sellers, one at a time, within one budget; see `Following`. */
   readonly follow: (listings: ReadonlyArray<string | Listing>, options: FollowOptions) => Following
 }

@@ -1,11 +1,13 @@
 import { stat } from 'node:fs/promises'
 import type {
+  AbortOptions,
   AssetId,
   BlockStore,
   ChannelStore,
   Logger,
   RecordStore,
   SessionStore,
+  SessionTotals,
   SpendingStore,
   TransferStore,
   TrustStore
@@ -18,6 +20,7 @@ import { LEDGER_MIGRATIONS } from './migrations.ts'
 import { recordStore } from './records.ts'
 import { sessionStore } from './sessions.ts'
 import { spendingStore } from './spending.ts'
+import { sessionTotals } from './totals.ts'
 import { transferStore } from './transfers.ts'
 import { trustStore } from './trust.ts'
 
@@ -43,6 +46,7 @@ export interface Ledger {
   records: RecordStore
   blocks: BlockStore
   meta: MetaStore
+  totals: (options?: AbortOptions) => Promise<SessionTotals[]>
   /** Writes what was queued, then closes the file. May be called again. */
   close: () => Promise<void>
 }
@@ -77,6 +81,7 @@ export async function openLedger({ path, logger, readOnly = false }: LedgerInit)
     records: recordStore(db),
     blocks: blockStore(db),
     meta: metaStore(db),
+    totals: (options) => sessionTotals(db, options),
     close: () => db.close()
   }
 }

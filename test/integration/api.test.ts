@@ -43,6 +43,17 @@ async function call(name: string, method: string, path: string, body?: unknown):
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }
 
+/** The value of one line of `/metrics`. */
+async function metric(name: string, series: string): Promise<number> {
+  const { url, token } = await api(name)
+  const response = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${token}` } })
+  assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/)
+  const text = await response.text()
+  const line = text.split('\n').find((one) => one.startsWith(`${series} `))
+  assert.ok(line !== undefined, `${series} is not in\n${text}`)
+  return Number(line.slice(series.length))
+}
+
 async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
   for (let tries = 0; tries < 600; tries++) {
     const found = await look()
@@ -111,6 +122,12 @@ test('commands use the node that runs on their home', async () => {
     assert.equal(ran.code, 0, ran.stderr)
     assert.notEqual(ran.stdout, '', command.join(' '))
   }
+  // What Prometheus collects is of the same sessions.
+  const paid = await metric('seller', 'ddm_paid_units_total{role="seller",rail="evm"}')
+  assert.equal(await metric('buyer', 'ddm_paid_units_total{role="buyer",rail="evm"}'), paid)
+  assert.ok(paid >= 4_000, `${paid}`)
+  assert.ok((await metric('seller', 'ddm_peers{direction="outbound"}')) > 0)
+  assert.ok((await metric('seller', 'ddm_chain_head_number')) > 0)
   const statements = await call('buyer', 'GET', `/v1/sessions/${outcome.session}/statements`)
   const kinds = (statements.body as unknown as Array<{ kind: string }>).map(({ kind }) => kind)
   for (const kind of ['offer', 'order', 'accept', 'receipt']) assert.ok(kinds.includes(kind), kind)

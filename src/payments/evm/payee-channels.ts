@@ -163,6 +163,17 @@ export class EvmPayeeChannels implements PayeeChannels {
     })
   }
 
+  async held(): Promise<{ unclaimed: bigint; ageSeconds: number }> {
+    const lanes = (await this.#lanes.known()).filter(({ unclaimed }) => unclaimed > 0n)
+    const now = this.#now()
+    // Of what an earlier run left only this process's time is known.
+    const ages = lanes.map(({ unclaimedSince = now }) => now - Math.max(0, unclaimedSince))
+    return {
+      unclaimed: lanes.reduce((sum, { unclaimed }) => sum + unclaimed, 0n),
+      ageSeconds: Math.max(0, ...ages) / 1000
+    }
+  }
+
   /** Channels in which something may be lost, also by a reorg that undoes a claim. */
   async #moving(now: number): Promise<PayeeLane[]> {
     return (await this.#lanes.known()).filter(

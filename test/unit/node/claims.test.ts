@@ -25,7 +25,8 @@ function makeClaims() {
       refund: async (channelId) => {
         refunded.push(channelId)
         return { amount: 7n }
-      }
+      },
+      held: async () => ({ unclaimed: 0n, ageSeconds: 0 })
     }
   } satisfies Partial<Payee>
   const claims = new Claims({
