@@ -25,6 +25,9 @@ const latitude = (title = 'Latitude') => ({ title, type: 'number', minimum: -90,
 const offset = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
 const positive = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER }
 
+/** Forms are made from the schema: what people call a part. */
+const titled = <T extends object>(title: string, schema: T) => ({ title, ...schema })
+
 const price = (amount: object) =>
   map(['amount', 'count', 'unit'], {
     amount,
@@ -63,31 +66,44 @@ export const listingDocumentSchema = {
         0
       )
     }),
-    spatial: map([], {
-      point: { type: 'array', prefixItems: [longitude(), latitude()], items: false, minItems: 2 },
-      bbox: {
-        type: 'array',
-        prefixItems: [longitude('West'), latitude('South'), longitude('East'), latitude('North')],
-        items: false,
-        minItems: 4
-      },
-      place: line(200),
-      mobile: { type: 'boolean' }
-    }),
-    temporal: map([], { from: time, to: time, replay: { type: 'boolean' } }),
-    cadence: map(['mode'], { mode: { enum: ['periodic', 'event', 'on-demand', 'finite'] }, periodMs: positive }),
+    spatial: titled(
+      'Where',
+      map([], {
+        point: { type: 'array', prefixItems: [longitude(), latitude()], items: false, minItems: 2 },
+        bbox: {
+          title: 'Area',
+          type: 'array',
+          prefixItems: [longitude('West'), latitude('South'), longitude('East'), latitude('North')],
+          items: false,
+          minItems: 4
+        },
+        place: line(200),
+        mobile: { type: 'boolean' }
+      })
+    ),
+    temporal: titled('When', map([], { from: time, to: time, replay: { type: 'boolean' } })),
+    cadence: titled(
+      'How it comes',
+      map(['mode'], {
+        mode: { enum: ['periodic', 'event', 'on-demand', 'finite'] },
+        periodMs: titled('Period in ms', positive)
+      })
+    ),
     instrument: map([], { name: line(120), model: line(120), accuracy: line(120) }),
     variables: list(
       map(['path', 'name'], { path: line(200), name: line(120), ucum: line(40), observedProperty: url }),
       64,
       0
     ),
-    schema: map(['encoding'], {
-      encoding: { enum: ['json', 'text', 'cbor', 'bytes'] },
-      contentType: line(100),
-      jsonSchema: { type: 'object' },
-      maxRecordBytes: { ...positive, maximum: (1 << 20) - 64 }
-    }),
+    schema: titled(
+      'Records',
+      map(['encoding'], {
+        encoding: { enum: ['json', 'text', 'cbor', 'bytes'] },
+        contentType: line(100),
+        jsonSchema: { title: 'JSON Schema', type: 'object' },
+        maxRecordBytes: { ...positive, maximum: (1 << 20) - 64 }
+      })
+    ),
     payment: list(
       {
         type: 'object',
@@ -114,7 +130,7 @@ export const listingDocumentSchema = {
     ),
     freeRange: map(['from', 'to'], { from: offset, to: offset }),
     sample: { type: 'array', maxItems: 10 },
-    license: map([], { spdx: line(100), url }),
+    license: map([], { spdx: titled('SPDX identifier', line(100)), url }),
     signers: list(peerId, 8, 0),
     access: map([], { note: block(1_000) }),
     issuedAt: time,
