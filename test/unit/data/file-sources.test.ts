@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFile, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { ByteWriter, parquetWrite } from 'hyparquet-writer'
+import { parseSource } from '../../../src/data/index.ts'
+import { exec } from '../../../src/data/sources/exec.ts'
+import { parquet } from '../../../src/data/sources/parquet.ts'
+import { tail } from '../../../src/data/sources/tail.ts'
+import type { DataSource, DdmError } from '../../../src/interface/index.ts'
+import { collect, recordsOf } from '../../support/connectors.ts'
+import { tempDir } from '../../support/temp-dir.ts'
+
+const linesOf = (from: number, to: number): string =>
+  recordsOf(from, to)
+    .map((line) => `${line}\n`)
+    .join('')
+
+const take = (source: DataSource, count: number, from?: string) =>
+  collect(source, { until: (all) => all.length >= count, ...(from === undefined ? {} : { from }) })
+
+async function logFile(t: TestContext): Promise<string> {
+  const file = join(await tempDir(t), 'air.log')
+  await writeFile(file, linesOf(0, 10))
+  return file
+}
+
+test('tail: a restart finds the line in the renamed file, then reads the files since and the new one', async (t) => {
+  const file = await logFile(t)
+  const { position } = await take(tail(file), 5)
+  await appendFile(file, linesOf(10, 15))
+  await rename(file, `${file}.3`)
+  await delay(10)
+  await writeFile(`${file}.2`, linesOf(15, 20))
+  await writeFile(`${file}.2.gz`, 'compressed')
+  await writeFile(join(file, '..', 'other.log'), 'another')
+  await delay(10)
+  await writeFile(file, linesOf(20, 30))
+  const { texts } = await take(tail(file), 25, position)
+  assert.deepEqual(texts, recordsOf(5, 30))
+})
+
+test('tail: several renames between two looks lose nothing', async (t) => {
+  const file = await logFile(t)
+  const reading = take(tail(file), 40)
+  await delay(100)
+  for (let n = 1; n < 4; n++) {
+    await rename(file, `${file}.${n}`)
+    await delay(10)
+    await writeFile(file, linesOf(n * 10, n * 10 + 10))
+  }
+  assert.deepEqual((await reading).texts, recordsOf(0, 40))
+})
+
+test('tail: a file that is cut to nothing, or replaced under the same inode, is read from its start', async (t) => {
+  const file = await logFile(t)
+  const reading = take(tail(file), 20)
+  await delay(100)
+  await truncate(file, 0)
+  await delay(300)
+  await appendFile(file, linesOf(10, 20))
+  const { texts, position } = await reading
+  assert.deepEqual(texts, recordsOf(0, 20))
+  const problems: DdmError[] = []
+  await writeFile(file, `"another file that is longer than the one before"\n${linesOf(0, 100)}`)
+  const after = await take(tail(file, { onProblem: (error) => problems.push(error) }), 1, position)
+  assert.match(after.texts[0] ?? '', /another file/)
+  assert.deepEqual(
+    problems.map(({ code }) => code),
+    ['notFound']
+  )
+})
+
+test('tail: a line is a record when it has its end; the last one of a renamed file needs none', async (t) => {
+  const file = await logFile(t)
+  await appendFile(file, '{"n":')
+  const reading = take(tail(file), 13)
+  await delay(300)
+  await appendFile(file, '10}\n{"n":11}')
+  await delay(300)
+  await rename(file, `${file}.1`)
+  await writeFile(file, linesOf(12, 13))
+  assert.deepEqual((await reading).texts, recordsOf(0, 13))
+  await rm(file)
+  await rm(`${file}.1`)
+  await assert.rejects(take(tail(file), 1, 'nonsense'), { code: 'usage' })
+})
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+test('exec: what the command started ends with it, also what does not want to', async (t) => {
+  const file = join(await tempDir(t), 'pids')
+  const source = exec(
+    `trap '' TERM; sh -c 'trap "" TERM; echo $$ >> ${file}; sleep 60' & echo $$ >> ${file}; echo 1; wait; sleep 60`
+  )
+  const stop = new AbortController()
+  const reading = (async () => {
+    for await (const _record of source.records({ signal: stop.signal })) {
+      while ((await readFile(file, 'utf8').catch(() => '')).trim().split('\n').length < 2) await delay(10)
+      stop.abort()
+    }
+  })()
+  await assert.rejects(reading, { code: 'aborted' })
+  const pids = (await readFile(file, 'utf8')).trim().split('\n').map(Number)
+  assert.equal(pids.length, 2)
+  const until = Date.now() + 5_000
+  while (pids.some(isAlive) && Date.now() < until) await delay(20)
+  assert.deepEqual(pids.filter(isAlive), [])
+})
+
+test('exec: a command that fails after a record is started again; one that ends well ends the source', async (t) => {
+  const file = join(await tempDir(t), 'runs')
+  const problems: string[] = []
+  const said: string[] = []
+  const command = `echo x >> ${file}; n=$(wc -l < ${file}); echo "{\\"n\\":$n}"; echo "\u001b[2Jrun $n" >&2; test $n -ge 3`
+  const source = exec(command, { onProblem: ({ message }) => problems.push(message), onLog: (line) => said.push(line) })
+  const texts: string[] = []
+  for await (const { bytes } of source.records()) texts.push(Buffer.from(bytes).toString())
+  assert.deepEqual(texts, ['{"n":1}', '{"n":2}', '{"n":3}'])
+  assert.deepEqual(said, ['run 1', 'run 2', 'run 3'])
+  assert.equal(problems.length, 2)
+  assert.match(problems[0] ?? '', /ended with 1: run 1/)
+  assert.equal(source.name, 'exec:echo')
+})
+
+test('a line of 1 GB on standard input is refused in a process of little memory', async () => {
+  const script = `
+    import { parseSource } from ${JSON.stringify(new URL('../../../src/data/index.ts', import.meta.url).href)}
+    const skipped = []
+    const source = await parseSource('stdin', { onError: 'skip', onSkip: (_n, { message }) => skipped.push(message) })
+    for await (const { bytes } of source.records()) console.log(Buffer.from(bytes).toString())
+    console.log(JSON.stringify({ skipped, peak: process.resourceUsage().maxRSS * 1024 }))
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '--max-old-space-size=64', '-e', script], {
+    stdio: ['pipe', 'pipe', 'inherit']
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+  })
+  const chunk = Buffer.alloc(1 << 20, 'x')
+  child.stdin.write('{"n":0}\n"')
+  for (let n = 0; n < 1024; n++) if (!child.stdin.write(chunk)) await once(child.stdin, 'drain')
+  child.stdin.end('"\n{"n":1}\n')
+  const [code] = await once(child, 'close')
+  assert.equal(code, 0)
+  const [first, second, last = '{}'] = output.trim().split('\n')
+  assert.deepEqual([first, second], ['{"n":0}', '{"n":1}'])
+  const { skipped, peak } = JSON.parse(last) as { skipped: string[]; peak: number }
+  assert.match(skipped[0] ?? '', /^stdin:2: the line is longer than/)
+  assert.ok(peak < 400 * 1024 * 1024, `${peak} bytes`)
+})
+
+async function parquetFile(
+  t: TestContext,
+  options: Omit<Parameters<typeof parquetWrite>[0], 'writer'>
+): Promise<string> {
+  const file = join(await tempDir(t), 'data.parquet')
+  const writer = new ByteWriter()
+  parquetWrite({ writer, ...options })
+  await writeFile(file, Buffer.from(writer.getBuffer()))
+  return file
+}
+
+test('parquet: rows as JSON, in order, over row groups, with what JSON has no type for', async (t) => {
+  const file = await parquetFile(t, {
+    columnData: [
+      { name: 'n', data: Array.from({ length: 1_000 }, (_, n) => BigInt(n)), type: 'INT64' },
+      { name: 'large', data: Array.from({ length: 1_000 }, () => 9_007_199_254_740_993n), type: 'INT64' },
+      { name: 'at', data: Array.from({ length: 1_000 }, (_, n) => new Date(n)), type: 'TIMESTAMP' },
+      { name: 'word', data: Array.from({ length: 1_000 }, (_, n) => (n % 2 === 0 ? 'a "b"' : null)), type: 'STRING' },
+      { name: 'nested', data: Array.from({ length: 1_000 }, () => ({ a: [1] })), type: 'JSON' }
+    ],
+    rowGroupSize: 300
+  })
+  const source = await parseSource(`parquet:${file}`)
+  assert.equal(source.finite, true)
+  const { texts } = await collect(source, { until: () => false })
+  assert.equal(texts.length, 1_000)
+  assert.equal(
+    texts[999],
+    '{"n":999,"large":"9007199254740993","at":"1970-01-01T00:00:00.999Z","word":null,"nested":{"a":[1]}}'
+  )
+  assert.equal(await source.fingerprint?.(), await parquet(file).fingerprint?.())
+})
+
+test('parquet: what is compressed is read, what is broken is named', async (t) => {
+  const columnData = [{ name: 'word', data: Array.from({ length: 2_000 }, () => 'again and again') }]
+  for (const [codec, compress] of [
+    ['GZIP', gzipSync],
+    ['ZSTD', zstdCompressSync]
+  ] as const) {
+    const compressors = { [codec]: (input: Uint8Array) => new Uint8Array(compress(input)) }
+    const file = await parquetFile(t, { columnData, codec, compressors })
+    const { texts } = await collect(parquet(file), { until: () => false })
+    assert.deepEqual([texts.length, texts[1_999]], [2_000, '{"word":"again and again"}'])
+  }
+  const file = await parquetFile(t, { columnData })
+  const good = await readFile(file)
+  for (const bytes of [Buffer.alloc(0), Buffer.from('no Parquet'), good.subarray(0, -3), good.subarray(100)]) {
+    await writeFile(file, bytes)
+    await assert.rejects(collect(parquet(file), { until: () => false }), {
+      code: 'badRecord',
+      message: /is no Parquet/
+    })
+  }
+  for (let at = 0; at < good.byteLength; at += 3) {
+    const bytes = Buffer.from(good)
+    bytes[at] = (bytes[at] ?? 0) ^ 0xff
+    await writeFile(file, bytes)
+    await collect(parquet(file), { until: () => false }).catch((error: DdmError) =>
+      assert.equal(error.code, 'badRecord')
+    )
+  }
+  await assert.rejects(collect(parquet(join(file, '..', 'none')), { until: () => false }), { code: 'notFound' })
+})
