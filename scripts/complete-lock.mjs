@@ -3,12 +3,25 @@
 // Run after every change of dependencies: node scripts/complete-lock.mjs
 import { readFileSync, writeFileSync } from 'node:fs'
 
-const OPERATING_SYSTEMS = ['android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32']
+const OPERATING_SYSTEMS = [
+  'aix',
+  'android',
+  'darwin',
+  'freebsd',
+  'linux',
+  'netbsd',
+  'openbsd',
+  'openharmony',
+  'sunos',
+  'win32'
+]
 const CPUS = {
   amd64: 'x64',
   arm: 'arm',
   arm64: 'arm64',
   ia32: 'ia32',
+  loong64: 'loong64',
+  mips64el: 'mips64el',
   ppc64: 'ppc64',
   riscv64: 'riscv64',
   s390x: 's390x',
