@@ -6,7 +6,7 @@ import { Closers } from './closers.ts'
 import { loadConfig } from './config.ts'
 import { createHome, lockHome } from './home.ts'
 import { loadIdentity, passphraseFrom } from './keys.ts'
-import { createLogger } from './logger.ts'
+import { openLogger } from './logger.ts'
 import { BOOTSTRAP_LISTEN, createNetwork } from './network.ts'
 import { connectionLimits, loadProfile, withOverrides } from './settings.ts'
 import type { NodeInit } from './types.ts'
@@ -27,10 +27,7 @@ export async function createBootstrap(init: NodeInit, options: AbortOptions = {}
     closers.add(() => lock.release())
     const overrides = { ...init.config, role: 'bootstrap' as const }
     const { config, sources } = await loadConfig({ file: paths.config, overrides })
-    const logger = createLogger({
-      level: config.logLevel,
-      ...(config.logFile === undefined ? {} : { file: config.logFile })
-    })
+    const logger = await openLogger(config)
     closers.add(() => logger.close())
     const profile = withOverrides(await loadProfile(init.network, paths), config)
     const { identity, unencrypted } = await loadIdentity(paths, {

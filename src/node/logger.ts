@@ -1,10 +1,11 @@
 import { isatty } from 'node:tty'
 import type { ComponentLogger, Logger as Libp2pLogger } from '@libp2p/interface'
 import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino'
-import { DdmError, type Logger } from '../interface/index.ts'
-import { errnoOf } from './files.ts'
+import type { Logger } from '../interface/index.ts'
+import type { NodeConfig } from './config.ts'
 import { humanStream } from './logger/human.ts'
 import type { LogLevel } from './logger/levels.ts'
+import { type LogFile, openLogFile } from './logger/log-file.ts'
 import { formatMessage, loggable } from './logger/loggable.ts'
 
 export type { LogLevel } from './logger/levels.ts'
@@ -12,8 +13,8 @@ export type { LogLevel } from './logger/levels.ts'
 export interface LoggerInit {
   /** `trace` adds what libp2p says. @default 'info' */
   level?: LogLevel
-  /** File to append JSON lines to (created with mode 0600). @default standard error: JSON lines, or text on a terminal */
-  file?: string
+  /** File to append JSON lines to. @default standard error: JSON lines, or text on a terminal */
+  file?: LogFile
   /** Fields of every line: `{ role: 'seller' }`. */
   fields?: Record<string, unknown>
   /** Where lines go instead of `file`: tests. */
@@ -54,24 +55,28 @@ export function createLogger(init: LoggerInit = {}): NodeLogger {
   return wrap(root, close)
 }
 
+/** The log as the settings of a node want it. */
+export async function openLogger({
+  logLevel,
+  logFile,
+  logMaxSize,
+  logKeep
+}: Pick<NodeConfig, 'logLevel' | 'logFile' | 'logMaxSize' | 'logKeep'>): Promise<NodeLogger> {
+  if (logFile === undefined) return createLogger({ level: logLevel })
+  return createLogger({
+    level: logLevel,
+    file: await openLogFile({ file: logFile, maxSize: logMaxSize, keep: logKeep })
+  })
+}
+
 function openStream({ file, stream }: LoggerInit): { stream: DestinationStream; close: () => void } {
   if (stream !== undefined) return { stream, close: () => {} }
-  if (file === undefined) {
-    // Synchronous: a line is out before the process can die, and standard error is never closed.
-    const standard = destination({ dest: 2, sync: true })
-    // Whoever read it is gone: that ends the log, not the node.
-    standard.on('error', () => {})
-    return { stream: isatty(2) ? humanStream(standard) : standard, close: () => {} }
-  }
-  let opened: ReturnType<typeof destination>
-  try {
-    opened = destination({ dest: file, sync: true, append: true, mode: 0o600 })
-  } catch (error) {
-    throw new DdmError('config', `cannot open the log file ${file}: ${errnoOf(error) ?? 'unknown reason'}`, {
-      cause: error
-    })
-  }
-  return { stream: opened, close: () => opened.destroy() }
+  if (file !== undefined) return { stream: file, close: file.close }
+  // Synchronous: a line is out before the process can die, and standard error is never closed.
+  const standard = destination({ dest: 2, sync: true })
+  // Whoever read it is gone: that ends the log, not the node.
+  standard.on('error', () => {})
+  return { stream: isatty(2) ? humanStream(standard) : standard, close: () => {} }
 }
 
 function wrap(target: Pino, close: () => void): NodeLogger {

@@ -11,10 +11,10 @@ import { announcementTopic, createRegistry } from '../registry/index.ts'
 import { createSigner } from '../statements/index.ts'
 import { openIndex, openLedger } from '../storage/index.ts'
 import { Closers } from './closers.ts'
-import { loadConfig, type NodeConfig } from './config.ts'
+import { loadConfig } from './config.ts'
 import { createHome, type HomeLock, lockHome } from './home.ts'
 import { type Keys, loadKeys, passphraseFrom } from './keys.ts'
-import { createLogger, type NodeLogger } from './logger.ts'
+import { openLogger } from './logger.ts'
 import { createNetwork } from './network.ts'
 import { createRails } from './rails.ts'
 import { Recording } from './recording.ts'
@@ -42,7 +42,8 @@ async function startNode(init: NodeInit, closers: Closers, options: AbortOptions
   const lock: HomeLock = await lockHome(paths)
   closers.add(() => lock.release())
   const { config } = await loadConfig({ file: paths.config, overrides: init.config ?? {} })
-  const logger = createNodeLogger(config, closers)
+  const logger = await openLogger(config)
+  closers.add(() => logger.close())
   const profile = withOverrides(await loadProfile(init.network, paths), config)
   const insecureDevKeys = init.insecureDevKeys ?? config.insecureDevKeys
   const passphrase = init.passphrase ?? passphraseFrom()
@@ -138,15 +139,6 @@ async function all<T extends unknown[]>(
   const failed = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
   if (failed !== undefined) throw failed.reason
   return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as T
-}
-
-function createNodeLogger(config: NodeConfig, closers: Closers): NodeLogger {
-  const logger = createLogger({
-    level: config.logLevel,
-    ...(config.logFile === undefined ? {} : { file: config.logFile })
-  })
-  closers.add(() => logger.close())
-  return logger
 }
 
 function walletOf({ wallet }: Keys): { account: Address; wallet: { account: Address; privateKey: Hex } } {

@@ -13,6 +13,7 @@ import {
   oneOf,
   peer,
   type Read,
+  size,
   socketAddress,
   text,
   url
@@ -51,7 +52,12 @@ export const SETTINGS = {
   bootstrap: setting(list(bootstrapAddress), [], 'bootstrap nodes besides those of the network profile'),
   rpc: setting(list(url), [], 'URLs of the chain, used instead of those of the network profile'),
   logLevel: setting(oneOf(...LOG_LEVELS), 'info', 'least severe messages that are logged'),
-  logFile: optional(text, 'file for the log, JSON lines; otherwise standard error'),
+  logFile: optional(
+    text,
+    'file for the log, JSON lines; otherwise standard error. ddm.log is written as ddm.1.log, ddm.2.log …'
+  ),
+  logMaxSize: setting(size('1k', '1g'), '10m', 'a log file of this size is followed by the next'),
+  logKeep: setting(integer(1, 1_000), 5, 'log files that are kept, with the one that is written'),
   api: setting(
     either('off', socketAddress),
     '127.0.0.1:0',
@@ -168,7 +174,7 @@ export const SETTINGS = {
 
 export type SettingName = keyof typeof SETTINGS
 
-/** The settings with their values. Amounts are whole tokens as text (`'0.05'`), time spans milliseconds. */
+/** The settings with their values. Amounts are whole tokens as text (`'0.05'`), time spans milliseconds, sizes MiB. */
 export type NodeConfig = {
   [K in SettingName]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never
 }

@@ -68,6 +68,24 @@ function milliseconds(value: unknown): number | undefined {
   return count === undefined ? undefined : Number(count) * (UNITS[unit ?? ''] ?? Number.NaN)
 }
 
+const MEBIBYTES: Readonly<Record<string, number>> = { k: 2 ** -10, m: 1, g: 2 ** 10 }
+
+/** A size with its unit: `512k`, `10m`, `1g`; a number alone is MiB, as it is in memory. */
+export function size(min: string, max: string): Read<number> {
+  const [low, high] = [mebibytes(min), mebibytes(max)]
+  return (value) => {
+    const found = typeof value === 'number' && Number.isFinite(value) ? value : mebibytes(value)
+    return found !== undefined && found >= (low ?? 0) && found <= (high ?? 0)
+      ? found
+      : expected(`a size from ${min} to ${max}, with its unit: 512k, 10m or 1g`)
+  }
+}
+
+function mebibytes(value: unknown): number | undefined {
+  const [, count, unit] = (typeof value === 'string' && /^([0-9]{1,9})([kmg]?)$/.exec(value)) || []
+  return count === undefined ? undefined : Number(count) * (MEBIBYTES[unit || 'm'] ?? Number.NaN)
+}
+
 /** A list: JSON array, repeated flag, or text separated by commas. */
 export function list<T>(read: Read<T>): Read<T[]> {
   return (value) => {

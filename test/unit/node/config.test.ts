@@ -69,7 +69,11 @@ test('a wrong value is refused naming its source and the value', async (t) => {
     ['withdrawDelay', '31d'],
     ['maxConnections', '0'],
     ['maxConnections', 1.5],
-    ['logFile', '']
+    ['logFile', ''],
+    ['logMaxSize', '10mb'],
+    ['logMaxSize', '0'],
+    ['logMaxSize', '2g'],
+    ['logKeep', 0]
   ]
   for (const [name, value] of wrong) {
     await writeFile(file, JSON.stringify({ [name]: value }))
@@ -85,6 +89,22 @@ test('a wrong value is refused naming its source and the value', async (t) => {
   await assert.rejects(flag, { code: 'usage', message: /^--max-connections is "many"; give a whole number from 1/ })
   const variable = loadConfig({ env: { DDM_BUDGET_PER_HOUR: '€5' } })
   await assert.rejects(variable, { code: 'config', message: /^DDM_BUDGET_PER_HOUR is "€5"; give an amount/ })
+})
+
+test('sizes carry a unit or are MiB', async () => {
+  for (const [value, mebibytes] of [
+    ['512k', 0.5],
+    ['10m', 10],
+    ['1g', 1024],
+    ['7', 7]
+  ] as const) {
+    const { config } = await loadConfig({ env: { DDM_LOG_MAX_SIZE: value } })
+    assert.equal(config.logMaxSize, mebibytes)
+    assert.equal(
+      (await loadConfig({ env: {}, overrides: { logMaxSize: config.logMaxSize } })).config.logMaxSize,
+      mebibytes
+    )
+  }
 })
 
 test('unknown names are refused, with the near one', async (t) => {
