@@ -25,12 +25,15 @@ const node: DdmNode = await createNode({
 let utilization = performance.eventLoopUtilization()
 
 function fixedSource(records: number, recordBytes: number): DataSource {
-  const bytes = new Uint8Array(recordBytes).fill(0x61)
   return {
     name: 'bench',
     finite: true,
     async *records() {
-      for (let i = 0; i < records; i++) yield { bytes }
+      for (let i = 0; i < records; i++) {
+        const bytes = Buffer.alloc(recordBytes, 0x61)
+        bytes.writeUInt32BE(i)
+        yield { bytes }
+      }
     }
   }
 }
@@ -111,15 +114,22 @@ answer(
       const purchase = node.buy(found, { records, k, answering, prepay, from: 0 })
       let count = 0
       let firstAt: number | undefined
+      let inFirst = 0
       for await (const batch of purchase.batches()) {
         firstAt ??= performance.now()
+        inFirst ||= batch.length
+        const last = batch.at(-1)
         count += batch.length
+        if (last !== undefined && Buffer.from(last.bytes).readUInt32BE() !== count - 1) {
+          throw new Error(`record ${count - 1} is not the one that was sold`)
+        }
       }
       const lastAt = performance.now()
       const outcome = await purchase.done
       return {
         records: count,
-        recordsPerSecond: count / ((lastAt - (firstAt ?? lastAt)) / 1000),
+        // The first batch was there when the clock started.
+        recordsPerSecond: count === inFirst ? 0 : (count - inFirst) / ((lastAt - (firstAt ?? lastAt)) / 1000),
         firstRecordMs: (firstAt ?? lastAt) - startedAt,
         totalMs: performance.now() - startedAt,
         due: outcome.due,

@@ -49,27 +49,40 @@ export async function run(arguments_: string[]): Promise<void> {
   try {
     const market = await startMarket(directory, closers as Array<() => Promise<unknown>>)
     const contenders = [
-      await ddm(market, size),
+      await ddm(market, size, 'adaptive'),
+      await ddm(market, { ...size, streamed: Math.ceil(size.streamed / 5) }, 'strict'),
       ...(await brokerRounds(size.streamed, closers, say)),
       ...(await x402Rounds(market.profile, size.requested, closers))
     ]
     const figures = await takeTurns(contenders, size.rounds)
-    report(contenders, figures, json)
+    report(contenders, figures, { json, rounds: size.rounds })
   } finally {
     for (const close of closers.reverse()) await close()
   }
 }
 
-async function ddm({ seller, buyer }: Market, { streamed }: Size): Promise<Contender> {
+/** Adaptive: only the newest invoice is answered while a payment is being stored; strict: every one. */
+async function ddm(
+  { seller, buyer }: Market,
+  { streamed }: Size,
+  invoicing: 'adaptive' | 'strict'
+): Promise<Contender> {
   const credit = UNIT * WINDOW
-  const what = { records: streamed, recordBytes: RECORD_BYTES, invoicing: 'adaptive', credit, price: PRICE }
-  const { listing } = await seller.ask<{ listing: string }>({ type: 'sell', title: 'Peers', ...what })
+  const what = { records: streamed, recordBytes: RECORD_BYTES, invoicing, credit, price: PRICE }
+  const { listing } = await seller.ask<{ listing: string }>({ type: 'sell', title: `Peers ${invoicing}`, ...what })
   return {
-    name: 'DDM',
+    name: invoicing === 'adaptive' ? 'DDM' : 'DDM, each 100 paid',
     paid: 'yes',
     records: streamed,
     round: async (records) => {
-      const order = { type: 'buy', listing, records, k: 100, answering: 'newest', prepay: credit }
+      const order = {
+        type: 'buy',
+        listing,
+        records,
+        k: 100,
+        answering: invoicing === 'adaptive' ? 'newest' : 'every',
+        prepay: credit
+      }
       const bought = await buyer.ask<{ records: number; recordsPerSecond: number; due: bigint; credited: bigint }>(
         order
       )
@@ -94,8 +107,18 @@ async function takeTurns(contenders: readonly Contender[], rounds: number): Prom
   return new Map([...all].map(([name, figures]) => [name, figures.sort((a, b) => a - b)[figures.length >> 1] ?? 0]))
 }
 
-function report(contenders: readonly Contender[], figures: ReadonlyMap<string, number>, json: boolean): void {
+function report(
+  contenders: readonly Contender[],
+  figures: ReadonlyMap<string, number>,
+  { json, rounds }: { json: boolean; rounds: number }
+): void {
   const own = figures.get('DDM') ?? 0
+  if (!json) {
+    process.stdout.write(
+      `${RECORD_BYTES}-byte records, two processes each, medians of ${rounds} round(s) in turns after one to warm up; DDM: k = 100, adaptive,\n` +
+        `credit and prepay of ${WINDOW} records, timed to the last record, every payment signed, verified and durable\n`
+    )
+  }
   if (!json) process.stdout.write(`${'contender'.padEnd(26)}${'paid'.padEnd(14)}${'records/s'.padStart(12)}  DDM is\n`)
   for (const { name, paid, records } of contenders) {
     const perSecond = figures.get(name) ?? 0
@@ -105,6 +128,7 @@ function report(contenders: readonly Contender[], figures: ReadonlyMap<string, n
       contender: name,
       paid,
       records,
+      rounds,
       recordBytes: RECORD_BYTES,
       recordsPerSecond: Math.round(perSecond),
       ratio: Number(ratio.toFixed(2))

@@ -9,6 +9,7 @@ interface At {
 }
 
 const RECORD_BYTES = 200
+const LIMIT_MS = 120_000
 
 interface Connection {
   publish: (topic: string, bytes: Uint8Array) => Promise<void> | undefined
@@ -45,9 +46,10 @@ async function connectMqtt({ port, qos }: At): Promise<Connection> {
       })
     },
     flush: () =>
-      new Promise((resolve) => {
+      new Promise((resolve, reject) => {
         wake = () => {
-          if (waiting === 0) resolve()
+          if (failed !== undefined) reject(failed)
+          else if (waiting === 0) resolve()
         }
         wake()
       }),
@@ -95,13 +97,17 @@ answer(
       new Promise<number>((resolve, reject) => {
         let next = 0
         let startedAt = 0
+        // Nothing may be lost; what is would be waited for in vain.
+        const limit = setTimeout(() => reject(new Error(`record ${next} of ${records} did not come`)), LIMIT_MS)
         onRecord = (bytes) => {
           if (bytes.byteLength !== RECORD_BYTES || Buffer.from(bytes).readUInt32BE() !== next) {
             reject(new Error(`record ${next} is not the one that was sent`))
           }
           if (next === 0) startedAt = performance.now()
           next += 1
-          if (next === records) resolve((records - 1) / ((performance.now() - startedAt) / 1000))
+          if (next < records) return
+          clearTimeout(limit)
+          resolve((records - 1) / ((performance.now() - startedAt) / 1000))
         }
       }),
     publish: async ({ records, ...at }: At & { records: number }) => {

@@ -18,7 +18,15 @@ export async function brokerRounds(
   const hooks = { after: (close: () => unknown) => closers.push(close), skip: say } as unknown as Parameters<
     typeof startMosquitto
   >[0]
-  const servers = { mqtt: await startMosquitto(hooks), nats: await startNatsServer(hooks) }
+  const started = async <T>(start: () => Promise<T>): Promise<T | undefined> =>
+    start().catch((error: unknown) => {
+      say(`${(error as Error).message}; the others go on`)
+      return undefined
+    })
+  const servers = {
+    mqtt: await started(() => startMosquitto(hooks)),
+    nats: await started(() => startNatsServer(hooks))
+  }
   return CONTENDERS.flatMap(({ name, server, qos }): Contender[] => {
     const port = servers[server]?.port
     if (port === undefined) return []
@@ -38,8 +46,8 @@ export async function brokerRounds(
         round: async (wanted) => {
           await subscriber.ask({ type: 'subscribe', ...at })
           const received = subscriber.ask<number>({ type: 'receive', records: wanted })
-          await publisher.ask({ type: 'publish', ...at, records: wanted })
-          return received
+          const [perSecond] = await Promise.all([received, publisher.ask({ type: 'publish', ...at, records: wanted })])
+          return perSecond
         }
       }
     ]

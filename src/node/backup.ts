@@ -79,7 +79,7 @@ export async function backupHome(home: string, file: string): Promise<{ files: s
     await rename(written, file)
     return { files: names }
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await clear(folder)
   }
 }
 
@@ -107,7 +107,7 @@ export async function restoreHome(file: string, home: string): Promise<{ files: 
     await rename(folder, home)
     return { files, at }
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await clear(folder)
   }
 }
 
@@ -152,6 +152,11 @@ async function stage(parent: string): Promise<string> {
   } catch (error) {
     throw new DdmError('config', `cannot write in ${parent}: ${errnoOf(error)}`, { cause: error })
   }
+}
+
+/** What an unpacking that failed has still under way is written meanwhile. */
+function clear(folder: string): Promise<void> {
+  return rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
 }
 
 async function copyLedger(from: string, to: string): Promise<void> {

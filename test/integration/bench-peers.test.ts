@@ -19,6 +19,7 @@ test('the bench of peers runs: every record arrives, every payment moves, and ea
     contenders.map(({ contender, paid }) => [contender, paid]),
     [
       ['DDM', 'yes'],
+      ['DDM, each 100 paid', 'yes'],
       ['mosquitto QoS 0', 'no'],
       ['mosquitto QoS 1', 'no'],
       ['NATS', 'no'],
