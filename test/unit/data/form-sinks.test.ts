@@ -38,7 +38,7 @@ test('csv: columns by the first record, or as the listing has them; what needs q
       '{"a":"x, y","b,":1.50,"c":{"d":[1]},"e":null,"f":""}',
       '{"e":true,"a":"two\\nlines \\"quoted\\"","b,":12345678901234567890}'
     ]),
-    'a,"b,",c,e,f\n"x, y",1.50,"{""d"":[1]}",,""\n"two\nlines ""quoted""",12345678901234567890,,true,\n'
+    'a,"b,",c,e,f\n"x, y",1.5,"{""d"":[1]}",,""\n"two\nlines ""quoted""",12345678901234567890,,true,\n'
   )
   assert.equal(await written(await fileOf(t, 'csv'), ['{"b":1}'], { columns: ['a', 'b'] }), 'a,b\n,1\n')
   assert.equal(
