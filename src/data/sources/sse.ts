@@ -15,6 +15,9 @@ import { problems } from './problems.ts'
 /** A blank line ends an event. */
 const EVENT_END = /\r\n\r\n|\n\n|\r\r/
 
+/** Characters that the parser gets at once: fewer than an event may have. */
+const MAX_PIECE = 64 * 1024
+
 /** Longest pause that a server may ask for between connections. */
 const MAX_RETRY_MS = 3_600_000
 
@@ -110,25 +113,34 @@ async function* events(
       if (type === 'max-buffer-size-exceeded') tooLarge = true
     }
   })
-  const decoder = new TextDecoder()
-  /** While the rest of an event that is too large goes by: its last characters. */
-  let skipped: string | undefined
-  for await (const chunk of body ?? []) {
-    let text = decoder.decode(chunk, { stream: true })
-    if (skipped !== undefined) {
-      text = skipped + text
-      const end = EVENT_END.exec(text)
-      skipped = end === null ? text.slice(-3) : undefined
-      if (end === null) continue
-      text = text.slice(end.index + end[0].length)
-    }
-    parser.feed(text)
-    if (tooLarge) {
-      tooLarge = false
+  /** True while the rest of an event that is too large goes by. */
+  let skipping = false
+  let tail = ''
+  const feed = (piece: string): void => {
+    let text = piece
+    for (;;) {
+      if (skipping) {
+        const seen = tail + text
+        const end = EVENT_END.exec(seen)
+        tail = seen.slice(-3)
+        if (end === null) return
+        skipping = false
+        text = seen.slice(end.index + end[0].length)
+      }
+      parser.feed(text)
+      if (!tooLarge) break
+      // The parser has dropped all that it had. Only an event that began before this piece is so large.
       parser.reset()
-      skipped = text.slice(-3)
       ready.push(undefined)
+      tooLarge = false
+      skipping = true
     }
+    tail = (tail + text).slice(-3)
+  }
+  const decoder = new TextDecoder()
+  for await (const chunk of body ?? []) {
+    const text = decoder.decode(chunk, { stream: true })
+    for (let at = 0; at < text.length; at += MAX_PIECE) feed(text.slice(at, at + MAX_PIECE))
     for (const record of ready.splice(0)) {
       if (record === undefined) {
         problem(new DdmError('badRecord', `${name}: an event has more than the ${MAX_RECORD_BYTES} bytes of a record`))
