@@ -168,7 +168,7 @@ async function parquetFile(
 ): Promise<string> {
   const file = join(await tempDir(t), 'data.parquet')
   const writer = new ByteWriter()
-  parquetWrite({ writer, ...options })
+  await parquetWrite({ writer, ...options })
   await writeFile(file, Buffer.from(writer.getBuffer()))
   return file
 }
