@@ -48,7 +48,11 @@ async function* run(
   const child = spawn(command, { shell: true, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(child, 'close') as Promise<[code: number | null, signal: string | null]>
   ended.catch(() => {})
-  const stop = (): void => killGroup(child, 'SIGTERM')
+  const stop = (): void => {
+    killGroup(child, 'SIGTERM')
+    // One that does not listen must not keep the reader.
+    child.stdout.destroy()
+  }
   // Nothing of it outlives this process.
   const onExit = (): void => killGroup(child, 'SIGKILL')
   process.once('exit', onExit)

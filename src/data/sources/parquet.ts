@@ -8,6 +8,7 @@ import {
   type SourceRecord
 } from '../../interface/index.ts'
 import { abortedBy, throwIfAborted } from '../abort.ts'
+import { parseExactly } from '../transforms/fields.ts'
 import { fileFingerprint } from './fingerprint.ts'
 import { badLine, fileError, type ProblemOptions, problems } from './problems.ts'
 
@@ -55,7 +56,8 @@ async function* read(path: string, options: ProblemOptions, abort: AbortOptions 
       throw new DdmError('badRecord', text, { details: { bytes, limit: MAX_GROUP_BYTES } })
     }
     const end = start + Number(group.num_rows)
-    const rows = await parquetReadObjects({ file, metadata, rowStart: start, rowEnd: end, compressors }).catch(
+    const range = { rowStart: start, rowEnd: end }
+    const rows = await parquetReadObjects({ file, metadata, ...range, compressors, parsers }).catch(
       (error: unknown) => {
         throw unreadable(path, error)
       }
@@ -83,6 +85,9 @@ const compressors: Compressors = {
   BROTLI: (input, maxOutputLength) => brotliDecompressSync(input, { maxOutputLength }),
   ZSTD: (input, maxOutputLength) => zstdDecompressSync(input, { maxOutputLength })
 }
+
+/** Long numbers in JSON stay what they are. */
+const parsers = { jsonFromBytes: (bytes: Uint8Array) => parseExactly(new TextDecoder().decode(bytes)) }
 
 function unreadable(path: string, error: unknown): unknown {
   const known = fileError(path, error)

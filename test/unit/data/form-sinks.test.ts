@@ -90,7 +90,7 @@ test('csv: whatever flat records are written are read back', async (t) => {
 
 /** A cell has no type: text that looks like a number becomes one, an empty text nothing. */
 function asCell(value: unknown): string {
-  const text = value === null ? '' : String(value as string | number)
+  const text = typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value)
   return /^-?[0-9]/.test(text) && !Number.isNaN(Number(text)) ? String(Number(text)) : text
 }
 
