@@ -2,14 +2,21 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { EVENT_OPERATIONS, OPERATIONS, RAW_OPERATIONS } from '../../src/api/index.ts'
 import { describeSettings } from '../../src/node/index.ts'
+import { METRICS } from '../../src/node/metrics.ts'
 
 /**
  * The tables of the guides that are printed from the code: `node test/support/doc-tables.ts` writes them between their
  * markers, a test compares them.
  */
-const TABLES: Readonly<Record<string, () => string>> = { operations: operationTable, settings: describeSettings }
+const TABLES: Readonly<Record<string, () => string>> = {
+  operations: operationTable,
+  settings: describeSettings,
+  metrics: metricTable
+}
 
-export const GUIDES = ['api', 'configuration'].map((name) => new URL(`../../docs/guides/${name}.md`, import.meta.url))
+export const GUIDES = ['api', 'configuration', 'operations'].map(
+  (name) => new URL(`../../docs/guides/${name}.md`, import.meta.url)
+)
 
 function operationTable(): string {
   const rows = [...OPERATIONS, ...EVENT_OPERATIONS, ...RAW_OPERATIONS]
@@ -19,6 +26,13 @@ function operationTable(): string {
       return `| ${method} | \`${path.replace(/:([a-z]+)/g, '{$1}')}\` | ${summary} | ${same} |`
     })
   return ['| method | path | what it does | command line |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+function metricTable(): string {
+  const rows = Object.entries(METRICS).map(([name, { labels, help }]) => {
+    return `| \`${name}\` | ${labels.map((label) => `\`${label}\``).join(' ')} | ${help} |`
+  })
+  return ['| metric | labels | meaning |', '|---|---|---|', ...rows].join('\n')
 }
 
 /** The page with every table as the code has it. */
