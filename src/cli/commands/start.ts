@@ -1,3 +1,4 @@
+import type { ServedNode } from '../../api/index.ts'
 import { DdmError } from '../../interface/index.ts'
 import { type Context, type Register, runningNode, startNode } from '../context.ts'
 import { stopped } from '../stop.ts'
@@ -29,11 +30,18 @@ async function run(context: Context): Promise<undefined> {
         api: served?.url,
         page: served?.page
       },
-      [`Running as ${node.peerId}. Ctrl-C stops.`, ...(served === undefined ? [] : [`Page: ${served.page}`])].join('\n')
+      [`Running as ${node.peerId}. Ctrl-C stops.`, ...(served === undefined ? [] : [`Page: ${placeOf(served)}`])].join(
+        '\n'
+      )
     )
     await stopped(signal)
   } finally {
     await stop()
   }
   return undefined
+}
+
+/** A log that others may read gets no token. */
+function placeOf({ page, url }: ServedNode): string {
+  return process.stderr.isTTY ? page : `${url} ("ddm status" prints it with what opens it)`
 }
