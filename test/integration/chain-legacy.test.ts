@@ -11,7 +11,7 @@ import { createTransactionQueue, DEV_TIMING, type TransactionQueueInit } from '.
 import { createRpc } from '../../src/chain/rpc.ts'
 import { signerOf } from '../../src/chain/wallet.ts'
 import type { ChannelConfig, Hex } from '../../src/interface/index.ts'
-import { channelIdOf, signDeposit, signVoucher } from '../compliance/typed-data.ts'
+import { channelIdOf, signDeposit, signVoucher } from '../compliance/payments/typed-data.ts'
 import { type Anvil, startAnvil } from '../support/anvil.ts'
 import { accountAt, bytes32, entry, eventually, rpcCall, silent } from './chain-fixture.ts'
 

@@ -4,8 +4,8 @@ import { encodeFunctionData } from 'viem'
 import { channelEscrowAbi } from '../../src/chain/abi.ts'
 import { connectChain, type DevAccount, devAccounts } from '../../src/chain/index.ts'
 import type { ChannelConfig, Hex, PayeeChannels } from '../../src/interface/index.ts'
-import { type EvmMarket, evmSetup, WITHDRAW_DELAY } from '../compliance/evm-market.ts'
-import { signVoucher } from '../compliance/typed-data.ts'
+import { type EvmMarket, evmSetup, WITHDRAW_DELAY } from '../compliance/payments/evm-market.ts'
+import { signVoucher } from '../compliance/payments/typed-data.ts'
 
 /** A payer that takes its deposit back behind the seller's back, on a real chain that reorganises. */
 

@@ -44,7 +44,7 @@ function chosen(): readonly Mutation[] {
 
 /** Tests of the room that the bug is in. */
 function testsNear({ file }: Mutation): string[] {
-  if (file.startsWith('src/payments')) return ['test/unit/payments', 'test/compliance']
+  if (file.startsWith('src/payments')) return ['test/unit/payments', 'test/compliance/payments']
   if (file.startsWith('src/evidence')) return ['test/unit/evidence']
   if (file.startsWith('src/protocols')) return ['test/unit/sdpp']
   return ['test/unit/sdpp', 'test/unit/statements', 'test/unit/interface']

@@ -17,7 +17,7 @@ import {
   signSession,
   signVoucher,
   TYPES
-} from '../../compliance/typed-data.ts'
+} from '../../compliance/payments/typed-data.ts'
 
 const eip712 = await createEip712()
 const hex = (length: number): fc.Arbitrary<Hex> =>

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Address, ChannelConfig, Hex, SessionBinding } from '../../../src/interface/index.ts'
 import { encodeCollectorData } from '../../../src/payments/index.ts'
 import { toHex } from '../../../src/statements/index.ts'
-import { SPOILED } from '../../compliance/typed-data.ts'
+import { SPOILED } from '../../compliance/payments/typed-data.ts'
 import { eip712 } from './memory.ts'
 
 const CHAIN_ID = 31337

@@ -16,7 +16,7 @@ import {
   signSession,
   signVoucher,
   TYPES
-} from '../../compliance/typed-data.ts'
+} from '../../compliance/payments/typed-data.ts'
 import { makePaymentVectors, type PaymentVectors } from './make-vectors.ts'
 import { eip712 } from './memory.ts'
 

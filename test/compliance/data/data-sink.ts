@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { parseSink, resumeFileSink, type SinkOptions } from '../../src/data/index.ts'
-import type { DataRecord, DataSink, DdmError, ErrorCode } from '../../src/interface/index.ts'
-import { recordsOf } from '../support/connectors.ts'
+import { parseSink, resumeFileSink, type SinkOptions } from '../../../src/data/index.ts'
+import type { DataRecord, DataSink, DdmError, ErrorCode } from '../../../src/interface/index.ts'
+import { recordsOf } from '../../support/connectors.ts'
 
 /** Where a sink writes in a test. */
 export interface SinkWorld {

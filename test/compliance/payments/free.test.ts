@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { freePayee, freePayer } from '../../src/payments/index.ts'
+import { freePayee, freePayer } from '../../../src/payments/index.ts'
 import { type Market, paymentRailCompliance, startSession } from './payment-rail.ts'
 
 async function start(): Promise<Market> {

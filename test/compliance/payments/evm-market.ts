@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { after, type TestContext } from 'node:test'
 import { encodeFunctionData } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { channelEscrowAbi } from '../../src/chain/abi.ts'
-import { describeRevert } from '../../src/chain/errors.ts'
+import { channelEscrowAbi } from '../../../src/chain/abi.ts'
+import { describeRevert } from '../../../src/chain/errors.ts'
 import {
   assetId,
   type Chain,
@@ -14,7 +14,7 @@ import {
   devAccounts,
   networkId,
   startLocalChain
-} from '../../src/chain/index.ts'
+} from '../../../src/chain/index.ts'
 import type {
   Address,
   ChannelChain,
@@ -28,7 +28,7 @@ import type {
   PaymentTerms,
   RailOrder,
   SessionBinding
-} from '../../src/interface/index.ts'
+} from '../../../src/interface/index.ts'
 import {
   type BudgetLimits,
   createBudget,
@@ -36,9 +36,9 @@ import {
   type EvmPayeeInit,
   evmPayee,
   evmPayer
-} from '../../src/payments/index.ts'
-import { type Ledger, openLedger } from '../../src/storage/index.ts'
-import { tempDir } from '../support/temp-dir.ts'
+} from '../../../src/payments/index.ts'
+import { type Ledger, openLedger } from '../../../src/storage/index.ts'
+import { tempDir } from '../../support/temp-dir.ts'
 import type { Market, RailSetup } from './payment-rail.ts'
 import { channelIdOf, type Place, signDeposit, signSession } from './typed-data.ts'
 

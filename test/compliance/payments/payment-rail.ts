@@ -15,8 +15,8 @@ import {
   type PaymentTerms,
   type RailName,
   type RailOrder
-} from '../../src/interface/index.ts'
-import type { BudgetLimits } from '../../src/payments/index.ts'
+} from '../../../src/interface/index.ts'
+import type { BudgetLimits } from '../../../src/payments/index.ts'
 
 export interface Sides {
   payer: Payer

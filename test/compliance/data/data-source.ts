@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { parseSource, type SourceOptions } from '../../src/data/index.ts'
-import type { DataSource, DdmError, ErrorCode } from '../../src/interface/index.ts'
-import { collect, recordsOf } from '../support/connectors.ts'
+import { parseSource, type SourceOptions } from '../../../src/data/index.ts'
+import type { DataSource, DdmError, ErrorCode } from '../../../src/interface/index.ts'
+import { collect, recordsOf } from '../../support/connectors.ts'
 
 /** What a source reads in a test. */
 export interface SourceWorld {

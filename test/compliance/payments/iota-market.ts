@@ -4,13 +4,19 @@ import { after, type TestContext } from 'node:test'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { CID } from 'multiformats/cid'
-import type { Demand, Gas, Hex, ListingPayment } from '../../src/interface/index.ts'
-import { type IotaLedger, startIotaLedger } from '../../src/iota-ledger/index.ts'
-import { type BudgetLimits, createBudget, type IotaRail, iotaAddress, openIotaRail } from '../../src/payments/index.ts'
-import { createSigner, type StatementSigner, signStatement } from '../../src/statements/index.ts'
-import { type Ledger, openLedger } from '../../src/storage/index.ts'
-import { silent } from '../support/sdpp.ts'
-import { tempDir } from '../support/temp-dir.ts'
+import type { Demand, Gas, Hex, ListingPayment } from '../../../src/interface/index.ts'
+import { type IotaLedger, startIotaLedger } from '../../../src/iota-ledger/index.ts'
+import {
+  type BudgetLimits,
+  createBudget,
+  type IotaRail,
+  iotaAddress,
+  openIotaRail
+} from '../../../src/payments/index.ts'
+import { createSigner, type StatementSigner, signStatement } from '../../../src/statements/index.ts'
+import { type Ledger, openLedger } from '../../../src/storage/index.ts'
+import { silent } from '../../support/sdpp.ts'
+import { tempDir } from '../../support/temp-dir.ts'
 import type { Market, RailSetup, Sides } from './payment-rail.ts'
 
 /** What each account gets: 100 IOTA. */

@@ -1,6 +1,6 @@
 import { encodeAbiParameters, hashDomain, hashTypedData, keccak256 } from 'viem'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
-import type { Address, ChannelConfig, Hex, SessionBinding, VoucherPayload } from '../../src/interface/index.ts'
+import type { Address, ChannelConfig, Hex, SessionBinding, VoucherPayload } from '../../../src/interface/index.ts'
 
 /** What the rail hashes by hand, said to viem: the two must agree. */
 export const TYPES = {

@@ -1,9 +1,9 @@
 import { appendFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { MAX_RECORD_BYTES } from '../../src/interface/index.ts'
-import { recordsOf } from '../support/connectors.ts'
-import { tempDir } from '../support/temp-dir.ts'
+import { MAX_RECORD_BYTES } from '../../../src/interface/index.ts'
+import { recordsOf } from '../../support/connectors.ts'
+import { tempDir } from '../../support/temp-dir.ts'
 import { dataSourceCompliance, type SourceWorld } from './data-source.ts'
 
 const linesOf = (from: number, to: number): string =>
