@@ -129,7 +129,12 @@ describe('what goes wrong', { concurrency: 3 }, () => {
   })
 
   test('a second process on one home', async () => {
-    refused(await ddm(['search', '--json', ...network.as('seller')]), 'homeBusy', new RegExp(`process ${seller.pid} `))
+    // A command uses the node that runs there; another node is refused.
+    const home = ['--home', join(network.folder, 'seller')]
+    assert.equal((await ddm(['search', '--json', ...home])).code, 0)
+    refused(await ddm(['start', '--json', ...home]), 'homeBusy', new RegExp(`process ${seller.pid}\\)`))
+    const bootstrap = await ddm(['bootstrap', '--json', ...network.as('seller')])
+    refused(bootstrap, 'homeBusy', new RegExp(`process ${seller.pid} `))
     const chain = await ddm(['chain', '--json', '--home', join(network.folder, 'chain')])
     refused(chain, 'homeBusy', new RegExp(`process ${network.chain.pid} `))
   })
