@@ -50,6 +50,8 @@ export interface NodeNeeds {
   /** Log level when the user names none: servers talk, commands that end by themselves say what matters in their result. */
   logLevel: 'info' | 'error'
   config?: Record<string, unknown>
+  /** What somebody has typed already. */
+  passphrase?: string
   /** Others may use this node over its API meanwhile. */
   serve?: boolean
 }
@@ -73,7 +75,8 @@ export async function nodeInit({ flags }: Context, needs: NodeNeeds): Promise<No
     config: config as NonNullable<NodeInit['config']>,
     ...(network === undefined ? {} : { network }),
     ...(insecureDevKeys === true ? { insecureDevKeys } : {}),
-    ...(passphraseFile === undefined ? {} : { passphrase: await readPassphrase(passphraseFile) })
+    ...(passphraseFile === undefined ? {} : { passphrase: await readPassphrase(passphraseFile) }),
+    ...(needs.passphrase === undefined ? {} : { passphrase: needs.passphrase })
   }
 }
 

@@ -21,10 +21,19 @@ export async function changeBudget(
   Object.assign(config, await writeBudget(paths.config, change))
 }
 
-async function writeBudget(path: string, change: BudgetChange): Promise<Partial<NodeConfig>> {
+/** The caps as settings, read. Throws `usage` naming setting and value. */
+export function checkedBudget(change: BudgetChange): Partial<NodeConfig> {
+  return checkedSettings(settingsOf(change))
+}
+
+function settingsOf(change: BudgetChange): Record<string, unknown> {
   const named = Object.entries(change).filter(([, value]) => value !== undefined)
-  const settings = Object.fromEntries(named.map(([cap, value]) => [SETTING[cap as keyof BudgetChange], value]))
-  const checked = checkedSettings(settings)
+  return Object.fromEntries(named.map(([cap, value]) => [SETTING[cap as keyof BudgetChange], value]))
+}
+
+async function writeBudget(path: string, change: BudgetChange): Promise<Partial<NodeConfig>> {
+  const settings = settingsOf(change)
+  const checked = checkedBudget(change)
   const file = await readConfigFile(path)
   await writeFileAtomic(path, `${JSON.stringify({ ...file, ...settings }, null, 2)}\n`)
   return checked

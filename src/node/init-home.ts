@@ -1,7 +1,9 @@
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import type { Address, NetworkProfile } from '../interface/index.ts'
-import { changeBudgetOf } from './change-budget.ts'
-import { createHome, lockHome, readNetworkFile, writeNetworkFile } from './home.ts'
+import { parseProfile } from '../chain/index.ts'
+import { type Address, DdmError, type NetworkProfile } from '../interface/index.ts'
+import { changeBudgetOf, checkedBudget } from './change-budget.ts'
+import { readConfigFile } from './config.ts'
+import { createHome, type HomePaths, homePaths, lockHome, readNetworkFile, writeNetworkFile } from './home.ts'
 import { loadKeys, passphraseFrom } from './keys.ts'
 import { loadProfile } from './settings.ts'
 import type { BudgetChange, NodeInit } from './types.ts'
@@ -24,7 +26,8 @@ export interface InitializedHome {
 }
 
 /**
- * Makes a home ready: network, keys, caps. What is there already stays as it is.
+ * Makes a home ready: network, keys, caps. What is there already stays as it is; what contradicts it is refused. Nothing is
+ * made when the profile or a cap is wrong.
  *
  * @example
  * ```ts
@@ -34,11 +37,26 @@ export interface InitializedHome {
  * @throws DdmError `config`, `keyLocked`, `homeBusy`, `usage`
  */
 export async function initHome(init: InitHomeInit): Promise<InitializedHome> {
+  const { budget } = init
+  if (budget !== undefined) checkedBudget(budget)
+  const known = await joinedProfile(homePaths(init.home))
+  const named = known === undefined || init.network !== undefined ? await profileOf(init) : undefined
+  const profile = known ?? (named as NetworkProfile)
+  if (named !== undefined && networkOf(named) !== networkOf(profile)) {
+    throw new DdmError(
+      'usage',
+      `the home ${init.home} belongs to "${profile.name}" (chain ${profile.chain.id}, genesis ${profile.chain.genesisHash}), ` +
+        `not to "${named.name}" (chain ${named.chain.id}, genesis ${named.chain.genesisHash}); use another --home`
+    )
+  }
   const paths = await createHome(init.home)
   const lock = await lockHome(paths)
   try {
-    const known = await readNetworkFile(paths)
-    const profile: NetworkProfile = await loadProfile(known === undefined ? init.network : undefined, paths)
+    const before = await readConfigFile(paths.config)
+    const cap = budget?.perDay !== undefined && before.budgetPerDay !== undefined ? before.budgetPerDay : undefined
+    if (cap !== undefined && cap !== budget?.perDay) {
+      throw new DdmError('usage', `the budget of this home is ${String(cap)} a day; "ddm budget set" changes it`)
+    }
     const keys = await loadKeys(paths, {
       create: true,
       insecureDevKeys: init.insecureDevKeys ?? false,
@@ -46,7 +64,7 @@ export async function initHome(init: InitHomeInit): Promise<InitializedHome> {
       iota: profile.iota !== undefined
     })
     if (known === undefined) await writeNetworkFile(paths, profile)
-    if (init.budget !== undefined) await changeBudgetOf(paths.root, init.budget)
+    if (budget !== undefined && cap === undefined) await changeBudgetOf(paths.root, budget)
     return {
       home: paths.root,
       peerId: peerIdFromPrivateKey(keys.identity).toString(),
@@ -58,4 +76,17 @@ export async function initHome(init: InitHomeInit): Promise<InitializedHome> {
   } finally {
     await lock.release()
   }
+}
+
+async function joinedProfile(paths: HomePaths): Promise<NetworkProfile | undefined> {
+  const known = await readNetworkFile(paths)
+  return known === undefined ? undefined : parseProfile(known)
+}
+
+function profileOf({ home, network }: InitHomeInit): Promise<NetworkProfile> {
+  return loadProfile(network, homePaths(home))
+}
+
+function networkOf({ chain, contracts }: NetworkProfile): string {
+  return `${chain.id} ${chain.genesisHash} ${contracts.escrow}`
 }

@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs'
 import { EXIT_CODES } from '../../interface/index.ts'
+import type { NodeInit } from '../../node/index.ts'
 import { type Context, loadNode, nodeInit, type Register, withNode } from '../context.ts'
+import { withPassphrase } from '../passphrase.ts'
 
 export const doctor: Register = (program, act) => {
   program
@@ -8,15 +11,18 @@ export const doctor: Register = (program, act) => {
     .action(act(run))
 }
 
+const NEEDS = { logLevel: 'error' } as const
+
 const MARK = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const
 
 async function run(context: Context): Promise<number> {
   const { output, signal } = context
   const { diagnose } = await loadNode()
-  const needs = { logLevel: 'error' } as const
-  const findings = diagnose(await nodeInit(context, needs), {
+  const init = await openedKeys(context, await nodeInit(context, NEEDS))
+  const { passphrase } = init
+  const findings = diagnose(init, {
     signal,
-    withNode: (use) => withNode(context, needs, use)
+    withNode: (use) => withNode(context, { ...NEEDS, ...(passphrase === undefined ? {} : { passphrase }) }, use)
   })
   let code: number = EXIT_CODES.ok
   for await (const { check, state, found, advice, code: failed } of findings) {
@@ -34,4 +40,14 @@ async function run(context: Context): Promise<number> {
     )
   }
   return code
+}
+
+/** Asks for the passphrase of encrypted keys, once. What is wrong with the keys is a finding, no reason to end. */
+async function openedKeys(context: Context, init: NodeInit): Promise<NodeInit> {
+  const { homePaths, loadKeys, passphraseFrom } = await loadNode()
+  const open = async (complete: NodeInit): Promise<NodeInit> => {
+    await loadKeys(homePaths(complete.home), { passphrase: complete.passphrase ?? passphraseFrom() })
+    return complete
+  }
+  return existsSync(homePaths(init.home).identity) ? withPassphrase(init, open, context).catch(() => init) : init
 }

@@ -23,8 +23,12 @@ export function fail(check: string, code: ErrorCode, found: string, advice: stri
   return { check, state: 'fail', found, advice, code }
 }
 
-/** An error that says what to do needs no further advice. */
+/** An error that says what to do needs no further advice, unless nobody answers: then there is no telling why. */
 export function failedWith(check: string, error: unknown): Finding {
   const code = error instanceof DdmError ? error.code : 'internal'
-  return { check, state: 'fail', found: error instanceof Error ? error.message : String(error), code }
+  const found = error instanceof Error ? error.message : String(error)
+  return code === 'unreachable' ? fail(check, code, found, UNREACHABLE) : { check, state: 'fail', found, code }
 }
+
+const UNREACHABLE =
+  'is a firewall in the way, or the profile out of date? "ddm network join FILE" takes a newer one; settings "rpc" and "bootstrap" name others'

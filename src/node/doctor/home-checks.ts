@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { access, constants, stat, statfs } from 'node:fs/promises'
 import { errnoOf } from '../files.ts'
-import { createHome, type HomePaths } from '../home.ts'
+import type { HomePaths } from '../home.ts'
 import type { PassphraseSource } from '../keys/passphrase.ts'
 import { loadKeys } from '../keys.ts'
 import { type Finding, fail, failedWith, ok, warn } from './finding.ts'
@@ -11,18 +12,17 @@ const MIB = 1024 * 1024
 const NEEDED_BYTES = 100 * MIB
 const COMFORTABLE_BYTES = 1024 * MIB
 
-export async function checkHome(root: string): Promise<Finding> {
+/** Looks only: a doctor that makes what is missing would hide it. */
+export async function checkHome({ root }: HomePaths): Promise<Finding> {
   try {
-    const paths = await createHome(root)
-    await access(paths.root, constants.R_OK | constants.W_OK | constants.X_OK)
-    return ok('home', paths.root)
+    const { mode } = await stat(root)
+    await access(root, constants.R_OK | constants.W_OK | constants.X_OK)
+    if ((mode & 0o077) === 0 || process.platform === 'win32') return ok('home', root)
+    return warn('home', `others can look into ${root}`, `take their rights away: chmod 700 ${root}`)
   } catch (error) {
-    return fail(
-      'home',
-      'config',
-      `${root}: ${errnoOf(error) ?? String(error)}`,
-      'make it writable, or name another with --home'
-    )
+    const code = errnoOf(error) ?? String(error)
+    if (code === 'ENOENT') return fail('home', 'config', `there is no home at ${root}`, '"ddm init" makes one')
+    return fail('home', 'config', `${root}: ${code}`, 'make it writable, or name another with --home')
   }
 }
 
@@ -41,20 +41,25 @@ async function freeBytes(path: string): Promise<number> {
   return bavail * bsize
 }
 
+export function hasKeys({ identity }: HomePaths): boolean {
+  return existsSync(identity)
+}
+
 /** Exist, belong to their owner alone, and open. */
 export async function checkKeys(
   paths: HomePaths,
   options: { passphrase?: string | PassphraseSource; iota: boolean }
 ): Promise<Finding> {
-  const files = [paths.identity, paths.wallet, paths.voucher, paths.receiver]
-  const modes = await Promise.all(files.map(modeOf))
-  if (modes.every((mode) => mode === undefined)) {
+  if (!hasKeys(paths)) {
     return warn(
       'keys',
       'there are none yet',
       'the first command that starts a node makes them; "ddm init" asks for a passphrase'
     )
   }
+  const { identity, wallet, voucher, receiver, iota } = paths
+  const files = [identity, wallet, voucher, receiver, ...(options.iota ? [iota] : [])]
+  const modes = await Promise.all(files.map(modeOf))
   const open = files.filter((_, index) => ((modes[index] ?? 0) & 0o077) !== 0)
   if (open.length > 0 && process.platform !== 'win32') {
     return fail(

@@ -1,13 +1,13 @@
 import type { AbortOptions, NetworkProfile } from '../../interface/index.ts'
 import { loadConfig } from '../config.ts'
-import { homePaths } from '../home.ts'
+import { homePaths, isHomeLocked } from '../home.ts'
 import { passphraseFrom } from '../keys.ts'
 import { createLogger } from '../logger.ts'
 import { loadProfile, withOverrides } from '../settings.ts'
 import type { DdmNode, NodeInit } from '../types.ts'
 import { checkBalance, checkClock, checkRpc } from './chain-checks.ts'
 import { type Finding, failedWith, ok } from './finding.ts'
-import { checkDisk, checkHome, checkKeys } from './home-checks.ts'
+import { checkDisk, checkHome, checkKeys, hasKeys } from './home-checks.ts'
 import { checkPeers, checkReachability } from './network-checks.ts'
 
 export type { Finding } from './finding.ts'
@@ -30,7 +30,7 @@ export interface DiagnoseOptions extends AbortOptions {
  */
 export async function* diagnose(init: NodeInit, options: DiagnoseOptions): AsyncGenerator<Finding> {
   const paths = homePaths(init.home)
-  const home = await checkHome(init.home)
+  const home = await checkHome(paths)
   yield home
   if (home.state === 'fail') return
   yield await checkDisk(paths)
@@ -38,12 +38,14 @@ export async function* diagnose(init: NodeInit, options: DiagnoseOptions): Async
   const profile = await readProfile(init)
   yield profile.finding
   if (profile.profile === undefined) return
-  yield await checkKeys(paths, {
+  const keys = await checkKeys(paths, {
     passphrase: init.passphrase ?? passphraseFrom(),
     iota: profile.profile.iota !== undefined
   })
-  yield* chainFindings(profile.profile, init, options)
-  yield* nodeFindings(options)
+  yield keys
+  const chain = yield* chainFindings(profile.profile, init, options)
+  // One that runs has its keys and its chain; one that would be started needs them.
+  if (isHomeLocked(init.home) || (chain && hasKeys(paths) && keys.state !== 'fail')) yield* nodeFindings(options)
 }
 
 async function readProfile(init: NodeInit): Promise<{ finding: Finding; profile?: NetworkProfile }> {
@@ -61,12 +63,11 @@ async function* chainFindings(
   profile: NetworkProfile,
   { home }: NodeInit,
   { now, signal }: DiagnoseOptions
-): AsyncGenerator<Finding> {
+): AsyncGenerator<Finding, boolean> {
   const abort = signal === undefined ? {} : { signal }
-  const logger = createLogger({ level: 'silent' })
-  const { finding, chain } = await checkRpc(profile, logger, abort)
+  const { finding, chain } = await checkRpc(profile, createLogger({ level: 'silent' }), abort)
   yield finding
-  if (chain === undefined) return
+  if (chain === undefined) return false
   try {
     yield await checkClock(chain, profile, { ...abort, ...(now === undefined ? {} : { now }) })
     yield await checkBalance(chain, profile, homePaths(home), abort)
@@ -74,8 +75,8 @@ async function* chainFindings(
     yield failedWith('rpc', error)
   } finally {
     await chain.close()
-    logger.close()
   }
+  return true
 }
 
 async function* nodeFindings({ withNode, signal }: DiagnoseOptions): AsyncGenerator<Finding> {
