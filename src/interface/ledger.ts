@@ -122,6 +122,8 @@ export interface PayerChannel {
   signature?: Hex
   /** Consumed by ended sessions. */
   base: bigint
+  /** This comes from an older copy of the ledger: until the seller has shown its voucher, any of the balance may be used. */
+  stale?: boolean
 }
 
 /** Seller's side of a channel. Configs are kept because the contract does not. */

@@ -53,9 +53,12 @@ export async function initHome(init: InitHomeInit): Promise<InitializedHome> {
   const lock = await lockHome(paths)
   try {
     const before = await readConfigFile(paths.config)
-    const cap = budget?.perDay !== undefined && before.budgetPerDay !== undefined ? before.budgetPerDay : undefined
+    const cap = budget?.perDay === undefined ? undefined : before.budgetPerDay
     if (cap !== undefined && cap !== budget?.perDay) {
-      throw new DdmError('usage', `the budget of this home is ${String(cap)} a day; "ddm budget set" changes it`)
+      throw new DdmError(
+        'usage',
+        `the budget of this home is ${JSON.stringify(cap)} a day; "ddm budget set" changes it`
+      )
     }
     const keys = await loadKeys(paths, {
       create: true,

@@ -13,9 +13,9 @@ import { toBigInt, toText } from './values.ts'
 
 // The config never changes: its hash is the channel's ID.
 const PUT_PAYER = `INSERT INTO payer_channels (channel_id, config, seller, chain_id, escrow, deposited, signed, signature,
-  base) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  base, stale) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET seller = excluded.seller, deposited = excluded.deposited, signed = excluded.signed,
-  signature = excluded.signature, base = excluded.base`
+  signature = excluded.signature, base = excluded.base, stale = excluded.stale`
 const PUT_PAYEE = `INSERT INTO payee_channels (channel_id, config, chain_id, escrow, voucher, signature, base, claimed,
   refund, refund_nonce) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET voucher = excluded.voucher, signature = excluded.signature, base = excluded.base,
@@ -38,7 +38,8 @@ export function channelStore(db: Connection): ChannelStore {
     putPayer: async (c, session, options) => {
       const names = [c.channelId, JSON.stringify(c.config), c.seller, c.chainId, c.escrow]
       const money = [String(c.deposited), String(c.signed), c.signature ?? null, String(c.base)]
-      await db.write(withSession([PUT_PAYER, [...names, ...money]], 'payer', session), options)
+      const put: Step = [PUT_PAYER, [...names, ...money, c.stale === true ? 1 : 0]]
+      await db.write(withSession(put, 'payer', session), options)
     },
     payer: async (channelId, options) => (await db.read(PAYER, [channelId], options)).map(toPayer)[0],
     payers: async (options) => (await db.read(PAYERS, [], options)).map(toPayer),
@@ -70,7 +71,8 @@ function toPayer(row: Row): PayerChannel {
     seller: toText(row.seller),
     deposited: toBigInt(row.deposited),
     signed: toBigInt(row.signed),
-    ...(row.signature === null ? {} : { signature: toText<Hex>(row.signature) })
+    ...(row.signature === null ? {} : { signature: toText<Hex>(row.signature) }),
+    ...(row.stale === 1 ? { stale: true } : {})
   }
 }
 

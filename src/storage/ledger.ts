@@ -68,7 +68,7 @@ export interface Ledger {
 export async function openLedger({ path, logger, readOnly = false }: LedgerInit): Promise<Ledger> {
   const db = await connect({ path, logger, readOnly, synchronous: 'FULL', migrations: LEDGER_MIGRATIONS })
   try {
-    if (!readOnly) await renewEpochs(db, path)
+    if (!readOnly) await noticeRestore(db, path)
   } catch (error) {
     await db.close()
     throw error
@@ -87,17 +87,18 @@ export async function openLedger({ path, logger, readOnly = false }: LedgerInit)
 }
 
 /**
- * A copy that was put back may lack records that buyers have already seen, and would give their offsets to others. It is
- * another file than the one that the ledger remembers, so its logs take a new epoch.
+ * A copy that was put back is another file than the one that the ledger remembers. It may lack records that buyers have
+ * already seen, and would give their offsets to others: its logs take a new epoch. It may lack what was paid since: its
+ * payer's channels are stale.
  */
-async function renewEpochs(db: Connection, path: string): Promise<void> {
+async function noticeRestore(db: Connection, path: string): Promise<void> {
   const { ino, birthtimeNs } = await stat(path, { bigint: true })
   const file = `${ino}:${birthtimeNs}`
   await db.write([
-    [
-      "UPDATE logs SET epoch = max(epoch + 1, ?) WHERE (SELECT value FROM meta WHERE key = 'file') IS NOT ?",
-      [Date.now(), file]
-    ],
+    [`UPDATE logs SET epoch = max(epoch + 1, ?) WHERE ${IS_ANOTHER_FILE}`, [Date.now(), file]],
+    [`UPDATE payer_channels SET stale = 1 WHERE ${IS_ANOTHER_FILE}`, [file]],
     ["INSERT INTO meta (key, value) VALUES ('file', ?) ON CONFLICT DO UPDATE SET value = excluded.value", [file]]
   ])
 }
+
+const IS_ANOTHER_FILE = "(SELECT value FROM meta WHERE key = 'file') IS NOT ?"

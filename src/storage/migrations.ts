@@ -259,5 +259,9 @@ CREATE TABLE records (
 -- Where the source of a log goes on after its last record; written with the block.
 ALTER TABLE logs ADD COLUMN source TEXT;
 ALTER TABLE logs ADD COLUMN position TEXT;
+`,
+  `
+-- The row comes from a copy that was put back, and the seller has not been met since.
+ALTER TABLE payer_channels ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
 `
 ]

@@ -70,7 +70,7 @@ test('init makes a home, says what is there the second time, and changes none of
   assert.deepEqual(await contents(home('ada')), before)
 
   const flags = ['--home', home('ada'), '--passphrase-file', passphrase, '--json']
-  refused(await ddm(['init', ...flags, '--budget-per-day', '7']), 'usage', /budget of this home is 5 a day/)
+  refused(await ddm(['init', ...flags, '--budget-per-day', '7']), 'usage', /budget of this home is "5" a day/)
   const other = await network.file(
     'other.json',
     (await readFile(network.profile, 'utf8')).replace(/"genesisHash": "0x.{4}/, '"genesisHash": "0x1234')

@@ -130,6 +130,8 @@ export class PayerLane {
    * before another session ended, or while the seller still holds a cut one open, says less than it will count.
    */
   learn(base: bigint, from: PayerLaneSession): void {
+    const { stale: _stale, ...known } = this.channel
+    this.channel = known
     const explained = this.#paid(from)
     if (base <= explained) return
     this.channel = { ...this.channel, base: this.channel.base + base - explained }

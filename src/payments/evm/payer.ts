@@ -220,7 +220,9 @@ class EvmPayer implements Payer {
     for (;;) {
       const { committed, depositing } = lane
       // Less than committed after a refund by a seller that counted less as consumed.
-      const missing = committed + request.maximum - held.balance
+      // Of a channel that was restored nobody here knows what is left: the deposit is for all of the order.
+      const used = lane.channel.stale === true && held.balance > committed ? held.balance : committed
+      const missing = used + request.maximum - held.balance
       if (missing <= 0n) return undefined
       const read = (): Promise<Held> => chain.channel(lane.channel.channelId, options)
       if (depositing === undefined) {

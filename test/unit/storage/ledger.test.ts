@@ -361,6 +361,28 @@ test('a log keeps its epoch when reopened, and takes a new one when a copy is pu
   assert.equal(await epoch(), restored)
 })
 
+test('a channel of a copy that was put back is stale until it is written again', async (t) => {
+  const dir = await tempDir(t)
+  const path = join(dir, 'ledger.db')
+  const id: Hex = `0x${'ab'.repeat(32)}`
+  const stale = async (work?: (ledger: Ledger) => Promise<void>): Promise<boolean | undefined> => {
+    const ledger = await openLedger({ path })
+    await work?.(ledger)
+    const channel = await ledger.channels.payer(id)
+    await ledger.close()
+    return channel?.stale
+  }
+  assert.equal(await stale(({ channels }) => channels.putPayer(payer(id, 10n))), undefined)
+  assert.equal(await stale(), undefined)
+  await copyFile(path, join(dir, 'backup.db'))
+  await rm(path)
+  await copyFile(join(dir, 'backup.db'), path)
+  assert.equal(await stale(), true)
+  assert.equal(await stale(), true)
+  assert.equal(await stale(({ channels }) => channels.putPayer(payer(id, 10n))), undefined)
+  assert.equal(await stale(), undefined)
+})
+
 test('a read-only ledger reads beside its owner and refuses writes', async (t) => {
   const path = join(await tempDir(t), 'ledger.db')
   const owner = await openLedger({ path })
