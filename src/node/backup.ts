@@ -85,8 +85,9 @@ export async function backupHome(home: string, file: string): Promise<{ files: s
 
 /**
  * Makes a home from a backup. Nothing is there before, and nothing is left when the backup does not hold. The ledger's
- * product logs take a new epoch, because what was sold after the backup is unknown to it (docs/specs/sdpp.md); vouchers
- * signed after it are taken from the sellers when they are met again (docs/specs/payments.md).
+ * product logs take a new epoch, because what was sold after the backup is unknown to it (docs/specs/sdpp.md), and what
+ * was paid after it is learnt from the sellers when they are met again (docs/specs/payments.md): the ledger notices both by
+ * itself, because it is another file than before.
  *
  * @throws DdmError `notFound` without the file, `usage` when the home holds something, `evidence` when the backup is damaged
  */
