@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -25,6 +26,8 @@ function home(name: string): string {
 
 /** A mount of its own, without being root. */
 const UNSHARE = 'unshare'
+/** A terminal of its own. */
+const SCRIPT = 'script'
 const LOOPBACK = ['--listen', '/ip4/127.0.0.1/tcp/0']
 
 async function init(name: string, ...more: string[]): Promise<Record<string, unknown>> {
@@ -104,6 +107,51 @@ test('init without what it needs, and nobody to ask, makes nothing', async () =>
   )
 })
 
+test('at a terminal init asks for what it was not told, and doctor for the passphrase; what is typed of it is not shown', async (t) => {
+  if (spawnSync(SCRIPT, ['--version']).status !== 0) {
+    if (process.env.CI === 'true') assert.fail('script (util-linux) is not installed')
+    return t.skip('script (util-linux) is not installed: there is no terminal to ask at')
+  }
+  const secret = 'correct horse battery'
+  const made = await atTerminal(['init', '--home', home('eve')], [network.profile, '7', secret, secret])
+  assert.equal(made.code, 0, made.shown)
+  assert.match(made.shown, /Network profile .*Most that may be spent .*New passphrase .*The same again/s)
+  assert.match(made.shown, /Next: ddm doctor --home/)
+  assert.ok(!made.shown.includes(secret))
+  assert.match(await readFile(join(home('eve'), 'config.json'), 'utf8'), /"budgetPerDay": "7"/)
+  assert.match(await readFile(join(home('eve'), 'wallet.json'), 'utf8'), /scrypt|cipher/)
+
+  const looked = await atTerminal(['doctor', '--home', home('eve'), ...LOOPBACK], [secret])
+  assert.equal(looked.code, 0, looked.shown)
+  assert.match(looked.shown, /ok {4}keys +encrypted, and the passphrase opens them/)
+  assert.match(looked.shown, /ok {4}peers +1 connected/)
+
+  const differ = await atTerminal(
+    ['init', '--home', home('frank'), '--network', network.profile],
+    ['', secret, 'other']
+  )
+  assert.equal(differ.code, EXIT_CODES.keyLocked)
+  assert.match(differ.shown, /the two passphrases differ; nothing was created/)
+})
+
+/** Runs a command at a terminal of its own; each answer is typed at the next question. */
+async function atTerminal(args: string[], answers: string[]): Promise<{ code: number | null; shown: string }> {
+  const line = [process.execPath, BIN, ...args].map((word) => `'${word}'`).join(' ')
+  const child = spawn(SCRIPT, ['--quiet', '--return', '--command', line, '/dev/null'], { stdio: 'pipe' })
+  let shown = ''
+  let read = 0
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text
+    const question = /[^:\n]+: [^\n]*$/.exec(shown.slice(read))
+    const answer = question === null ? undefined : answers.shift()
+    if (answer === undefined) return
+    read = shown.length
+    child.stdin.write(`${answer}\n`)
+  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, shown }
+}
+
 test('a home that lacks nothing', async () => {
   const { code, findings } = await doctor('ada', ...LOOPBACK)
   assert.equal(code, 0, JSON.stringify(findings))
@@ -128,8 +176,9 @@ test('a home that lacks nothing', async () => {
 test('a running node is asked, not a second one started', async () => {
   const node = serve(['start', '--home', home('ada'), '--passphrase-file', passphrase, ...LOOPBACK])
   const { addresses } = await node.event('ready')
-  const { code, of } = await doctor('ada')
+  const { code, of } = await doctor('ada', '--passphrase-file', await network.file('wrong', 'another passphrase\n'))
   assert.equal(code, 0)
+  assert.match(of('keys')?.found ?? '', /the node that runs has opened them/)
   assert.match(of('reachability')?.found ?? '', new RegExp((addresses as string[])[0] ?? 'none'))
   assert.equal((await node.stop()).code, 0)
 })

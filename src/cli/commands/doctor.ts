@@ -42,12 +42,13 @@ async function run(context: Context): Promise<number> {
   return code
 }
 
-/** Asks for the passphrase of encrypted keys, once. What is wrong with the keys is a finding, no reason to end. */
+/** Asks for the passphrase of encrypted keys, once; a node that runs has it. What is wrong with the keys is a finding, no reason to end. */
 async function openedKeys(context: Context, init: NodeInit): Promise<NodeInit> {
-  const { homePaths, loadKeys, passphraseFrom } = await loadNode()
+  const { homePaths, isHomeLocked, loadKeys, passphraseFrom } = await loadNode()
   const open = async (complete: NodeInit): Promise<NodeInit> => {
     await loadKeys(homePaths(complete.home), { passphrase: complete.passphrase ?? passphraseFrom() })
     return complete
   }
-  return existsSync(homePaths(init.home).identity) ? withPassphrase(init, open, context).catch(() => init) : init
+  if (isHomeLocked(init.home) || !existsSync(homePaths(init.home).identity)) return init
+  return withPassphrase(init, open, context).catch(() => init)
 }

@@ -48,7 +48,7 @@ export function hasKeys({ identity }: HomePaths): boolean {
 /** Exist, belong to their owner alone, and open. */
 export async function checkKeys(
   paths: HomePaths,
-  options: { passphrase?: string | PassphraseSource; iota: boolean }
+  { running, ...options }: { passphrase?: string | PassphraseSource; iota: boolean; running: boolean }
 ): Promise<Finding> {
   if (!hasKeys(paths)) {
     return warn(
@@ -69,6 +69,7 @@ export async function checkKeys(
       `take their rights away: chmod 600 ${open.join(' ')}`
     )
   }
+  if (running) return ok('keys', 'the node that runs has opened them')
   try {
     const { unencrypted } = await loadKeys(paths, options)
     if (unencrypted.length === 0) return ok('keys', 'encrypted, and the passphrase opens them')

@@ -38,14 +38,16 @@ export async function* diagnose(init: NodeInit, options: DiagnoseOptions): Async
   const profile = await readProfile(init)
   yield profile.finding
   if (profile.profile === undefined) return
+  const running = isHomeLocked(init.home)
   const keys = await checkKeys(paths, {
+    running,
     passphrase: init.passphrase ?? passphraseFrom(),
     iota: profile.profile.iota !== undefined
   })
   yield keys
   const chain = yield* chainFindings(profile.profile, init, options)
   // One that runs has its keys and its chain; one that would be started needs them.
-  if (isHomeLocked(init.home) || (chain && hasKeys(paths) && keys.state !== 'fail')) yield* nodeFindings(options)
+  if (running || (chain && hasKeys(paths) && keys.state !== 'fail')) yield* nodeFindings(options)
 }
 
 async function readProfile(init: NodeInit): Promise<{ finding: Finding; profile?: NetworkProfile }> {
