@@ -169,6 +169,38 @@ test('a session that ends, is cut or is resumed keeps of the budget what it sign
   assert.equal(spent.get('next'), 1n)
 })
 
+test('a ledger that was restored takes all of a channel as used until the seller has shown its voucher', async () => {
+  const { chain, store, payee, request, open } = await setup()
+  const first = await open()
+  const opened = (await store.payers()).at(0)
+  assert.ok(opened)
+  const sold = await payee.accept({ ...request, order: first.order, buyer: 'buyer' })
+  await sold.begin('session')
+  await first.accept(0n, undefined)
+  await sold.credit(100n, await first.pay(100n))
+  await sold.end(100n, 100n)
+  await first.end(100n)
+
+  // As it was when the channel was opened: by that, all of the balance would be left.
+  const older = memoryStore()
+  await older.putPayer({ ...opened, stale: true })
+  const payer = memoryPayer(chain, older)
+  const next = await payer.open(request)
+  assert.equal(next.channelId, first.channelId)
+  assert.equal(next.order.deposit?.amount, 100n)
+  await next.begin('next')
+  const accepted = await payee.accept({ ...request, order: next.order, buyer: 'buyer' })
+  assert.deepEqual([accepted.base, accepted.proof?.maxClaimableAmount], [100n, 100n])
+  await next.accept(accepted.base ?? 0n, accepted.proof)
+  const { base, signed, stale } = (await older.payers()).at(0) ?? {}
+  assert.deepEqual({ base, signed, stale }, { base: 100n, signed: 100n, stale: undefined })
+  await next.pay(40n)
+  assert.equal((await older.payers()).at(0)?.signed, 140n)
+  await next.end(40n)
+  // What is left is spent before anything more is deposited.
+  assert.equal((await payer.open({ ...request, maximum: 60n })).order.deposit, undefined)
+})
+
 test('while the wallet is frozen neither a voucher nor a deposit is signed, also in the middle of a session', async () => {
   let frozen = false
   const stop = (): void => {
