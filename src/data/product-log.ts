@@ -49,6 +49,34 @@ export interface ProductLogInit {
    * @default 16 MiB
    */
   cacheBytes?: number
+  /**
+   * What closes blocks; a simulation gives its own.
+   *
+   * @default the system's timers and clock
+   */
+  clock?: LogClock
+}
+
+/** Time as a log sees it. */
+export interface LogClock {
+  /** Calls back at the end of this turn of the event loop; returns the function that cancels it. */
+  soon: (callback: () => void) => () => void
+  /** Calls back after so many ms; returns the function that cancels it. */
+  after: (milliseconds: number, callback: () => void) => () => void
+  /** Unix milliseconds, the append times of blocks. */
+  wallTime: () => number
+}
+
+const systemClock: LogClock = {
+  soon(callback) {
+    const turn = setImmediate(callback)
+    return () => clearImmediate(turn)
+  },
+  after(milliseconds, callback) {
+    const timer = setTimeout(callback, milliseconds)
+    return () => clearTimeout(timer)
+  },
+  wallTime: () => Date.now()
 }
 
 /** A product log that can also be pruned and closed. */
@@ -108,8 +136,9 @@ class KeptLog implements OpenProductLog {
   private records: Uint8Array[] = []
   private bytes = 0
   private openPosition: SourcePosition | undefined
-  private timer: NodeJS.Timeout | undefined
-  private turn: NodeJS.Immediate | undefined
+  private readonly clock: LogClock
+  private cancelTimer: (() => void) | undefined
+  private cancelTurn: (() => void) | undefined
 
   /** Closed blocks that wait for their turn at the store. */
   private readonly closed: Closed[] = []
@@ -124,6 +153,7 @@ class KeptLog implements OpenProductLog {
     this.id = init.id
     this.epoch = epoch
     this.store = init.store
+    this.clock = init.clock ?? systemClock
     this.limits = {
       records: init.blockRecords ?? 256,
       bytes: init.blockBytes ?? 64 * 1024,
@@ -266,18 +296,18 @@ class KeptLog implements OpenProductLog {
    */
   private schedule(): void {
     if (this.records.length === 0) return
-    if (this.inFlight === 0) this.turn ??= setImmediate(() => this.closeBlock())
-    else this.timer ??= setTimeout(() => this.closeBlock(), this.limits.delayMs)
+    if (this.inFlight === 0) this.cancelTurn ??= this.clock.soon(() => this.closeBlock())
+    else this.cancelTimer ??= this.clock.after(this.limits.delayMs, () => this.closeBlock())
   }
 
   private closeBlock(): void {
-    clearImmediate(this.turn)
-    clearTimeout(this.timer)
-    this.turn = undefined
-    this.timer = undefined
+    this.cancelTurn?.()
+    this.cancelTimer?.()
+    this.cancelTurn = undefined
+    this.cancelTimer = undefined
     if (this.records.length === 0) return
     // Never back in time, so that a search by time finds its way even when the clock was set back.
-    this.lastAppendedAt = Math.max(this.lastAppendedAt, Date.now())
+    this.lastAppendedAt = Math.max(this.lastAppendedAt, this.clock.wallTime())
     const block = encodeBlock(this.records, this.next, this.lastAppendedAt)
     this.next += BigInt(block.count)
     this.records = []

@@ -67,7 +67,9 @@ const batch = Math.max(1, Math.min(50, Math.ceil(seeds / workers / 8)))
 
 await Promise.all(
   Array.from({ length: workers }, async () => {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url))
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      resourceLimits: { maxYoungGenerationSizeMb: 96 }
+    })
     while (next < end && total.failures.length < Number(values.failures)) {
       const input: WorkerInput = { first: next, count: Math.min(batch, end - next), realCrypto, trace: values.trace }
       next += input.count

@@ -77,7 +77,12 @@ export class SellerNode {
       if (!holds) world.violated(`seller: ${what}`)
     })
     oracles.join(process, { role: 'seller', honest: this.honest, disk: this.disk, peer: this.signer.peerId })
-    const log = await openProductLog({ id: 'log', store: stores.blocks, blockRecords: 5, blockDelayMs: 2 ** 30 })
+    const log = await openProductLog({
+      id: 'log',
+      store: stores.blocks,
+      blockRecords: 5,
+      clock: { ...process.clock, soon: (callback) => process.clock.after(0, callback) }
+    })
     const { address: authorizer, privateKey } = crypto.account(0x5a)
     const payTo = crypto.account(0x5e).address
     this.payee = evmPayee({
