@@ -1,7 +1,7 @@
 import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type AbortOptions, DdmError } from '../../interface/index.ts'
-import { abortedBy, throwIfAborted } from '../abort.ts'
+import { orAborted, throwIfAborted } from '../abort.ts'
 import { type Address, parseAddress } from './address.ts'
 import { isTlsError, tlsFailure, unreachable } from './failures.ts'
 
@@ -109,19 +109,6 @@ async function end(connection: NatsConnection): Promise<void> {
   const timer = setTimeout(() => void connection.close(), END_TIMEOUT_MS)
   await Promise.race([connection.drain().catch(() => {}), connection.closed()])
   clearTimeout(timer)
-}
-
-async function orAborted<T>(work: Promise<T>, { signal }: AbortOptions): Promise<T> {
-  if (signal === undefined) return work
-  const { promise, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void => reject(abortedBy(signal))
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }
 
 /** What went wrong, by what the library calls it. */
