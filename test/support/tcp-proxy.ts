@@ -6,6 +6,8 @@ export interface TcpProxy {
   readonly port: number
   /** Ends all connections; new ones are taken. */
   cut: () => void
+  /** Passes nothing on any more, as a server that hangs: connections stay open, and new ones are taken. */
+  freeze: () => void
   /** Bytes that the server has sent so far. */
   relayed: () => number
 }
@@ -22,6 +24,7 @@ export async function tcpProxy(
 ): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   let bytes = 0
+  let frozen = false
   const keep = (socket: Socket): Socket => {
     sockets.add(socket)
     socket.on('error', () => {})
@@ -30,6 +33,10 @@ export async function tcpProxy(
   }
   const cut = (): void => {
     for (const socket of sockets) socket.destroy()
+  }
+  const freeze = (): void => {
+    frozen = true
+    for (const socket of sockets) socket.unpipe().pause()
   }
   const relay = (client: Socket, first?: Buffer): void => {
     const upstream = keep(createConnection({ port: target, host: '127.0.0.1' }))
@@ -43,6 +50,7 @@ export async function tcpProxy(
   }
   const server = createServer((client) => {
     keep(client)
+    if (frozen) return
     if (answer === undefined) return relay(client)
     client.once('data', (first: Buffer) => {
       const instead = answer(first)
@@ -55,5 +63,5 @@ export async function tcpProxy(
     server.close()
     cut()
   })
-  return { port: (server.address() as { port: number }).port, cut, relayed: () => bytes }
+  return { port: (server.address() as { port: number }).port, cut, freeze, relayed: () => bytes }
 }

@@ -116,8 +116,8 @@ async function attempt(
 ): Promise<MqttConnection | undefined> {
   const { name, scheme, host, port, user, password } = address
   const { signal } = options
-  throwIfAborted(options)
   const { connect } = await import('mqtt')
+  throwIfAborted(options)
   const client = connect({
     protocol: scheme as 'mqtt' | 'mqtts',
     host,
@@ -190,10 +190,14 @@ function limitPackets(client: MqttClient, name: string): { error?: DdmError } {
   return excess
 }
 
-/** Says good-bye; a broker that does not take it is left without. */
+/**
+ * Says good-bye; a broker that does not take it is left without. The library says it when everything is acknowledged, and
+ * waits for that also when the connection is lost meanwhile: for ever.
+ */
 async function end(client: MqttClient): Promise<void> {
+  const lost = new Promise<void>((resolve) => client.once('close', () => resolve()))
   const timer = setTimeout(() => client.stream.destroy(), END_TIMEOUT_MS)
-  await client.endAsync(!client.connected).catch(() => {})
+  await Promise.race([client.endAsync(!client.connected).catch(() => {}), lost])
   clearTimeout(timer)
 }
 

@@ -1,7 +1,7 @@
 import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type AbortOptions, DdmError } from '../../interface/index.ts'
-import { abortedBy, throwIfAborted } from '../abort.ts'
+import { orAborted, throwIfAborted } from '../abort.ts'
 import { type Address, parseAddress } from './address.ts'
 import { isTlsError, tlsFailure, unreachable } from './failures.ts'
 
@@ -9,6 +9,8 @@ const CONNECT_TIMEOUT_MS = 10_000
 
 /** An answer of a server that is there takes milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000
+
+const END_TIMEOUT_MS = 1_000
 
 /** Names of streams and consumers are parts of subjects. @source NATS ADR-6 */
 const NAME = /^[^\s.*>/\\]+$/
@@ -57,6 +59,8 @@ export interface NatsOpened {
   readonly stream: StreamInfo
   /** Waits for an answer no longer than the connection lasts: the library would wait for its timeout. */
   readonly ask: <T>(question: Promise<T>) => Promise<T>
+  /** Closes the connection when the server has what was sent, like acknowledgements; soon also when it takes nothing. */
+  readonly end: () => Promise<void>
 }
 
 /**
@@ -87,7 +91,8 @@ export async function openNats(to: NatsAddress, options: AbortOptions = {}): Pro
     orAborted(Promise.race([question, lost(to, connection)]), options)
   try {
     const manager = await ask(jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS }))
-    return { connection, manager, ask, stream: await ask(manager.streams.info(to.stream)) }
+    const stream = await ask(manager.streams.info(to.stream))
+    return { connection, manager, ask, stream, end: () => end(connection) }
   } catch (error) {
     await connection.close()
     throw natsFailure(to, error)
@@ -99,17 +104,11 @@ async function lost({ address }: NatsAddress, connection: NatsConnection): Promi
   throw unreachable(address.name, error ?? new Error('the connection was cut'))
 }
 
-async function orAborted<T>(work: Promise<T>, { signal }: AbortOptions): Promise<T> {
-  if (signal === undefined) return work
-  const { promise, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void => reject(abortedBy(signal))
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
+/** The library waits for the server's answer to its good-bye, also when the connection is lost meanwhile: for ever. */
+async function end(connection: NatsConnection): Promise<void> {
+  const timer = setTimeout(() => void connection.close(), END_TIMEOUT_MS)
+  await Promise.race([connection.drain().catch(() => {}), connection.closed()])
+  clearTimeout(timer)
 }
 
 /** What went wrong, by what the library calls it. */

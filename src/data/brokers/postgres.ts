@@ -1,6 +1,6 @@
 import type { Client, QueryArrayResult } from 'pg'
 import { type AbortOptions, DdmError } from '../../interface/index.ts'
-import { abortedBy, throwIfAborted } from '../abort.ts'
+import { abortedBy, orAborted, throwIfAborted } from '../abort.ts'
 import { type Address, parseAddress, requiredOption } from './address.ts'
 import { isTlsError, tlsFailure, unreachable } from './failures.ts'
 
@@ -8,6 +8,8 @@ const CONNECT_TIMEOUT_MS = 10_000
 
 /** What one statement may take: a query without an index over a large table. */
 const QUERY_TIMEOUT_MS = 60_000
+
+const END_TIMEOUT_MS = 1_000
 
 /** Longer names are cut by the server, and would then mean another table. @source PostgreSQL, NAMEDATALEN */
 const MAX_NAME_BYTES = 63
@@ -74,10 +76,10 @@ export interface PostgresConnection {
  * @throws DdmError `unreachable`; `config` when the server does not let us in; `notFound` without such a database
  */
 export async function openPostgres(to: PostgresAddress, options: AbortOptions = {}): Promise<PostgresConnection> {
-  throwIfAborted(options)
   const { signal } = options
   const { address, database } = to
   const { Client } = (await import('pg')).default
+  throwIfAborted(options)
   const ssl = SSL_MODES[address.get('sslmode') ?? 'disable']
   const client = new Client({
     host: address.host,
@@ -95,13 +97,17 @@ export async function openPostgres(to: PostgresAddress, options: AbortOptions = 
   // Without a listener a connection that is lost between two queries would end the process.
   client.on('error', () => {})
   const end = async (): Promise<void> => {
+    // The library waits for the server to hang up, too.
+    const timer = setTimeout(() => client.connection.stream.destroy(), END_TIMEOUT_MS)
     await client.end().catch(() => {})
+    clearTimeout(timer)
   }
   // Closing the connection is the way to stop what waits for it.
   const stop = (): void => void end()
   signal?.addEventListener('abort', stop, { once: true })
   try {
-    await client.connect()
+    // The library leaves this open when it is told to end meanwhile.
+    await orAborted(client.connect(), options)
   } catch (error) {
     signal?.removeEventListener('abort', stop)
     await end()

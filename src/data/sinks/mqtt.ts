@@ -52,6 +52,8 @@ export async function mqttSink(spec: string): Promise<DataSink> {
   }
   const opened = (next: MqttConnection): void => {
     connection = next
+    // Closed while it was opened.
+    if (stop.signal.aborted) return void next.end()
     const { receiveMaximum = USUAL_RECEIVE_MAXIMUM } = next.connack.properties ?? {}
     outbox.open(Math.min(receiveMaximum, USUAL_RECEIVE_MAXIMUM))
   }

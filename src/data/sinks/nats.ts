@@ -49,13 +49,15 @@ export async function natsSink(spec: string): Promise<DataSink> {
 
   const outbox = new Outbox<Message>({
     send: async ({ offset, bytes }) => {
+      // Its error may come when the next connection is open.
+      const connection = opened?.connection
       const options = { msgID: `${prefix}:${offset}`, timeout: PUBLISH_TIMEOUT_MS, expect: { streamName: to.stream } }
       try {
         await client?.publish(subject, bytes, options)
       } catch (error) {
         const failure = natsFailure(to, error)
         // No answer in time: on a new connection everything that has none is sent again.
-        if (isLost(failure)) void opened?.connection.close()
+        if (isLost(failure)) void connection?.close()
         throw failure
       }
     }
@@ -67,6 +69,8 @@ export async function natsSink(spec: string): Promise<DataSink> {
   }
   const use = (next: NatsOpened): void => {
     opened = next
+    // Closed while it was opened.
+    if (stop.signal.aborted) return void next.connection.close()
     client = next.manager.jetstream()
     outbox.open(WINDOW)
     void next.connection.closed().then(() => {

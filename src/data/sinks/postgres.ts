@@ -1,5 +1,5 @@
 import { type AbortOptions, type DataRecord, type DataSink, DdmError } from '../../interface/index.ts'
-import { throwIfAborted } from '../abort.ts'
+import { orAborted, throwIfAborted } from '../abort.ts'
 import {
   openPostgres,
   type PostgresAddress,
@@ -48,27 +48,33 @@ export async function postgresSink(spec: string): Promise<DataSink> {
 
   const insert = async (batch: DataRecord[], options: AbortOptions | undefined): Promise<void> => {
     const signal = AbortSignal.any(options?.signal === undefined ? [stop.signal] : [stop.signal, options.signal])
+    // Closing the connection is the way to stop what waits for it.
+    const cut = (): void => void connection.end()
+    signal.addEventListener('abort', cut, { once: true })
     try {
       await insertBatch(to, connection, batch)
     } catch (error) {
       if (!isLost(error)) throw error
-      await connection.end()
       // What was committed before the answer was lost is not inserted again.
       await persistently(async () => {
+        await connection.end()
         connection = await openPostgres(to, { signal: stop.signal })
+        throwIfAborted({ signal })
         await insertBatch(to, connection, batch)
       }, signal)
+    } finally {
+      signal.removeEventListener('abort', cut)
     }
     next = (batch.at(-1)?.offset ?? next) + 1n
   }
   const flush = async (options?: AbortOptions): Promise<void> => {
     throwIfAborted(options)
-    await last
+    await orAborted(last, options)
   }
 
-  const close = async (): Promise<void> => {
+  const close = async (options?: AbortOptions): Promise<void> => {
     try {
-      await last
+      await orAborted(last, options)
     } finally {
       stop.abort()
       await connection.end()
@@ -77,23 +83,24 @@ export async function postgresSink(spec: string): Promise<DataSink> {
 
   return {
     name,
-    write: (records, options) => {
-      if (closing !== undefined) return Promise.reject(new DdmError('internal', `${name} is closed`))
+    write: async (records, options) => {
+      if (closing !== undefined) throw new DdmError('internal', `${name} is closed`)
+      throwIfAborted(options)
       last = last.then(async () => {
         for (let at = 0; at < records.length; at += MAX_BATCH) {
           throwIfAborted(options)
           await insert(records.slice(at, at + MAX_BATCH), options)
         }
       })
-      return last
+      await orAborted(last, options)
     },
     flush,
     mark: async (options) => {
       await flush(options)
       return JSON.stringify({ to: name, next: String(next) })
     },
-    close: () => {
-      closing ??= close()
+    close: (options) => {
+      closing ??= close(options)
       return closing
     }
   }
@@ -150,6 +157,8 @@ async function transaction(
     await query('COMMIT')
     return true
   } catch (error) {
+    // The caller closes the connection, and the server rolls back what was open on it.
+    if (isLost(error)) throw error
     await client.query('ROLLBACK').catch(() => {})
     const { code } = ((error as Error).cause ?? {}) as { code?: unknown }
     if (typeof code === 'string' && BAD_VALUE.test(code)) return false

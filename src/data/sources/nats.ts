@@ -168,8 +168,10 @@ async function* receive(
     throw signal?.aborted === true ? abortedBy(signal) : natsFailure(to, error)
   } finally {
     signal?.removeEventListener('abort', stop)
+    // Messages that nobody reads any more keep their timers until they are closed.
+    stop()
     await linger(() => connection.isClosed() || settled())
-    await connection.drain().catch(() => {})
+    await opened.end()
   }
 }
 

@@ -53,8 +53,8 @@ async function* connect(
   problem: (error: DdmError) => void,
   abort: AbortOptions
 ): AsyncGenerator<SourceRecord> {
-  throwIfAborted(abort)
   const { WebSocket: Socket, createWebSocketStream } = await import('ws')
+  throwIfAborted(abort)
   const socket = new Socket(to.url, {
     headers: Object.fromEntries(to.headers),
     maxPayload: MAX_RECORD_BYTES,

@@ -216,6 +216,28 @@ test('websocket: headers and password go along; broken text closes it and it is 
   assert.doesNotMatch(problems.join(), /secret/)
 })
 
+test('websocket: a reader that stops before there is a connection opens none', async (t) => {
+  const sockets = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  await once(sockets, 'listening')
+  t.after(() => {
+    for (const socket of sockets.clients) socket.terminate()
+    sockets.close()
+  })
+  let opened = 0
+  sockets.on('connection', (socket) => {
+    opened += 1
+    // Else the reader would wait for ever.
+    socket.send('1')
+  })
+  const { port } = sockets.address() as { port: number }
+  const source = await parseSource(`ws://127.0.0.1:${port}/`, {})
+  const stop = new AbortController()
+  const waiting = source.records({ signal: stop.signal })[Symbol.asyncIterator]().next()
+  stop.abort()
+  await assert.rejects(waiting, { code: 'aborted' })
+  assert.equal(opened, 0)
+})
+
 test('websocket: a page that is none is named', async (t) => {
   const server = await httpServer(t, (_request, response) => response.end('hello'))
   await assert.rejects(take(`ws://127.0.0.1:${server.port}/`, 1), { code: 'config', message: /answers 200/ })

@@ -150,6 +150,41 @@ async function isReading(started: Promise<unknown>): Promise<boolean> {
   ])
 }
 
+test('a broker that hangs is left: a sink with records that it does not acknowledge, a source that is stopped', async (t) => {
+  const broker = await startMosquitto(t)
+  if (broker === undefined) return
+  const proxy = await tcpProxy(t, broker.port)
+  const { send } = await publisher(t, broker.port)
+  await keepSession(broker.port, 'reader', 'a', 5)
+  await send('a', 0, 1)
+  const sink = await mqttSink(`mqtt://127.0.0.1:${proxy.port}/b`)
+  const stop = new AbortController()
+  const reader = mqttSource(`mqtt://127.0.0.1:${proxy.port}/a?client=reader`)
+    .records({ signal: stop.signal })
+    [Symbol.asyncIterator]()
+  await reader.next()
+  proxy.freeze()
+  const waiting = reader.next()
+  await sink.write([{ offset: 0n, bytes: Buffer.from('1') }])
+  stop.abort()
+  await assert.rejects(sink.close({ signal: stop.signal }), { code: 'aborted' })
+  await assert.rejects(waiting, { code: 'aborted' })
+})
+
+test('a reader that stops before there is a connection opens none', async (t) => {
+  let asked = 0
+  const proxy = await tcpProxy(t, 1, () => {
+    asked += 1
+    return Buffer.from([0x20, 0x02, 0x00, 0x05])
+  })
+  const stop = new AbortController()
+  const reader = mqttSource(`mqtt://127.0.0.1:${proxy.port}/a`).records({ signal: stop.signal })[Symbol.asyncIterator]()
+  const waiting = reader.next()
+  stop.abort()
+  await assert.rejects(waiting, { code: 'aborted' })
+  assert.equal(asked, 0)
+})
+
 test('a source has the same client ID at every start, one that every broker takes', async (t) => {
   const ids: string[] = []
   // CONNECT: 10 <length> 00 04 M Q T T <level> <flags> <keep alive> <properties> <ID>; CONNACK: not authorized.

@@ -88,6 +88,27 @@ test('restarted servers and cut connections lose nothing, repeat nothing and cha
   assert.equal(cuts, 6)
 })
 
+for (const [title, happens] of [
+  ['whose connection is cut as it leaves', 'cut'],
+  ['that leaves a server that hangs', 'freeze']
+] as const) {
+  test(`a reader ${title} is let go`, async (t) => {
+    const server = await startNatsServer(t)
+    if (server === undefined) return
+    const proxy = await tcpProxy(t, server.port)
+    const { addStream, send } = await client(t, server.port)
+    await addStream()
+    await send(0, 2)
+    const { texts } = await collect(natsSource(`nats://127.0.0.1:${proxy.port}/S`), {
+      until: () => {
+        proxy[happens]()
+        return true
+      }
+    })
+    assert.deepEqual(texts, recordsOf(0, 1))
+  })
+}
+
 test('a kept consumer is acknowledged when records are durable; what was not comes again', async (t) => {
   const server = await startNatsServer(t)
   if (server === undefined) return

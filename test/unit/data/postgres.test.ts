@@ -171,6 +171,62 @@ test('the sink makes its table and writes each record once, over crashes and cut
   await assert.rejects(again.close(), { code: 'config' })
 })
 
+test('a server that hangs is left: a reader that leaves, a sink that is stopped', async (t) => {
+  const server = await startPostgres(t)
+  if (server === undefined) return
+  await server.query('CREATE TABLE r (id int PRIMARY KEY, n int)')
+  await server.query('INSERT INTO r VALUES (1, 1)')
+  const through = async () => {
+    const proxy = await tcpProxy(t, server.port)
+    return { proxy, url: server.url.replace(String(server.port), String(proxy.port)) }
+  }
+  const read = await through()
+  await collect(postgresSource(`${read.url}?table=r&cursor=id`), {
+    until: () => {
+      read.proxy.freeze()
+      return true
+    }
+  })
+
+  const record = { offset: 0n, bytes: Buffer.from('1') }
+  const stopped = await through()
+  const sink = await postgresSink(`${stopped.url}?table=bought`)
+  stopped.proxy.freeze()
+  const stop = new AbortController()
+  const writing = sink.write([record], { signal: stop.signal })
+  const flushing = sink.flush({ signal: stop.signal })
+  stop.abort()
+  for (const work of [writing, flushing, sink.close()]) await assert.rejects(work, { code: 'aborted' })
+
+  const closed = await through()
+  const other = await postgresSink(`${closed.url}?table=bought`)
+  closed.proxy.freeze()
+  const unstopped = other.write([record])
+  const closing = other.close({ signal: AbortSignal.abort() })
+  for (const work of [unstopped, closing]) await assert.rejects(work, { code: 'aborted' })
+})
+
+test('a reader that stops before there is a connection opens none, and leaves one that is being opened', async (t) => {
+  let asked = 0
+  const stop = [new AbortController(), new AbortController()] as const
+  const proxy = await tcpProxy(t, 1, () => {
+    asked += 1
+    stop[1].abort()
+    return Buffer.alloc(0)
+  })
+  const next = ({ signal }: AbortController): Promise<unknown> =>
+    postgresSource(`postgres://ann@127.0.0.1:${proxy.port}/market?table=r&cursor=id`)
+      .records({ signal })
+      [Symbol.asyncIterator]()
+      .next()
+  const waiting = next(stop[0])
+  stop[0].abort()
+  await assert.rejects(waiting, { code: 'aborted' })
+  assert.equal(asked, 0)
+  await assert.rejects(next(stop[1]), { code: 'aborted' })
+  assert.equal(asked, 1)
+})
+
 test('any bytes of a stranger are stored, also those that jsonb does not take', async (t) => {
   const server = await startPostgres(t)
   if (server === undefined) return
