@@ -8,6 +8,7 @@ import {
   giveReceipt,
   hasSentAgain,
   invoice,
+  isBeingPaid,
   isOneOpen,
   move,
   type SellerEffect,
@@ -59,7 +60,7 @@ function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] 
       const { awaiting, uninvoicedSince } = state
       if (state.closing && !isOneOpen(state))
         return fail(state, STATUS.timeout, 'records that were sent again were not acknowledged')
-      if (awaiting !== undefined && now >= awaiting.since + PAYMENT_TIMEOUT_MS) {
+      if (awaiting !== undefined && !isBeingPaid(state) && now >= awaiting.since + PAYMENT_TIMEOUT_MS) {
         const owed = awaiting.due - state.credited
         return fail(state, STATUS.paymentTimeout, `no payment of ${owed} within ${PAYMENT_TIMEOUT_MS / 1000} s`)
       }
@@ -76,6 +77,15 @@ function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] 
     default:
       return fail(state, STATUS.timeout, `nothing came in state ${state.phase}`)
   }
+}
+
+/** From here on time runs against this side. */
+function onPaymentArrived(state: SellerState, sessionPaid: bigint, now: number): SellerState {
+  if (sessionPaid <= state.arrived) return state
+  const next: SellerState = { ...state, arrived: sessionPaid }
+  if (!isBeingPaid(next)) return next
+  if (state.phase === 'streaming') return { ...next, deadline: streamingDeadline(next, now) }
+  return state.phase === 'settling' ? { ...next, deadline: undefined } : next
 }
 
 function onCredited(
@@ -115,7 +125,9 @@ function onToppingUp(state: SellerState, now: number): [SellerState, SellerEffec
   if (awaiting === undefined) {
     return state.blocked === 'channel' ? [{ ...paused, deadline: now + ACCEPT_TIMEOUT_MS }, []] : [state, []]
   }
-  if (state.phase === 'settling') return [{ ...paused, deadline: now + ACCEPT_TIMEOUT_MS }, []]
+  if (state.phase === 'settling') {
+    return isBeingPaid(state) ? [state, []] : [{ ...paused, deadline: now + ACCEPT_TIMEOUT_MS }, []]
+  }
   const since = now + ACCEPT_TIMEOUT_MS - PAYMENT_TIMEOUT_MS
   const waiting: SellerState = { ...paused, awaiting: { ...awaiting, since } }
   return state.phase === 'streaming' ? [{ ...waiting, deadline: streamingDeadline(waiting, now) }, []] : [state, []]
@@ -160,6 +172,8 @@ export function sellerStep(state: SellerState, event: SellerEvent, now: number):
     }
     case 'toppingUp':
       return onToppingUp(state, now)
+    case 'paymentArrived':
+      return [onPaymentArrived(state, event.sessionPaid, now), []]
     case 'credited':
       return onCredited(state, event, now)
     case 'position': {

@@ -314,6 +314,7 @@ export class SellerSession {
     }
     const problem = rail.verify(sessionPaid, payload)
     if (problem !== undefined) throw new SdppError(STATUS.paymentInvalid, problem)
+    this.#step({ type: 'paymentArrived', sessionPaid })
     // No signal: a good voucher that came is kept, whatever happens to the stream.
     const stored = rail.credit(sessionPaid, payload).then(() => {
       if (sessionPaid > this.#credited) this.#credited = sessionPaid
@@ -416,9 +417,12 @@ export class SellerSession {
     this.#sendSigned('INVOICE', statement)
   }
 
+  /** The time for the last payment may be over while one that came is judged: the receipt says how that ended. */
   async #makeReceipt(effect: Extract<SellerEffect, { type: 'receipt' }>): Promise<SignedStatement> {
     const { session, ledger, rail, resumed } = this.#accepted as ActiveOrder
-    const { n, bytes, due, credited } = effect
+    await this.#settleCredits()
+    const { n, bytes, due } = effect
+    const { credited } = this.#state
     const before = resumed?.receipt
     if (before !== undefined && before.content.n === n && before.content.credited === credited) {
       // Nothing more was paid: what was promised and given anew when it was taken up is free again.
@@ -445,6 +449,12 @@ export class SellerSession {
     faultPoint('receipt.stored')
     this.#receiptLink = statement.cid
     return statement
+  }
+
+  /** What came is judged and stored, also when the stream has ended. */
+  async #settleCredits(): Promise<void> {
+    await this.#crediting
+    if (this.#credited > this.#state.credited) this.#state = { ...this.#state, credited: this.#credited }
   }
 
   get #standing(): Standing {
@@ -511,8 +521,7 @@ export class SellerSession {
   async #release(phase: string, error: SdppError | undefined): Promise<void> {
     const accepted = this.#accepted
     try {
-      await Promise.all([this.#crediting, this.#receipting, accepted?.ledger.flush()])
-      if (this.#credited > this.#state.credited) this.#state = { ...this.#state, credited: this.#credited }
+      await Promise.all([this.#settleCredits(), this.#receipting, accepted?.ledger.flush()])
       if (accepted === undefined) return
       if (phase === 'closed' || phase === 'receipted' || this.#receiptLink !== undefined) {
         await this.#store([], 'closed')
