@@ -238,10 +238,15 @@ export class SellerNegotiation {
       enter(gate, { ...asking, ...(account === undefined ? {} : { account }) }, rail.covered > 0n, signal)
       return await this.#accept(made, statement, entry, { start, end }, rail, signal)
     } catch (error) {
-      await rail.end(0n, 0n)
-      await this.#components.trust?.close({ role: 'seller', session: statement.cid, settled: 0n, debt: 0n })
+      await this.withdraw({ rail, session: statement.link })
       throw error
     }
+  }
+
+  /** Nobody takes the session: what was promised and given to it is free for others. */
+  async withdraw({ rail, session }: Pick<AcceptedOrder, 'rail' | 'session'>): Promise<void> {
+    await rail.end(0n, 0n)
+    await this.#components.trust?.close({ role: 'seller', session: session.toString(), settled: 0n, debt: 0n })
   }
 
   async #accept(

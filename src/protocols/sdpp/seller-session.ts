@@ -25,6 +25,7 @@ import {
 import type { Product } from './catalog.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
 import { encodeData, encodeDataHeader } from './data-frame.ts'
+import { Latest } from './latest.ts'
 import { encodePlain, encodeSigned, type Message, type Plain, type SignedName } from './messages.ts'
 import { sellerExpects, sellerStep } from './seller-machine.ts'
 import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
@@ -105,6 +106,13 @@ export class SellerSession {
   /** Settles when the vouchers that came are stored: also what arrives just before the end of the stream counts. */
   #crediting: Promise<unknown> = Promise.resolve()
   #credited = 0n
+  /** Each look at the channel asks the chain: PAYMENTs that come meanwhile share the next one. */
+  readonly #topUps = new Latest<PayeeSession>(
+    (rail) => this.#topUp(rail),
+    (error) => this.#components.logger.warn('a channel was not topped up', { error: String(error) })
+  )
+  /** The newest that came and was not relayed. */
+  #deposit: DepositAuthorization | undefined
   #refundAsked = false
   /** A HELLO is being answered. */
   #greeting = false
@@ -199,7 +207,7 @@ export class SellerSession {
         this.#run(
           async () => {
             const order = await this.#negotiation.order(message.statement, this.#abort.signal)
-            if (this.#wire.ended) await order.rail.end(0n, 0n)
+            if (this.#wire.ended) await this.#negotiation.withdraw(order)
             return order
           },
           (order) => this.#accept(order)
@@ -256,15 +264,8 @@ export class SellerSession {
     const answered = Promise.withResolvers<void>()
     this.#resuming = { id: content.session.toString(), answered: answered.promise }
     try {
-      const order = await resumeSession(content, { ...this.#components, buyer: this.#buyer }, this.#abort.signal)
-      if (this.#wire.ended) await order.rail.suspend()
-      else {
-        await this.#components.sessions.put(order.record, { statements: [order.accept], replaces: ['accept'] })
-        faultPoint('resume.verified')
-        // The stream may have ended while that was stored: then nobody takes the session any more.
-        if (this.#wire.ended) await order.rail.suspend()
-      }
-      return order
+      const components = { ...this.#components, buyer: this.#buyer }
+      return await resumeSession(content, components, this.#abort.signal)
     } finally {
       answered.resolve()
     }
@@ -275,7 +276,7 @@ export class SellerSession {
     const { session, terms, rail, product, accept, resumed } = order
     const ledger = new SessionLedger(session, order.record, this.#components, resumed?.transcript)
     this.#accepted = { ...order, ledger }
-    this.#credited = rail.credited
+    this.#credited = resumed?.credited ?? 0n
     this.#state = { ...this.#state, invoicing: rail.transfers === true ? 'one' : (product.invoicing ?? 'adaptive') }
     this.#pump = new SellerPump({
       log: product.log,
@@ -324,16 +325,16 @@ export class SellerSession {
       () => stored,
       () => this.#step({ type: 'credited', sessionPaid, available: rail.available() })
     )
-    if (payment.deposit !== undefined || this.#state.blocked === 'channel') this.#topUp(rail, payment.deposit)
+    if (payment.deposit !== undefined) this.#deposit = payment.deposit
+    if (payment.deposit !== undefined || this.#state.blocked === 'channel') this.#topUps.set(rail)
   }
 
   /** A deposit that fails is the buyer's to look after: without it the session ends as if it had none. */
-  #topUp(rail: PayeeSession, deposit: DepositAuthorization | undefined): void {
-    if (rail.topUp === undefined) return
-    rail.topUp(deposit, { signal: this.#abort.signal }).then(
-      () => this.#step({ type: 'credited', sessionPaid: this.#credited, available: rail.available() }),
-      (error: unknown) => this.#components.logger.warn('a channel was not topped up', { error: String(error) })
-    )
+  async #topUp(rail: PayeeSession): Promise<void> {
+    const deposit = this.#deposit
+    this.#deposit = undefined
+    await rail.topUp?.(deposit, { signal: this.#abort.signal })
+    this.#step({ type: 'credited', sessionPaid: this.#credited, available: rail.available() })
   }
 
   /** After CLOSE for a bad record no payment is waited for: those that came before it count first. */
