@@ -135,7 +135,7 @@ export const SETTINGS = {
   orderRatePerBuyer: setting(
     integer(1, 100_000),
     120,
-    'seller: orders of one buyer in a minute, counted in the same way'
+    'seller: orders and resumes of one buyer in a minute, counted in the same way'
   ),
 
   directDeposits: setting(

@@ -1,5 +1,11 @@
 import { due } from '../../interface/index.ts'
-import { ACCEPT_TIMEOUT_MS, HELLO_TIMEOUT_MS, ORDER_TIMEOUT_MS, PAYMENT_TIMEOUT_MS } from './constants.ts'
+import {
+  ACCEPT_TIMEOUT_MS,
+  HELLO_TIMEOUT_MS,
+  ORDER_TIMEOUT_MS,
+  PAYMENT_TIMEOUT_MS,
+  POSITION_TIMEOUT_MS
+} from './constants.ts'
 import type { FrameName } from './frame.ts'
 import { deliver } from './seller-delivery.ts'
 import {
@@ -57,13 +63,15 @@ function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] 
   if (state.deadline === undefined || now < state.deadline) return [state, []]
   switch (state.phase) {
     case 'streaming': {
-      const { awaiting, uninvoicedSince } = state
+      const { awaiting, uninvoicedSince, flowSince } = state
       if (state.closing && !isOneOpen(state))
         return fail(state, STATUS.timeout, 'records that were sent again were not acknowledged')
       if (awaiting !== undefined && !isBeingPaid(state) && now >= awaiting.since + PAYMENT_TIMEOUT_MS) {
         const owed = awaiting.due - state.credited
         return fail(state, STATUS.paymentTimeout, `no payment of ${owed} within ${PAYMENT_TIMEOUT_MS / 1000} s`)
       }
+      if (flowSince !== undefined && now >= flowSince + POSITION_TIMEOUT_MS)
+        return fail(state, STATUS.timeout, `no record was acknowledged within ${POSITION_TIMEOUT_MS / 1000} s`)
       if (uninvoicedSince === undefined) {
         return endStreaming(state, state.blocked === 'channel' ? CLOSE_REASON.maximum : CLOSE_REASON.notPaid, now)
       }
@@ -115,6 +123,20 @@ function onCredited(
   if (next.phase === 'settling' && next.credited >= next.due) return giveReceipt(next, now)
   if (next.phase !== 'streaming') return [next, []]
   return [{ ...next, deadline: streamingDeadline(next, now) }, [{ type: 'pump' }]]
+}
+
+function onPosition(state: SellerState, n: bigint, now: number): [SellerState, SellerEffect[]] {
+  if (n > state.sent.n) return fail(state, STATUS.unexpected, `POSITION ${n} is beyond ${state.sent.n} sent`)
+  const inFlight = state.inFlight.filter((entry) => entry.n > n)
+  if (inFlight.length === state.inFlight.length) return [state, []]
+  const flowing: SellerState = {
+    ...state,
+    inFlight,
+    flowSince: undefined,
+    blocked: state.blocked === 'flow' ? 'no' : state.blocked
+  }
+  if (state.phase !== 'streaming' || state.blocked !== 'flow') return [flowing, []]
+  return [{ ...flowing, deadline: streamingDeadline(flowing, now) }, [{ type: 'pump' }]]
 }
 
 /** The buyer waits for a deposit to be mined: the payment timer gets that long, once for each deposit that comes. */
@@ -176,13 +198,8 @@ export function sellerStep(state: SellerState, event: SellerEvent, now: number):
       return [onPaymentArrived(state, event.sessionPaid, now), []]
     case 'credited':
       return onCredited(state, event, now)
-    case 'position': {
-      if (event.n > state.sent.n)
-        return fail(state, STATUS.unexpected, `POSITION ${event.n} is beyond ${state.sent.n} sent`)
-      const inFlight = state.inFlight.filter((entry) => entry.n > event.n)
-      const flowing: SellerState = { ...state, inFlight, blocked: state.blocked === 'flow' ? 'no' : state.blocked }
-      return [flowing, state.phase === 'streaming' && state.blocked === 'flow' ? [{ type: 'pump' }] : []]
-    }
+    case 'position':
+      return onPosition(state, event.n, now)
     case 'close':
       return onClose(state, event.reason, now)
     case 'acknowledged':

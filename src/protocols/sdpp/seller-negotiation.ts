@@ -211,7 +211,7 @@ export class SellerNegotiation {
     agreeOnWindow(entry, order, offer.content.maxRecordBytes)
     const start = await this.#startOf(product, order.from)
     const end = endOf(order, start)
-    const asking = { peerId: buyer, listing: product.listing.id, isOrder: true }
+    const asking = { peerId: buyer, listing: product.listing.id }
     if (order.config === undefined && order.account === undefined) await admit(gate, asking, signal)
     const rail = await (payees[Number(order.price)] as Payee).accept(
       {

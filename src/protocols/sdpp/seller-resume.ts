@@ -18,6 +18,7 @@ import {
 } from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
 import { creditOf, type Product } from './catalog.ts'
+import { MAX_UNSTORED_BYTES } from './constants.ts'
 import { admit, enter } from './gate.ts'
 import type { Plain } from './messages.ts'
 import { checkResume, paymentTermsOf, sessionTerms } from './negotiation.ts'
@@ -48,7 +49,6 @@ export async function resumeSession(
   const asking = {
     peerId: components.buyer,
     listing: record.listingId,
-    isOrder: false,
     ...(account === undefined ? {} : { account })
   }
   await admit(components.gate, asking, signal)
@@ -157,12 +157,16 @@ function checkKnown(
   if (clock.wallTime() - record.updatedAt > ttl) {
     throw new SdppError(STATUS.unknownSession, `session ${session} was kept for ${ttl / 1000} s; order anew`)
   }
-  const { until, start } = accept.content
-  const most = stored.receipt?.content.n ?? (until === undefined ? undefined : until - start)
-  if (most !== undefined && position > most) {
-    throw new SdppError(STATUS.unexpected, `position ${position} is beyond the session's end at ${most}`)
+  const most = stored.receipt?.content.n ?? mostSent(record)
+  if (position > most) {
+    throw new SdppError(STATUS.unexpected, `position ${position} is beyond the ${most} records that were sent`)
   }
   return { ...stored, accept }
+}
+
+/** Where a session stands is stored when it is cut. A crash may have lost the last of it: a record is a length at least. */
+function mostSent({ state, position }: SessionRecord): bigint {
+  return state === 'streaming' ? position + BigInt(MAX_UNSTORED_BYTES / 4) : position
 }
 
 /** The listing may have a newer version by now: what counts is that the offsets still mean the same. */

@@ -24,6 +24,7 @@ import {
 } from '../../statements/index.ts'
 import type { Product } from './catalog.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
+import { MAX_IN_FLIGHT_BYTES, MAX_UNSTORED_BYTES } from './constants.ts'
 import { encodeData, encodeDataHeader } from './data-frame.ts'
 import { Latest } from './latest.ts'
 import { encodePlain, encodeSigned, type Message, type Plain, type SignedName } from './messages.ts'
@@ -223,7 +224,7 @@ export class SellerSession {
       case 'PAYMENT':
         return this.#onPayment(message.content)
       case 'POSITION':
-        return this.#step({ type: 'position', n: message.content.n })
+        return this.#onPosition(message.content.n)
       case 'CLOSE':
         if (this.#accepted === undefined)
           return this.#fail(new SdppError(STATUS.shuttingDown, 'the buyer left', { side: 'remote' }))
@@ -327,6 +328,15 @@ export class SellerSession {
     )
     if (payment.deposit !== undefined) this.#deposit = payment.deposit
     if (payment.deposit !== undefined || this.#state.blocked === 'channel') this.#topUps.set(rail)
+  }
+
+  /** What is sent beyond the position that is stored stays within what a resume after a crash allows for. */
+  #onPosition(n: bigint): void {
+    const { ledger } = this.#accepted as ActiveOrder
+    const step = (): void => this.#step({ type: 'position', n })
+    if (ledger.unstored <= MAX_UNSTORED_BYTES - MAX_IN_FLIGHT_BYTES) return step()
+    ledger.touch(this.#standing)
+    this.#run(() => ledger.flush(), step)
   }
 
   /** A deposit that fails is the buyer's to look after: without it the session ends as if it had none. */

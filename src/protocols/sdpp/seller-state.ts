@@ -1,7 +1,13 @@
 import type { Progress } from '../../interface/index.ts'
 import { NO_PROGRESS } from '../../interface/index.ts'
 import type { Records, SessionTerms } from './account.ts'
-import { HELLO_TIMEOUT_MS, INVOICE_DELAY_MS, PAYMENT_TIMEOUT_MS, RECEIPT_TIMEOUT_MS } from './constants.ts'
+import {
+  HELLO_TIMEOUT_MS,
+  INVOICE_DELAY_MS,
+  PAYMENT_TIMEOUT_MS,
+  POSITION_TIMEOUT_MS,
+  RECEIPT_TIMEOUT_MS
+} from './constants.ts'
 import { CLOSE_REASON, type StatusCode } from './status.ts'
 import { follow, SELLER_TRANSITIONS, type SellerPhase } from './transitions.ts'
 
@@ -33,6 +39,8 @@ export interface SellerState {
   readonly inFlight: ReadonlyArray<{ n: bigint; bytes: number }>
   /** `channel`: what it can pay is used up, though not the order's maximum. */
   readonly blocked: 'no' | 'window' | 'flow' | 'channel'
+  /** Since when the flow limit holds; a POSITION that frees nothing does not restart it. */
+  readonly flowSince: number | undefined
   readonly reason: number | undefined
   /** CLOSE came while records that are paid for were still to be sent again: they go first. */
   readonly closing: boolean
@@ -102,6 +110,7 @@ export function sellerStart(now: number, invoicing: Invoicing): SellerState {
     pausedOnce: false,
     inFlight: [],
     blocked: 'no',
+    flowSince: undefined,
     reason: undefined,
     closing: false,
     finalInvoice: false,
@@ -140,13 +149,14 @@ export function isBeingPaid({ phase, arrived, credited, due, awaiting }: SellerS
 
 /** Uninvoiced records never start a payment timer; an invoice that asks for money does. */
 export function streamingDeadline(state: SellerState, now: number): number | undefined {
-  const { uninvoicedSince, awaiting, blocked, closing } = state
+  const { uninvoicedSince, awaiting, blocked, flowSince, closing } = state
   if (closing && !isOneOpen(state)) return now + PAYMENT_TIMEOUT_MS
   const since = awaiting?.since ?? (blocked === 'window' || blocked === 'channel' ? now : undefined)
   const payment = since === undefined || isBeingPaid(state) ? Number.POSITIVE_INFINITY : since + PAYMENT_TIMEOUT_MS
   const waits = uninvoicedSince === undefined || isOneOpen(state)
   const invoiced = waits ? Number.POSITIVE_INFINITY : uninvoicedSince + INVOICE_DELAY_MS
-  const deadline = Math.min(payment, invoiced)
+  const position = flowSince === undefined ? Number.POSITIVE_INFINITY : flowSince + POSITION_TIMEOUT_MS
+  const deadline = Math.min(payment, invoiced, position)
   return deadline === Number.POSITIVE_INFINITY ? undefined : deadline
 }
 
