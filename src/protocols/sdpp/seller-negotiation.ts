@@ -35,6 +35,7 @@ import { admit, enter } from './gate.ts'
 import type { Plain } from './messages.ts'
 import {
   agreeOnWindow,
+  channelOf,
   checkOrder,
   endOf,
   offerPriceOf,
@@ -219,9 +220,7 @@ export class SellerNegotiation {
         binding: sessionBinding(offer.link, buyer, order.nonce),
         order: {
           rail: order.rail,
-          ...(order.config === undefined
-            ? {}
-            : { config: { ...order.config, withdrawDelay: Number(order.config.withdrawDelay) } }),
+          ...channelOf(order),
           ...(order.channelAuth === undefined ? {} : { channelAuth: order.channelAuth }),
           ...(order.deposit === undefined ? {} : { deposit: order.deposit }),
           ...(order.account === undefined ? {} : { account: order.account }),

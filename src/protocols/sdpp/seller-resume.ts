@@ -21,7 +21,7 @@ import { creditOf, type Product } from './catalog.ts'
 import { MAX_UNSTORED_BYTES } from './constants.ts'
 import { admit, enter } from './gate.ts'
 import type { Plain } from './messages.ts'
-import { checkResume, paymentTermsOf, sessionTerms } from './negotiation.ts'
+import { channelOf, checkResume, paymentTermsOf, sessionTerms } from './negotiation.ts'
 import { replay } from './replay.ts'
 import { type AcceptedOrder, gasFor, type SellerNegotiationComponents } from './seller-negotiation.ts'
 import type { SellerStanding } from './seller-state.ts'
@@ -195,7 +195,8 @@ async function openRail(payee: Payee, known: KnownSession, signal: AbortSignal):
         terms: paymentTermsOf(entry),
         peer: record.peer,
         maximum: order.content.maximum,
-        ...(order.content.account === undefined ? {} : { account: order.content.account })
+        ...(order.content.account === undefined ? {} : { account: order.content.account }),
+        ...channelOf(order.content)
       },
       { signal }
     )

@@ -143,6 +143,7 @@ export class SellerSession {
   get status(): SellerSessionStatus {
     const { phase, sent, due, credited } = this.#state
     const accepted = this.#accepted
+    const maximum = accepted?.terms.maximum ?? 0n
     return {
       id: accepted?.session.toString(),
       buyer: this.#buyer,
@@ -152,7 +153,8 @@ export class SellerSession {
       sent: sent.n,
       due,
       credited,
-      refund: this.#refundAsked && this.#receiptLink !== undefined ? accepted?.record.channelId : undefined
+      refund:
+        this.#refundAsked && this.#receiptLink !== undefined && maximum > 0n ? accepted?.record.channelId : undefined
     }
   }
 
