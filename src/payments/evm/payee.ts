@@ -38,6 +38,8 @@ export interface EvmPayeeInit {
   authorizerKey?: Uint8Array
   /** When vouchers are presented by themselves. @default when old, or when a withdrawal begins */
   claimPolicy?: Omit<ClaimPolicy, 'oldAfter'>
+  /** Gas of a deposit that is relayed may cost this much of it, in percent, where `claimPolicy` weighs gas. @default 100 */
+  relayGasPercent?: bigint
   networkId: NetworkId
   assetId: AssetId
   /** Seconds between a payer asking its deposit back and getting it; what offers state. */
