@@ -6,8 +6,6 @@ export interface BuyerRequest {
   /** Account that pays; undefined where nothing shows whose it is. */
   account?: string
   listing: Hex
-  /** A new order, not one that is taken up again. */
-  isOrder: boolean
 }
 
 /** `forbidden` for good, `busy` for now; the text goes to the buyer. */

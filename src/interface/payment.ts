@@ -161,6 +161,8 @@ export interface ResumeRequest {
   maximum: bigint
   /** The account that the ORDER names; undefined on rails with channels. */
   account?: string
+  /** The channel that the ORDER names: nothing is kept of one that was never to pay anything. */
+  config?: ChannelConfig
 }
 
 export interface PayerRequest {
@@ -280,6 +282,11 @@ export interface PayeeChannels {
   refund: (channelId: Hex, options?: AbortOptions) => Promise<RefundResult>
   /** What the last look at the channels left unclaimed, and how old the oldest of it is at least. Asks no chain. */
   held: () => Promise<{ unclaimed: bigint; ageSeconds: number }>
+  /**
+   * What a channel in use surely holds beyond what was claimed, as it was last looked at: confirmed, and nobody is taking it
+   * back. Asks no chain.
+   */
+  funds: (channelId: Hex) => Promise<bigint>
 }
 
 export interface RefundResult {

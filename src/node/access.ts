@@ -26,7 +26,7 @@ export interface AccessRules {
 export interface AccessComponents {
   /** Sessions of one buyer at a time. */
   maxSessions: number
-  /** Orders of one buyer. */
+  /** Orders and resumes of one buyer: each makes this side read its ledger, its log or the chain. */
   ordersPerMinute: number
   logger: Logger
   /** Monotonic ms. @default performance.now */
@@ -87,14 +87,14 @@ export class Access implements BuyerGate {
   async admits(request: BuyerRequest, options: { signal: AbortSignal }): Promise<BuyerRefusal | undefined> {
     if (!this.#isListed(request)) return FORBIDDEN
     // Counted before the callback is asked: many orders at once must not all find room.
-    const refusal = this.#count(request.peerId, request, options)
+    const refusal = this.#count(request.peerId, options)
     if (refusal !== undefined) return refusal
     return (await this.#isAuthorized(request, options)) ? undefined : FORBIDDEN
   }
 
   enters(request: BuyerRequest, options: { signal: AbortSignal }): BuyerRefusal | undefined {
     if (!this.#isListed(request)) return FORBIDDEN
-    return request.account === undefined ? undefined : this.#count(request.account, request, options)
+    return request.account === undefined ? undefined : this.#count(request.account, options)
   }
 
   #isListed({ peerId, account, listing }: BuyerRequest): boolean {
@@ -106,7 +106,7 @@ export class Access implements BuyerGate {
     return allow === undefined || names.some((name) => allow.has(name))
   }
 
-  #count(name: string, { isOrder }: BuyerRequest, { signal }: { signal: AbortSignal }): BuyerRefusal | undefined {
+  #count(name: string, { signal }: { signal: AbortSignal }): BuyerRefusal | undefined {
     const { maxSessions, ordersPerMinute } = this.#components
     const own = this.#open.get(signal)
     if (own?.includes(name) === true || signal.aborted) return undefined
@@ -116,11 +116,13 @@ export class Access implements BuyerGate {
     }
     const since = this.#now() - MINUTE
     const orders = (this.#orders.get(name) ?? []).filter((at) => at > since)
-    if (isOrder && orders.length >= ordersPerMinute) {
+    if (orders.length >= ordersPerMinute) {
       const wait = Math.ceil(((orders[0] as number) - since) / 1000)
-      return busy(`you ordered ${orders.length} times in a minute, as often as one buyer may; wait ${wait} s`)
+      return busy(
+        `you ordered or resumed ${orders.length} times in a minute, as often as one buyer may; wait ${wait} s`
+      )
     }
-    if (isOrder) this.#note(name, [...orders, this.#now()], since)
+    this.#note(name, [...orders, this.#now()], since)
     if (own !== undefined) own.push(name)
     else {
       this.#open.set(signal, [name])

@@ -7,7 +7,7 @@ import type {
   SessionStore,
   TrustLedger
 } from '../interface/index.ts'
-import { isResumable, readSession, type StoredSession } from '../protocols/sdpp/index.ts'
+import { channelOf, isResumable, readSession, type StoredSession } from '../protocols/sdpp/index.ts'
 
 export interface ExpiryComponents {
   sessions: SessionStore
@@ -84,7 +84,8 @@ export class Expiry {
       terms: { rail: entry.rail, price: { amount, count, unit } },
       peer: record.peer,
       maximum: stored.order.content.maximum,
-      ...(stored.order.content.account === undefined ? {} : { account: stored.order.content.account })
+      ...(stored.order.content.account === undefined ? {} : { account: stored.order.content.account }),
+      ...channelOf(stored.order.content)
     }
     if (role === 'seller') {
       const session = await payees.find((payee) => payee.rail === rail)?.resume(request, options)

@@ -11,8 +11,8 @@ const PEERS_PER_CHANNEL = 4
 const LOOK_EVERY_MS = 600_000
 
 /**
- * Buyers whose deposit in a channel to this seller is not used up: connection slots are kept for them. Learns of new ones
- * by the sessions that are stored, and looks at the chain at start and every ten minutes.
+ * Buyers whose deposit in a channel to this seller is confirmed and not used up: connection slots are kept for them. Learns
+ * of new ones by the sessions that are stored, and looks at the chain at start and every ten minutes.
  */
 export class FundedPeers {
   /** The store to give to the seller. */
@@ -33,7 +33,9 @@ export class FundedPeers {
       ...sessions,
       put: async (session, commit, options) => {
         await sessions.put(session, commit, options)
-        if (note(session, this.#channels)) this.#peers = undefined
+        if (!isNews(session, this.#channels) || !(await this.#isFunded(session))) return
+        note(session, this.#channels)
+        this.#peers = undefined
       }
     }
   }
@@ -41,6 +43,13 @@ export class FundedPeers {
   readonly has = (peer: string): boolean => {
     this.#peers ??= new Set([...this.#channels.values()].flat())
     return this.#peers.has(peer)
+  }
+
+  /** An order costs nothing, a deposit does: what the rail knows of the channel decides. */
+  async #isFunded({ channelId }: SessionRecord): Promise<boolean> {
+    if (channelId === undefined) return false
+    const funds = await Promise.all(this.#components.payees.map(async ({ channels }) => channels?.funds(channelId)))
+    return funds.some((amount = 0n) => amount > 0n)
   }
 
   start(): void {
@@ -68,7 +77,7 @@ export class FundedPeers {
     const standings = (
       await Promise.all(payees.map(async ({ channels }) => (await channels?.list(options)) ?? []))
     ).flat()
-    const left = standings.filter(({ unspent, unclaimed, unconfirmed }) => unspent + unclaimed + unconfirmed > 0n)
+    const left = standings.filter(({ balance, pendingWithdrawal, claimed }) => balance - pendingWithdrawal > claimed)
     const funded = new Set(left.map(({ channelId }) => channelId))
     const found = new Map<Hex, string[]>()
     for (const session of await sessions.list('seller', options)) {
@@ -82,11 +91,12 @@ export class FundedPeers {
   }
 }
 
-/** Whether that was new. */
-function note({ role, channelId, peer }: SessionRecord, channels: Map<Hex, string[]>): boolean {
-  if (role !== 'seller' || channelId === undefined) return false
-  const peers = channels.get(channelId) ?? []
-  if (peers.at(-1) === peer) return false
-  channels.set(channelId, [...peers.filter((other) => other !== peer), peer].slice(-PEERS_PER_CHANNEL))
-  return true
+function isNews({ role, channelId, peer }: SessionRecord, channels: Map<Hex, string[]>): boolean {
+  return role === 'seller' && channelId !== undefined && channels.get(channelId)?.at(-1) !== peer
+}
+
+function note({ channelId, peer }: SessionRecord, channels: Map<Hex, string[]>): void {
+  if (channelId === undefined) return
+  const others = (channels.get(channelId) ?? []).filter((other) => other !== peer)
+  channels.set(channelId, [...others, peer].slice(-PEERS_PER_CHANNEL))
 }

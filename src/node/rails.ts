@@ -112,6 +112,7 @@ async function createEvm(init: RailsInit, channels: NonNullable<Chain['channels'
       nativePrice: units('nativePrice'),
       gasPercent: BigInt(config.claimGasPercent)
     },
+    relayGasPercent: BigInt(config.relayGasPercent),
     withdrawDelay: config.withdrawDelay / 1000
   })
   return { payer, payee }

@@ -228,7 +228,9 @@ export class Market {
         }
         if (message.type !== 'payment') return this.sell(message)
         assert.ok(message.n <= this.seller.sent.n)
-        if (this.seller.phase !== 'receipted') this.#storing.push(message.sessionPaid)
+        if (this.seller.phase === 'receipted') return
+        this.sell({ type: 'paymentArrived', sessionPaid: message.sessionPaid })
+        this.#storing.push(message.sessionPaid)
       })
     }
     const closing = this.#closing

@@ -20,6 +20,8 @@ import {
   type Payer,
   type PayerSession,
   type ProductLog,
+  type SessionStore,
+  type TrustLedger,
   type VoucherPayload
 } from '../../src/interface/index.ts'
 import { BuyerSession, type BuyRequest, type Clock, type Product, systemClock } from '../../src/protocols/sdpp/index.ts'
@@ -216,6 +218,9 @@ export function serve(
     clock?: Clock
     products?: readonly Product[]
     takeOver?: (session: string) => Promise<void>
+    trust?: TrustLedger
+    sessions?: SessionStore
+    signer?: StatementSigner
   } = {}
 ): { session: SellerSession; done: Promise<void> } {
   const done = Promise.withResolvers<void>()
@@ -223,12 +228,13 @@ export function serve(
     stream,
     options.buyer ?? pair.buyerSigner.peerId,
     {
-      signer: pair.sellerSigner,
-      sessions: pair.sellerLedger.sessions,
+      signer: options.signer ?? pair.sellerSigner,
+      sessions: options.sessions ?? pair.sellerLedger.sessions,
       logger: silent,
       clock: options.clock ?? systemClock,
       products: () => options.products ?? [pair.product],
-      takeOver: options.takeOver ?? (async () => {})
+      takeOver: options.takeOver ?? (async () => {}),
+      ...(options.trust === undefined ? {} : { trust: options.trust })
     },
     () => done.resolve()
   )

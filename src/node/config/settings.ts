@@ -80,6 +80,11 @@ export const SETTINGS = {
     5,
     'seller: vouchers wait until gas is at most this share of what claiming them brings, in percent, unless they are in danger'
   ),
+  relayGasPercent: setting(
+    integer(1, 100),
+    10,
+    'seller: gas of a deposit that it relays for a buyer may be at most this share of the deposit, in percent'
+  ),
   nativePrice: setting(
     amount,
     '0',
@@ -135,7 +140,7 @@ export const SETTINGS = {
   orderRatePerBuyer: setting(
     integer(1, 100_000),
     120,
-    'seller: orders of one buyer in a minute, counted in the same way'
+    'seller: orders and resumes of one buyer in a minute, counted in the same way'
   ),
 
   directDeposits: setting(

@@ -174,6 +174,10 @@ export class EvmPayeeChannels implements PayeeChannels {
     }
   }
 
+  async funds(channelId: Hex): Promise<bigint> {
+    return (await this.#lanes.one(channelId))?.funds ?? 0n
+  }
+
   /** Channels in which something may be lost, also by a reorg that undoes a claim. */
   async #moving(now: number): Promise<PayeeLane[]> {
     return (await this.#lanes.known()).filter(

@@ -15,7 +15,7 @@ import { voucherProblem } from './voucher.ts'
 
 const NOTHING: ChannelState = { balance: 0n, totalClaimed: 0n, pendingWithdrawal: 0n, finalizeAfter: 0n }
 
-export type PayeeLaneInit = EvmPayeeInit & { health: ChainHealth }
+export type PayeeLaneInit = EvmPayeeInit & { health: ChainHealth; forget: (lane: PayeeLane) => void }
 
 /** One channel as its receiver holds it: the highest voucher, and the sessions that share it. */
 export class PayeeLane {
@@ -38,6 +38,7 @@ export class PayeeLane {
   refundedAt = 0n
   readonly #domain: Uint8Array
   readonly #open = new Set<PayeeLaneSession>()
+  #isStored = false
   #state = NOTHING
   #reads = 0
   #newest = 0
@@ -60,6 +61,13 @@ export class PayeeLane {
 
   get isOpen(): boolean {
     return this.#open.size > 0
+  }
+
+  /** Nothing was, is or can be paid here: orders that cost nothing need no deposit. */
+  get #isEmpty(): boolean {
+    const { voucher, base, claimed, refund } = this.channel
+    const untouched = voucher === undefined && base === 0n && claimed === 0n && refund === undefined
+    return untouched && this.covered === 0n && [...this.#open].every(({ promised }) => promised === 0n)
   }
 
   /** A session was cut: its payer may have signed for more than what arrived here. */
@@ -123,6 +131,10 @@ export class PayeeLane {
     return balance > leaving ? balance - leaving : 0n
   }
 
+  get funds(): bigint {
+    return above(this.covered, this.#state.totalClaimed)
+  }
+
   /** Paid for, and within the voucher held. */
   get owed(): bigint {
     return this.total < this.highest ? this.total : this.highest
@@ -183,6 +195,7 @@ export class PayeeLane {
 
   /** Sessions that an earlier run left open: they wait to be resumed. */
   restore(sessions: readonly ChannelSession[]): void {
+    this.#isStored = true
     for (const stored of sessions) if (stored.open) this.#open.add(this.#restored(stored))
   }
 
@@ -194,9 +207,12 @@ export class PayeeLane {
       const stored = (await this.init.channels.sessions('payee', channelId, options)).find(
         (one) => one.sessionId === sessionId
       )
-      if (stored === undefined) throw new DdmError('notFound', `channel ${channelId} has no session ${sessionId}`)
-      session = this.#restored({ ...stored, paid: stored.consumed })
-      this.channel = { ...this.channel, base: this.channel.base - stored.consumed }
+      if (stored === undefined && maximum > 0n) {
+        throw new DdmError('notFound', `channel ${channelId} has no session ${sessionId}`)
+      }
+      const consumed = stored?.consumed ?? 0n
+      session = this.#restored({ sessionId, paid: consumed })
+      this.channel = { ...this.channel, base: this.channel.base - consumed }
       this.#open.add(session)
     }
     session.reopen()
@@ -207,7 +223,7 @@ export class PayeeLane {
     return session
   }
 
-  #restored({ sessionId, paid }: ChannelSession): PayeeLaneSession {
+  #restored({ sessionId, paid }: Pick<ChannelSession, 'sessionId' | 'paid'>): PayeeLaneSession {
     const session = new PayeeLaneSession(this)
     session.id = sessionId
     session.paid = paid
@@ -218,8 +234,14 @@ export class PayeeLane {
     this.#open.delete(session)
   }
 
+  /** A stranger must not fill the ledger with channels that hold nothing. */
   async store(options?: AbortOptions, session?: PayeeLaneSession): Promise<void> {
     const { channelId } = this.channel
+    if (!this.#isStored && this.#isEmpty) {
+      if (this.idle) this.init.forget(this)
+      return
+    }
+    this.#isStored = true
     const record =
       session?.id === undefined
         ? undefined

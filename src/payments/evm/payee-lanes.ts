@@ -30,6 +30,11 @@ export class PayeeLanes {
     this.#lanes.delete(lane.channel.channelId)
   }
 
+  /** Of those in use. */
+  async one(channelId: Hex): Promise<PayeeLane | undefined> {
+    return this.#lanes.get(channelId)?.catch(() => undefined)
+  }
+
   /** Every channel of the ledger on this chain and escrow. */
   async stored(options: AbortOptions): Promise<PayeeLane[]> {
     const { chain, channels } = this.#init
@@ -50,7 +55,7 @@ export class PayeeLanes {
     const { chainId, escrow } = chain
     const fresh: PayeeChannel = { channelId, config, chainId, escrow, base: 0n, claimed: 0n }
     const stored = await channels.payee(channelId)
-    const lane = new PayeeLane(stored ?? fresh, this.#init)
+    const lane = new PayeeLane(stored ?? fresh, { ...this.#init, forget: (unused) => this.forget(unused) })
     if (stored !== undefined) lane.restore(await channels.sessions('payee', channelId))
     return lane
   }

@@ -65,8 +65,10 @@ export class PayeeLaneSession implements PayeeSession {
     this.base = this.#lane.channel.base
   }
 
+  /** One that costs nothing leaves nothing to wait for. */
   async suspend(options?: AbortOptions): Promise<void> {
     if (!this.isOpen) return
+    if (this.#ordered === 0n) return void (await this.end(0n, 0n, options))
     this.#maximum = undefined
     await this.#lane.store(options, this)
   }

@@ -38,6 +38,8 @@ export interface EvmPayeeInit {
   authorizerKey?: Uint8Array
   /** When vouchers are presented by themselves. @default when old, or when a withdrawal begins */
   claimPolicy?: Omit<ClaimPolicy, 'oldAfter'>
+  /** Gas of a deposit that is relayed may cost this much of it, in percent, where `claimPolicy` weighs gas. @default 100 */
+  relayGasPercent?: bigint
   networkId: NetworkId
   assetId: AssetId
   /** Seconds between a payer asking its deposit back and getting it; what offers state. */
@@ -96,26 +98,35 @@ class EvmPayee implements Payee {
     const lane = await loading
     // Dropped while it was loading.
     if (!this.#lanes.has(channelId, loading)) return this.accept(request, options)
-    try {
-      return await lane.orders.run(() => this.#order(lane, request, options), options)
-    } finally {
-      // Whoever asks costs no memory for a channel that nothing is known of.
-      if (lane.idle && lane.channel.voucher === undefined) this.#lanes.forget(lane)
-    }
+    return this.#inTurn(lane, () => this.#order(lane, request, options), options)
   }
 
   async resume(request: ResumeRequest, options: AbortOptions = {}): Promise<PayeeSession> {
     const { channelId } = request
     const stored = channelId === undefined ? undefined : await this.#init.channels.payee(channelId, options)
-    if (channelId === undefined || stored === undefined) {
+    const config = stored?.config ?? (request.maximum === 0n ? request.config : undefined)
+    if (channelId === undefined || config === undefined) {
       throw new DdmError('notFound', `there is no channel ${channelId ?? ''} of session ${request.sessionId}`)
     }
-    const lane = await this.#lanes.of(channelId, stored.config)
-    return lane.orders.run(async () => {
+    const loading = this.#lanes.of(channelId, config)
+    const lane = await loading
+    // Dropped while it was loading.
+    if (!this.#lanes.has(channelId, loading)) return this.resume(request, options)
+    const take = async (): Promise<PayeeSession> => {
       await lane.refresh(options)
       lane.checkBalance(0n)
       return lane.resume(request, options)
-    }, options)
+    }
+    return this.#inTurn(lane, take, options)
+  }
+
+  async #inTurn<T>(lane: PayeeLane, work: () => Promise<T>, options: AbortOptions): Promise<T> {
+    try {
+      return await lane.orders.run(work, options)
+    } finally {
+      // Whoever asks costs no memory for a channel that nothing is known of.
+      if (lane.idle && lane.channel.voucher === undefined) this.#lanes.forget(lane)
+    }
   }
 
   async #order(lane: PayeeLane, request: PayeeRequest, options: AbortOptions): Promise<PayeeSession> {

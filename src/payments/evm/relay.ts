@@ -1,4 +1,5 @@
 import { type AbortOptions, type ChannelChain, DdmError, type DepositAuthorization } from '../../interface/index.ts'
+import { DEPOSIT_GAS, gasCost } from './claim-plan.ts'
 import type { PayeeLane } from './payee-lane.ts'
 
 /** A buyer's deposit is sent through the collector of this network only: another could be anything. */
@@ -13,6 +14,18 @@ export function checkCollector(
   )
 }
 
+/**
+ * The least deposit that is worth its gas: whoever makes new channels at no cost must not make this side pay for each.
+ *
+ * @returns atomic units; 0 where gas is not weighed
+ */
+async function leastDeposit(lane: PayeeLane, options: AbortOptions): Promise<bigint> {
+  const { chain, claimPolicy, relayGasPercent = 100n } = lane.init
+  if (claimPolicy === undefined || claimPolicy.nativePrice === 0n) return 0n
+  const cost = gasCost(DEPOSIT_GAS, await chain.gasPrice(options), claimPolicy)
+  return (cost * 100n + relayGasPercent - 1n) / relayGasPercent
+}
+
 /** Sends a deposit and pays its gas. What counts afterwards is the channel's state, whoever carried it out. */
 export async function relayDeposit(
   lane: PayeeLane,
@@ -22,6 +35,15 @@ export async function relayDeposit(
 ): Promise<void> {
   const { chain, logger } = lane.init
   const { config, channelId } = lane.channel
+  const least = await leastDeposit(lane, options)
+  if (deposit.amount < least) {
+    if (isEnough()) return
+    throw new DdmError(
+      'refused',
+      `a deposit of ${deposit.amount} is not worth the gas of relaying it, one of ${least} is; deposit more, or directly`,
+      { details: { have: `${deposit.amount}`, need: `${least}` } }
+    )
+  }
   try {
     const transaction = await chain.deposit(config, deposit, options)
     logger.info('deposit relayed', { channelId, amount: deposit.amount.toString(), transaction })

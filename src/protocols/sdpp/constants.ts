@@ -15,6 +15,17 @@ export const MAX_PART_BYTES = 4 * 1024 * 1024
 /** The buyer acknowledges at the latest after this much; a quarter of the budget keeps the pipe full. */
 export const POSITION_EVERY_BYTES = 128 * 1024
 
+/**
+ * How long the seller waits, with the flow limit reached, for a POSITION that frees something: a consumer may stand still
+ * while what it writes to is restarted. Who takes longer gives up its slot, and goes on by RESUME.
+ */
+export const POSITION_TIMEOUT_MS = 600_000
+/**
+ * What the seller has sent and its ledger does not have yet is at most this: a crash loses it, and a buyer that goes on
+ * from beyond it is believed no further. Half of it is in flight, half acknowledged.
+ */
+export const MAX_UNSTORED_BYTES = 2 * MAX_IN_FLIGHT_BYTES
+
 /** A consumer that has caught up acknowledges after this long, so that few frames carry many positions (Flow). */
 export const IDLE_POSITION_MS = 20
 

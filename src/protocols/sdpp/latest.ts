@@ -1,6 +1,6 @@
 /**
- * Writes only the newest of many values: at most one write is under way, what came meanwhile is written once.
- * For what is superseded anyway (the last invoice, the position), so that storage never slows the stream down.
+ * Writes only the newest of many values: at most one write is under way, what came meanwhile is written once, also when
+ * the write before it failed. For what is superseded anyway (the last invoice, the position), so that storage never slows the stream down.
  */
 export class Latest<T> {
   readonly #write: (value: T) => Promise<void>
@@ -24,16 +24,15 @@ export class Latest<T> {
   }
 
   async #run(): Promise<void> {
-    try {
-      while (this.#waiting !== undefined) {
-        const { value } = this.#waiting
-        this.#waiting = undefined
+    while (this.#waiting !== undefined) {
+      const { value } = this.#waiting
+      this.#waiting = undefined
+      try {
         await this.#write(value)
+      } catch (error) {
+        this.#onError(error)
       }
-    } catch (error) {
-      this.#onError(error)
-    } finally {
-      this.#running = undefined
     }
+    this.#running = undefined
   }
 }

@@ -1,4 +1,5 @@
 import {
+  type ChannelConfig,
   due,
   type FreeRange,
   type ListingDocument,
@@ -293,4 +294,9 @@ export function sessionTerms(
     ...(accept.until === undefined ? {} : { end: accept.until }),
     ...(offer.finished ? { last: offer.head } : {})
   }
+}
+
+/** The channel that an order names. */
+export function channelOf({ config }: Pick<Statement<'order'>, 'config'>): { config?: ChannelConfig } {
+  return config === undefined ? {} : { config: { ...config, withdrawDelay: Number(config.withdrawDelay) } }
 }

@@ -62,7 +62,10 @@ export function deliver(
   if (room === 0) return onWindowFull(state, terms, records, from, now)
   to = from + room
   to = withinFlow(records, from, to, MAX_IN_FLIGHT_BYTES - inFlightBytes(state), state.inFlight.length === 0)
-  if (to === from) return [{ ...state, blocked: 'flow' }, []]
+  if (to === from) {
+    const held: SellerState = { ...state, blocked: 'flow', flowSince: state.flowSince ?? now }
+    return [{ ...held, deadline: streamingDeadline(held, now) }, []]
+  }
 
   const progress = advance(terms, state.sent, records, from, to)
   const owed = due(terms.price, progress)

@@ -1,5 +1,11 @@
 import { due } from '../../interface/index.ts'
-import { ACCEPT_TIMEOUT_MS, HELLO_TIMEOUT_MS, ORDER_TIMEOUT_MS, PAYMENT_TIMEOUT_MS } from './constants.ts'
+import {
+  ACCEPT_TIMEOUT_MS,
+  HELLO_TIMEOUT_MS,
+  ORDER_TIMEOUT_MS,
+  PAYMENT_TIMEOUT_MS,
+  POSITION_TIMEOUT_MS
+} from './constants.ts'
 import type { FrameName } from './frame.ts'
 import { deliver } from './seller-delivery.ts'
 import {
@@ -8,6 +14,7 @@ import {
   giveReceipt,
   hasSentAgain,
   invoice,
+  isBeingPaid,
   isOneOpen,
   move,
   type SellerEffect,
@@ -56,13 +63,15 @@ function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] 
   if (state.deadline === undefined || now < state.deadline) return [state, []]
   switch (state.phase) {
     case 'streaming': {
-      const { awaiting, uninvoicedSince } = state
+      const { awaiting, uninvoicedSince, flowSince } = state
       if (state.closing && !isOneOpen(state))
         return fail(state, STATUS.timeout, 'records that were sent again were not acknowledged')
-      if (awaiting !== undefined && now >= awaiting.since + PAYMENT_TIMEOUT_MS) {
+      if (awaiting !== undefined && !isBeingPaid(state) && now >= awaiting.since + PAYMENT_TIMEOUT_MS) {
         const owed = awaiting.due - state.credited
         return fail(state, STATUS.paymentTimeout, `no payment of ${owed} within ${PAYMENT_TIMEOUT_MS / 1000} s`)
       }
+      if (flowSince !== undefined && now >= flowSince + POSITION_TIMEOUT_MS)
+        return fail(state, STATUS.timeout, `no record was acknowledged within ${POSITION_TIMEOUT_MS / 1000} s`)
       if (uninvoicedSince === undefined) {
         return endStreaming(state, state.blocked === 'channel' ? CLOSE_REASON.maximum : CLOSE_REASON.notPaid, now)
       }
@@ -76,6 +85,15 @@ function onTick(state: SellerState, now: number): [SellerState, SellerEffect[]] 
     default:
       return fail(state, STATUS.timeout, `nothing came in state ${state.phase}`)
   }
+}
+
+/** From here on time runs against this side. */
+function onPaymentArrived(state: SellerState, sessionPaid: bigint, now: number): SellerState {
+  if (sessionPaid <= state.arrived) return state
+  const next: SellerState = { ...state, arrived: sessionPaid }
+  if (!isBeingPaid(next)) return next
+  if (state.phase === 'streaming') return { ...next, deadline: streamingDeadline(next, now) }
+  return state.phase === 'settling' ? { ...next, deadline: undefined } : next
 }
 
 function onCredited(
@@ -107,6 +125,20 @@ function onCredited(
   return [{ ...next, deadline: streamingDeadline(next, now) }, [{ type: 'pump' }]]
 }
 
+function onPosition(state: SellerState, n: bigint, now: number): [SellerState, SellerEffect[]] {
+  if (n > state.sent.n) return fail(state, STATUS.unexpected, `POSITION ${n} is beyond ${state.sent.n} sent`)
+  const inFlight = state.inFlight.filter((entry) => entry.n > n)
+  if (inFlight.length === state.inFlight.length) return [state, []]
+  const flowing: SellerState = {
+    ...state,
+    inFlight,
+    flowSince: undefined,
+    blocked: state.blocked === 'flow' ? 'no' : state.blocked
+  }
+  if (state.phase !== 'streaming' || state.blocked !== 'flow') return [flowing, []]
+  return [{ ...flowing, deadline: streamingDeadline(flowing, now) }, [{ type: 'pump' }]]
+}
+
 /** The buyer waits for a deposit to be mined: the payment timer gets that long, once for each deposit that comes. */
 function onToppingUp(state: SellerState, now: number): [SellerState, SellerEffect[]] {
   const { awaiting } = state
@@ -115,7 +147,9 @@ function onToppingUp(state: SellerState, now: number): [SellerState, SellerEffec
   if (awaiting === undefined) {
     return state.blocked === 'channel' ? [{ ...paused, deadline: now + ACCEPT_TIMEOUT_MS }, []] : [state, []]
   }
-  if (state.phase === 'settling') return [{ ...paused, deadline: now + ACCEPT_TIMEOUT_MS }, []]
+  if (state.phase === 'settling') {
+    return isBeingPaid(state) ? [state, []] : [{ ...paused, deadline: now + ACCEPT_TIMEOUT_MS }, []]
+  }
   const since = now + ACCEPT_TIMEOUT_MS - PAYMENT_TIMEOUT_MS
   const waiting: SellerState = { ...paused, awaiting: { ...awaiting, since } }
   return state.phase === 'streaming' ? [{ ...waiting, deadline: streamingDeadline(waiting, now) }, []] : [state, []]
@@ -160,15 +194,12 @@ export function sellerStep(state: SellerState, event: SellerEvent, now: number):
     }
     case 'toppingUp':
       return onToppingUp(state, now)
+    case 'paymentArrived':
+      return [onPaymentArrived(state, event.sessionPaid, now), []]
     case 'credited':
       return onCredited(state, event, now)
-    case 'position': {
-      if (event.n > state.sent.n)
-        return fail(state, STATUS.unexpected, `POSITION ${event.n} is beyond ${state.sent.n} sent`)
-      const inFlight = state.inFlight.filter((entry) => entry.n > event.n)
-      const flowing: SellerState = { ...state, inFlight, blocked: state.blocked === 'flow' ? 'no' : state.blocked }
-      return [flowing, state.phase === 'streaming' && state.blocked === 'flow' ? [{ type: 'pump' }] : []]
-    }
+    case 'position':
+      return onPosition(state, event.n, now)
     case 'close':
       return onClose(state, event.reason, now)
     case 'acknowledged':

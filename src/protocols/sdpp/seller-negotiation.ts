@@ -35,6 +35,7 @@ import { admit, enter } from './gate.ts'
 import type { Plain } from './messages.ts'
 import {
   agreeOnWindow,
+  channelOf,
   checkOrder,
   endOf,
   offerPriceOf,
@@ -211,7 +212,7 @@ export class SellerNegotiation {
     agreeOnWindow(entry, order, offer.content.maxRecordBytes)
     const start = await this.#startOf(product, order.from)
     const end = endOf(order, start)
-    const asking = { peerId: buyer, listing: product.listing.id, isOrder: true }
+    const asking = { peerId: buyer, listing: product.listing.id }
     if (order.config === undefined && order.account === undefined) await admit(gate, asking, signal)
     const rail = await (payees[Number(order.price)] as Payee).accept(
       {
@@ -219,9 +220,7 @@ export class SellerNegotiation {
         binding: sessionBinding(offer.link, buyer, order.nonce),
         order: {
           rail: order.rail,
-          ...(order.config === undefined
-            ? {}
-            : { config: { ...order.config, withdrawDelay: Number(order.config.withdrawDelay) } }),
+          ...channelOf(order),
           ...(order.channelAuth === undefined ? {} : { channelAuth: order.channelAuth }),
           ...(order.deposit === undefined ? {} : { deposit: order.deposit }),
           ...(order.account === undefined ? {} : { account: order.account }),
@@ -238,10 +237,15 @@ export class SellerNegotiation {
       enter(gate, { ...asking, ...(account === undefined ? {} : { account }) }, rail.covered > 0n, signal)
       return await this.#accept(made, statement, entry, { start, end }, rail, signal)
     } catch (error) {
-      await rail.end(0n, 0n)
-      await this.#components.trust?.close({ role: 'seller', session: statement.cid, settled: 0n, debt: 0n })
+      await this.withdraw({ rail, session: statement.link })
       throw error
     }
+  }
+
+  /** Nobody takes the session: what was promised and given to it is free for others. */
+  async withdraw({ rail, session }: Pick<AcceptedOrder, 'rail' | 'session'>): Promise<void> {
+    await rail.end(0n, 0n)
+    await this.#components.trust?.close({ role: 'seller', session: session.toString(), settled: 0n, debt: 0n })
   }
 
   async #accept(

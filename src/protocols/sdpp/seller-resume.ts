@@ -1,17 +1,27 @@
 import {
   DdmError,
+  due,
+  faultPoint,
   type Payee,
   type PayeeSession,
   type Progress,
   priceOfOneRecord,
+  type SessionRecord,
   type VoucherPayload
 } from '../../interface/index.ts'
-import { type CheckedStatement, equalBytes, type StatementFields, signStatement } from '../../statements/index.ts'
+import {
+  type CheckedStatement,
+  equalBytes,
+  type OfferPrice,
+  type StatementFields,
+  signStatement
+} from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
 import { creditOf, type Product } from './catalog.ts'
+import { MAX_UNSTORED_BYTES } from './constants.ts'
 import { admit, enter } from './gate.ts'
 import type { Plain } from './messages.ts'
-import { checkResume, paymentTermsOf, sessionTerms } from './negotiation.ts'
+import { channelOf, checkResume, paymentTermsOf, sessionTerms } from './negotiation.ts'
 import { replay } from './replay.ts'
 import { type AcceptedOrder, gasFor, type SellerNegotiationComponents } from './seller-negotiation.ts'
 import type { SellerStanding } from './seller-state.ts'
@@ -39,7 +49,6 @@ export async function resumeSession(
   const asking = {
     peerId: components.buyer,
     listing: record.listingId,
-    isOrder: false,
     ...(account === undefined ? {} : { account })
   }
   await admit(components.gate, asking, signal)
@@ -59,26 +68,75 @@ export async function resumeSession(
     enter(components.gate, asking, record.paid > 0n || rail.covered > 0n, signal)
     await present(rail, resume, settled)
     checkResume(agreed, progress, rail.credited)
+    const standing = standingAt(known, progress, rail.credited)
     const credit = settled ? agreed.credit : await reopen(known, product, rail, agreed, components)
-    const fields = acceptFields(known, rail, { ...agreed, credit })
-    const statement = signStatement(components.signer, 'accept', fields, components.clock.wallTime())
-    const whole = sessionTerms(entry, offer.content, order.content, fields)
-    // One that has ended goes as far as its receipt.
-    const terms = receipt === undefined ? whole : { ...whole, end: whole.start + receipt.content.n }
-    return {
-      session: known.session,
-      product,
-      terms,
-      rail,
-      accept: statement,
-      record: { ...record, state: 'streaming', updatedAt: components.clock.wallTime() },
-      duration: remaining(known, components.clock.wallTime()),
-      resumed: { ...standingAt(known, progress, rail.credited), transcript, receipt }
+    try {
+      const { accept, terms } = answer(known, entry, rail, { ...agreed, credit }, components)
+      const now = components.clock.wallTime()
+      const taken: SessionRecord = { ...record, state: 'streaming', updatedAt: now }
+      await keep(taken, accept, record, components, signal)
+      const resumed = { ...standing, transcript, receipt }
+      return {
+        session: known.session,
+        product,
+        terms,
+        rail,
+        accept,
+        record: taken,
+        duration: remaining(known, now),
+        resumed
+      }
+    } catch (error) {
+      await giveBack(known, standing, agreed, components)
+      throw error
     }
   } catch (error) {
     await rail.suspend()
     throw error
   }
+}
+
+function answer(
+  known: KnownSession,
+  entry: OfferPrice,
+  rail: PayeeSession,
+  agreed: SessionTerms,
+  { signer, clock }: SellerNegotiationComponents
+): Pick<AcceptedOrder, 'accept' | 'terms'> {
+  const { offer, order, receipt } = known
+  const fields = acceptFields(known, rail, agreed)
+  const accept = signStatement(signer, 'accept', fields, clock.wallTime())
+  const whole = sessionTerms(entry, offer.content, order.content, fields)
+  // One that has ended goes as far as its receipt.
+  return { accept, terms: receipt === undefined ? whole : { ...whole, end: whole.start + receipt.content.n } }
+}
+
+/** When the stream has ended meanwhile nobody takes the session any more, and it stays as it was. */
+async function keep(
+  taken: SessionRecord,
+  accept: CheckedStatement<'accept'>,
+  before: SessionRecord,
+  { sessions }: SellerNegotiationComponents,
+  signal: AbortSignal
+): Promise<void> {
+  signal.throwIfAborted()
+  await sessions.put(taken, { statements: [accept], replaces: ['accept'] })
+  faultPoint('resume.verified')
+  if (signal.aborted) await sessions.put(before)
+  signal.throwIfAborted()
+}
+
+/** The credit that was given anew; what the buyer got before and has not paid for stays its debt. */
+async function giveBack(
+  { record }: KnownSession,
+  { sent, dueBefore, credited }: SellerStanding,
+  { price }: SessionTerms,
+  { trust }: SellerNegotiationComponents
+): Promise<void> {
+  const owed = due(price, sent)
+  const most = owed > dueBefore ? owed : dueBefore
+  const debt = most > credited ? most - credited : 0n
+  await trust?.close({ role: 'seller', session: record.id, settled: 0n, debt })
 }
 
 type KnownSession = StoredSession & { accept: CheckedStatement<'accept'> }
@@ -99,12 +157,16 @@ function checkKnown(
   if (clock.wallTime() - record.updatedAt > ttl) {
     throw new SdppError(STATUS.unknownSession, `session ${session} was kept for ${ttl / 1000} s; order anew`)
   }
-  const { until, start } = accept.content
-  const most = stored.receipt?.content.n ?? (until === undefined ? undefined : until - start)
-  if (most !== undefined && position > most) {
-    throw new SdppError(STATUS.unexpected, `position ${position} is beyond the session's end at ${most}`)
+  const most = stored.receipt?.content.n ?? mostSent(record)
+  if (position > most) {
+    throw new SdppError(STATUS.unexpected, `position ${position} is beyond the ${most} records that were sent`)
   }
   return { ...stored, accept }
+}
+
+/** Where a session stands is stored when it is cut. A crash may have lost the last of it: a record is a length at least. */
+function mostSent({ state, position }: SessionRecord): bigint {
+  return state === 'streaming' ? position + BigInt(MAX_UNSTORED_BYTES / 4) : position
 }
 
 /** The listing may have a newer version by now: what counts is that the offsets still mean the same. */
@@ -133,7 +195,8 @@ async function openRail(payee: Payee, known: KnownSession, signal: AbortSignal):
         terms: paymentTermsOf(entry),
         peer: record.peer,
         maximum: order.content.maximum,
-        ...(order.content.account === undefined ? {} : { account: order.content.account })
+        ...(order.content.account === undefined ? {} : { account: order.content.account }),
+        ...channelOf(order.content)
       },
       { signal }
     )

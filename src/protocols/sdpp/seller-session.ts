@@ -24,7 +24,9 @@ import {
 } from '../../statements/index.ts'
 import type { Product } from './catalog.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
+import { MAX_IN_FLIGHT_BYTES, MAX_UNSTORED_BYTES } from './constants.ts'
 import { encodeData, encodeDataHeader } from './data-frame.ts'
+import { Latest } from './latest.ts'
 import { encodePlain, encodeSigned, type Message, type Plain, type SignedName } from './messages.ts'
 import { sellerExpects, sellerStep } from './seller-machine.ts'
 import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
@@ -105,6 +107,13 @@ export class SellerSession {
   /** Settles when the vouchers that came are stored: also what arrives just before the end of the stream counts. */
   #crediting: Promise<unknown> = Promise.resolve()
   #credited = 0n
+  /** Each look at the channel asks the chain: PAYMENTs that come meanwhile share the next one. */
+  readonly #topUps = new Latest<PayeeSession>(
+    (rail) => this.#topUp(rail),
+    (error) => this.#components.logger.warn('a channel was not topped up', { error: String(error) })
+  )
+  /** The newest that came and was not relayed. */
+  #deposit: DepositAuthorization | undefined
   #refundAsked = false
   /** A HELLO is being answered. */
   #greeting = false
@@ -134,6 +143,7 @@ export class SellerSession {
   get status(): SellerSessionStatus {
     const { phase, sent, due, credited } = this.#state
     const accepted = this.#accepted
+    const maximum = accepted?.terms.maximum ?? 0n
     return {
       id: accepted?.session.toString(),
       buyer: this.#buyer,
@@ -143,7 +153,8 @@ export class SellerSession {
       sent: sent.n,
       due,
       credited,
-      refund: this.#refundAsked && this.#receiptLink !== undefined ? accepted?.record.channelId : undefined
+      refund:
+        this.#refundAsked && this.#receiptLink !== undefined && maximum > 0n ? accepted?.record.channelId : undefined
     }
   }
 
@@ -199,7 +210,7 @@ export class SellerSession {
         this.#run(
           async () => {
             const order = await this.#negotiation.order(message.statement, this.#abort.signal)
-            if (this.#wire.ended) await order.rail.end(0n, 0n)
+            if (this.#wire.ended) await this.#negotiation.withdraw(order)
             return order
           },
           (order) => this.#accept(order)
@@ -215,7 +226,7 @@ export class SellerSession {
       case 'PAYMENT':
         return this.#onPayment(message.content)
       case 'POSITION':
-        return this.#step({ type: 'position', n: message.content.n })
+        return this.#onPosition(message.content.n)
       case 'CLOSE':
         if (this.#accepted === undefined)
           return this.#fail(new SdppError(STATUS.shuttingDown, 'the buyer left', { side: 'remote' }))
@@ -256,15 +267,8 @@ export class SellerSession {
     const answered = Promise.withResolvers<void>()
     this.#resuming = { id: content.session.toString(), answered: answered.promise }
     try {
-      const order = await resumeSession(content, { ...this.#components, buyer: this.#buyer }, this.#abort.signal)
-      if (this.#wire.ended) await order.rail.suspend()
-      else {
-        await this.#components.sessions.put(order.record, { statements: [order.accept], replaces: ['accept'] })
-        faultPoint('resume.verified')
-        // The stream may have ended while that was stored: then nobody takes the session any more.
-        if (this.#wire.ended) await order.rail.suspend()
-      }
-      return order
+      const components = { ...this.#components, buyer: this.#buyer }
+      return await resumeSession(content, components, this.#abort.signal)
     } finally {
       answered.resolve()
     }
@@ -275,7 +279,7 @@ export class SellerSession {
     const { session, terms, rail, product, accept, resumed } = order
     const ledger = new SessionLedger(session, order.record, this.#components, resumed?.transcript)
     this.#accepted = { ...order, ledger }
-    this.#credited = rail.credited
+    this.#credited = resumed?.credited ?? 0n
     this.#state = { ...this.#state, invoicing: rail.transfers === true ? 'one' : (product.invoicing ?? 'adaptive') }
     this.#pump = new SellerPump({
       log: product.log,
@@ -314,6 +318,7 @@ export class SellerSession {
     }
     const problem = rail.verify(sessionPaid, payload)
     if (problem !== undefined) throw new SdppError(STATUS.paymentInvalid, problem)
+    this.#step({ type: 'paymentArrived', sessionPaid })
     // No signal: a good voucher that came is kept, whatever happens to the stream.
     const stored = rail.credit(sessionPaid, payload).then(() => {
       if (sessionPaid > this.#credited) this.#credited = sessionPaid
@@ -323,16 +328,25 @@ export class SellerSession {
       () => stored,
       () => this.#step({ type: 'credited', sessionPaid, available: rail.available() })
     )
-    if (payment.deposit !== undefined || this.#state.blocked === 'channel') this.#topUp(rail, payment.deposit)
+    if (payment.deposit !== undefined) this.#deposit = payment.deposit
+    if (payment.deposit !== undefined || this.#state.blocked === 'channel') this.#topUps.set(rail)
+  }
+
+  /** What is sent beyond the position that is stored stays within what a resume after a crash allows for. */
+  #onPosition(n: bigint): void {
+    const { ledger } = this.#accepted as ActiveOrder
+    const step = (): void => this.#step({ type: 'position', n })
+    if (ledger.unstored <= MAX_UNSTORED_BYTES - MAX_IN_FLIGHT_BYTES) return step()
+    ledger.touch(this.#standing)
+    this.#run(() => ledger.flush(), step)
   }
 
   /** A deposit that fails is the buyer's to look after: without it the session ends as if it had none. */
-  #topUp(rail: PayeeSession, deposit: DepositAuthorization | undefined): void {
-    if (rail.topUp === undefined) return
-    rail.topUp(deposit, { signal: this.#abort.signal }).then(
-      () => this.#step({ type: 'credited', sessionPaid: this.#credited, available: rail.available() }),
-      (error: unknown) => this.#components.logger.warn('a channel was not topped up', { error: String(error) })
-    )
+  async #topUp(rail: PayeeSession): Promise<void> {
+    const deposit = this.#deposit
+    this.#deposit = undefined
+    await rail.topUp?.(deposit, { signal: this.#abort.signal })
+    this.#step({ type: 'credited', sessionPaid: this.#credited, available: rail.available() })
   }
 
   /** After CLOSE for a bad record no payment is waited for: those that came before it count first. */
@@ -416,9 +430,12 @@ export class SellerSession {
     this.#sendSigned('INVOICE', statement)
   }
 
+  /** The time for the last payment may be over while one that came is judged: the receipt says how that ended. */
   async #makeReceipt(effect: Extract<SellerEffect, { type: 'receipt' }>): Promise<SignedStatement> {
     const { session, ledger, rail, resumed } = this.#accepted as ActiveOrder
-    const { n, bytes, due, credited } = effect
+    await this.#settleCredits()
+    const { n, bytes, due } = effect
+    const { credited } = this.#state
     const before = resumed?.receipt
     if (before !== undefined && before.content.n === n && before.content.credited === credited) {
       // Nothing more was paid: what was promised and given anew when it was taken up is free again.
@@ -445,6 +462,12 @@ export class SellerSession {
     faultPoint('receipt.stored')
     this.#receiptLink = statement.cid
     return statement
+  }
+
+  /** What came is judged and stored, also when the stream has ended. */
+  async #settleCredits(): Promise<void> {
+    await this.#crediting
+    if (this.#credited > this.#state.credited) this.#state = { ...this.#state, credited: this.#credited }
   }
 
   get #standing(): Standing {
@@ -511,8 +534,7 @@ export class SellerSession {
   async #release(phase: string, error: SdppError | undefined): Promise<void> {
     const accepted = this.#accepted
     try {
-      await Promise.all([this.#crediting, this.#receipting, accepted?.ledger.flush()])
-      if (this.#credited > this.#state.credited) this.#state = { ...this.#state, credited: this.#credited }
+      await Promise.all([this.#settleCredits(), this.#receipting, accepted?.ledger.flush()])
       if (accepted === undefined) return
       if (phase === 'closed' || phase === 'receipted' || this.#receiptLink !== undefined) {
         await this.#store([], 'closed')

@@ -1,7 +1,13 @@
 import type { Progress } from '../../interface/index.ts'
 import { NO_PROGRESS } from '../../interface/index.ts'
 import type { Records, SessionTerms } from './account.ts'
-import { HELLO_TIMEOUT_MS, INVOICE_DELAY_MS, PAYMENT_TIMEOUT_MS, RECEIPT_TIMEOUT_MS } from './constants.ts'
+import {
+  HELLO_TIMEOUT_MS,
+  INVOICE_DELAY_MS,
+  PAYMENT_TIMEOUT_MS,
+  POSITION_TIMEOUT_MS,
+  RECEIPT_TIMEOUT_MS
+} from './constants.ts'
 import { CLOSE_REASON, type StatusCode } from './status.ts'
 import { follow, SELLER_TRANSITIONS, type SellerPhase } from './transitions.ts'
 
@@ -19,6 +25,8 @@ export interface SellerState {
   readonly dueBefore: bigint
   readonly due: bigint
   readonly credited: bigint
+  /** Highest `sessionPaid` that came; above `credited` while it is judged and stored. */
+  readonly arrived: bigint
   /** What the channel can pay for this session in total; undefined when free. */
   readonly available: bigint | undefined
   readonly invoiced: { n: bigint; due: bigint }
@@ -31,6 +39,8 @@ export interface SellerState {
   readonly inFlight: ReadonlyArray<{ n: bigint; bytes: number }>
   /** `channel`: what it can pay is used up, though not the order's maximum. */
   readonly blocked: 'no' | 'window' | 'flow' | 'channel'
+  /** Since when the flow limit holds; a POSITION that frees nothing does not restart it. */
+  readonly flowSince: number | undefined
   readonly reason: number | undefined
   /** CLOSE came while records that are paid for were still to be sent again: they go first. */
   readonly closing: boolean
@@ -62,6 +72,8 @@ export type SellerEvent =
   | { type: 'block'; records: Records }
   | { type: 'ended' }
   | { type: 'toppingUp' }
+  /** A PAYMENT came: it is judged and stored, and `credited` follows, or the session ends. */
+  | { type: 'paymentArrived'; sessionPaid: bigint }
   | { type: 'credited'; sessionPaid: bigint; available?: bigint | undefined }
   | { type: 'position'; n: bigint }
   | { type: 'close'; reason: number }
@@ -90,6 +102,7 @@ export function sellerStart(now: number, invoicing: Invoicing): SellerState {
     dueBefore: 0n,
     due: 0n,
     credited: 0n,
+    arrived: 0n,
     available: undefined,
     invoiced: { n: 0n, due: 0n },
     uninvoicedSince: undefined,
@@ -97,6 +110,7 @@ export function sellerStart(now: number, invoicing: Invoicing): SellerState {
     pausedOnce: false,
     inFlight: [],
     blocked: 'no',
+    flowSince: undefined,
     reason: undefined,
     closing: false,
     finalInvoice: false,
@@ -122,21 +136,27 @@ export function invoice(state: SellerState, now: number): [SellerState, SellerEf
   ]
 }
 
-/** Uninvoiced records never start a payment timer; an invoice that asks for money does. */
-
 /** Each payment costs a fee: the one that was asked for comes first. */
 export function isOneOpen({ invoicing, awaiting }: SellerState): boolean {
   return invoicing === 'one' && awaiting !== undefined
 }
 
+/** The buyer has done its part: how long the rest takes is the rail's and the ledger's to bound. */
+export function isBeingPaid({ phase, arrived, credited, due, awaiting }: SellerState): boolean {
+  const asked = phase === 'settling' ? due : awaiting?.due
+  return asked === undefined ? arrived > credited : arrived >= asked
+}
+
+/** Uninvoiced records never start a payment timer; an invoice that asks for money does. */
 export function streamingDeadline(state: SellerState, now: number): number | undefined {
-  const { uninvoicedSince, awaiting, blocked, closing } = state
+  const { uninvoicedSince, awaiting, blocked, flowSince, closing } = state
   if (closing && !isOneOpen(state)) return now + PAYMENT_TIMEOUT_MS
   const since = awaiting?.since ?? (blocked === 'window' || blocked === 'channel' ? now : undefined)
-  const payment = since === undefined ? Number.POSITIVE_INFINITY : since + PAYMENT_TIMEOUT_MS
+  const payment = since === undefined || isBeingPaid(state) ? Number.POSITIVE_INFINITY : since + PAYMENT_TIMEOUT_MS
   const waits = uninvoicedSince === undefined || isOneOpen(state)
   const invoiced = waits ? Number.POSITIVE_INFINITY : uninvoicedSince + INVOICE_DELAY_MS
-  const deadline = Math.min(payment, invoiced)
+  const position = flowSince === undefined ? Number.POSITIVE_INFINITY : flowSince + POSITION_TIMEOUT_MS
+  const deadline = Math.min(payment, invoiced, position)
   return deadline === Number.POSITIVE_INFINITY ? undefined : deadline
 }
 
@@ -146,12 +166,12 @@ export function endStreaming(state: SellerState, reason: number, now: number): [
   if (awaiting !== undefined && isOneOpen(state) && reason !== CLOSE_REASON.schema) {
     // The final invoice comes when the one before is paid: two open ones would cost two fees.
     const waiting = { ...state, closing: true, reason: state.reason ?? reason, blocked: 'no' as const }
-    return [{ ...waiting, deadline: awaiting.since + PAYMENT_TIMEOUT_MS }, []]
+    return [{ ...waiting, deadline: streamingDeadline(waiting, now) }, []]
   }
   const [settling, effect] = invoice({ ...move(state, 'closing'), reason, finalInvoice: true, blocked: 'no' }, now)
   const effects: SellerEffect[] = [{ type: 'close', reason }, effect]
   if (settling.due > settling.credited && reason !== CLOSE_REASON.schema)
-    return [{ ...settling, deadline: now + PAYMENT_TIMEOUT_MS }, effects]
+    return [{ ...settling, deadline: isBeingPaid(settling) ? undefined : now + PAYMENT_TIMEOUT_MS }, effects]
   const [receipted, more] = giveReceipt(settling, now)
   return [receipted, [...effects, ...more]]
 }

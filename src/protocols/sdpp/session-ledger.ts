@@ -28,7 +28,10 @@ export type Standing = Pick<SessionRecord, 'state' | 'position' | 'due' | 'paid'
 export class SessionLedger {
   readonly transcript: Transcript
   readonly #components: SessionLedgerComponents
-  readonly #latest: Latest<Standing>
+  readonly #latest: Latest<{ standing: Standing; added: number }>
+  /** Bytes of records added, in all and up to what the ledger has. */
+  #added = 0
+  #stored = 0
   #record: SessionRecord
   #invoice: SignedStatement | undefined
   /** Ends of blocks that were added and not yet handled. */
@@ -40,8 +43,8 @@ export class SessionLedger {
     this.transcript = transcript ?? new Transcript(session.bytes, rootOf(record))
     this.#components = components
     this.#record = { ...record, checkpoint: { ...record.checkpoint, root: this.transcript.root() } }
-    this.#latest = new Latest<Standing>(
-      (standing) => this.#write(standing),
+    this.#latest = new Latest(
+      ({ standing, added }) => this.#write(standing, added),
       (error) => components.logger.error('session not stored', { error: String(error) })
     )
   }
@@ -53,6 +56,7 @@ export class SessionLedger {
   ): void {
     const { first, count, bytes, endOfBlock, digest } = records
     this.transcript.add(first, count, bytes, endOfBlock, digest)
+    this.#added += bytes.length
     if (!endOfBlock) return
     const { n, records: billable, bytes: billableBytes } = progress
     this.#ends.push({ position: n, root: this.transcript.root(), records: billable, bytes: billableBytes })
@@ -61,12 +65,17 @@ export class SessionLedger {
   /** An invoice supersedes those before it: only the newest is written, some time soon, with where the session stands. */
   keepInvoice(statement: SignedStatement, standing: Standing): void {
     this.#invoice = statement
-    this.#latest.set(standing)
+    this.touch(standing)
   }
 
   /** Writes where the session stands, some time soon. */
   touch(standing: Standing): void {
-    this.#latest.set(standing)
+    this.#latest.set({ standing, added: this.#added })
+  }
+
+  /** Bytes of records that a crash would make this side forget. */
+  get unstored(): number {
+    return this.#added - this.#stored
   }
 
   /** Resolves when what was to be written soon is durable. */
@@ -77,10 +86,10 @@ export class SessionLedger {
   /** Resolves when the statements and where the session stands are durable. */
   async store(standing: Standing, statements: SignedStatement[] = []): Promise<void> {
     await this.flush()
-    await this.#write(standing, statements)
+    await this.#write(standing, this.#added, statements)
   }
 
-  async #write(standing: Standing, statements: SignedStatement[] = []): Promise<void> {
+  async #write(standing: Standing, added: number, statements: SignedStatement[] = []): Promise<void> {
     const { sessions, clock } = this.#components
     const invoice = this.#invoice
     this.#invoice = undefined
@@ -105,6 +114,7 @@ export class SessionLedger {
       parts: openPart === undefined ? newParts : [...newParts, openPart]
     })
     this.#partsKept = Math.max(this.#partsKept, closed)
+    this.#stored = Math.max(this.#stored, added)
     if (invoice !== undefined) faultPoint('invoice.stored')
   }
 

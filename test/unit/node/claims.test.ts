@@ -26,7 +26,8 @@ function makeClaims() {
         refunded.push(channelId)
         return { amount: 7n }
       },
-      held: async () => ({ unclaimed: 0n, ageSeconds: 0 })
+      held: async () => ({ unclaimed: 0n, ageSeconds: 0 }),
+      funds: async () => 0n
     }
   } satisfies Partial<Payee>
   const claims = new Claims({

@@ -9,6 +9,7 @@ import type {
   PayeeChannel,
   PayerChannel
 } from '../../../src/interface/index.ts'
+import type { EvmPayeeInit } from '../../../src/payments/evm/payee.ts'
 import { createEip712, evmPayee, evmPayer } from '../../../src/payments/index.ts'
 
 export const eip712 = await createEip712()
@@ -122,9 +123,13 @@ export function memoryPayer(chain: ChannelChain, channels: ChannelStore, budget:
   return evmPayer({ ...network, ...limits, chain, channels, budget, wallet: key(0x11), voucherSigner })
 }
 
-export function memoryPayee(chain: ChannelChain, channels: ChannelStore) {
+export function memoryPayee(
+  chain: ChannelChain,
+  channels: ChannelStore,
+  policy: Pick<EvmPayeeInit, 'claimPolicy' | 'relayGasPercent'> = {}
+) {
   const accounts = { payTo: at('5e'), receiverAuthorizer: at('5a'), authorizerKey: key(0x5a).privateKey }
-  return evmPayee({ ...network, ...accounts, chain, channels, withdrawDelay: 3600 })
+  return evmPayee({ ...network, ...accounts, ...policy, chain, channels, withdrawDelay: 3600 })
 }
 
 function eip712Address(byte: number): Address {

@@ -6,6 +6,7 @@ import {
   INVOICE_DELAY_MS,
   MAX_IN_FLIGHT_BYTES,
   PAYMENT_TIMEOUT_MS,
+  POSITION_TIMEOUT_MS,
   RECEIPT_TIMEOUT_MS
 } from '../../../src/protocols/sdpp/constants.ts'
 import { sellerStep } from '../../../src/protocols/sdpp/seller-machine.ts'
@@ -379,4 +380,27 @@ test('one: a session that ends for a bad record ends at once', () => {
   seller.step({ type: 'block', records: seller.records })
   const effects = seller.step({ type: 'close', reason: CLOSE_REASON.schema })
   assert.deepEqual(typesOf(effects), ['close', 'invoice', 'receipt'])
+})
+
+test('flow: who acknowledges nothing is given up; a POSITION that frees nothing wins no time', () => {
+  // Price 0: nothing is ever owed.
+  const free = { price: { amount: 0n, count: 1n, unit: 'record' } as const, k: 1_000n }
+  // One record fills the budget.
+  const size = MAX_IN_FLIGHT_BYTES - 4
+  const seller = new Seller({ terms: free, sizes: [size, size, size] })
+  seller.pump()
+  assert.deepEqual([seller.state.blocked, seller.state.sent.n], ['flow', 1n])
+  seller.tickAt(INVOICE_DELAY_MS)
+  assert.equal(seller.state.deadline, POSITION_TIMEOUT_MS)
+  seller.now = POSITION_TIMEOUT_MS - 1
+  assert.deepEqual(seller.step({ type: 'position', n: 0n }), [])
+  assert.equal(seller.state.deadline, POSITION_TIMEOUT_MS)
+  seller.step({ type: 'position', n: 1n })
+  seller.pump()
+  assert.deepEqual([seller.state.blocked, seller.state.sent.n], ['flow', 2n])
+  seller.tickAt(POSITION_TIMEOUT_MS + INVOICE_DELAY_MS)
+  assert.equal(seller.state.phase, 'streaming', 'it has the whole time again')
+  const [effect] = seller.tickAt(2 * POSITION_TIMEOUT_MS - 1)
+  assert.equal(effect?.type === 'fail' && effect.code, STATUS.timeout)
+  assert.equal(seller.state.phase, 'failed')
 })

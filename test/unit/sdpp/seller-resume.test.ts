@@ -2,10 +2,21 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import type { CID } from 'multiformats/cid'
+import type { SessionStore } from '../../../src/interface/index.ts'
+import { MAX_IN_FLIGHT_BYTES, MAX_UNSTORED_BYTES } from '../../../src/protocols/sdpp/constants.ts'
 import { STATUS } from '../../../src/protocols/sdpp/index.ts'
 import { encodePlain, type Plain } from '../../../src/protocols/sdpp/messages.ts'
 import { transcriptStart } from '../../../src/statements/index.ts'
-import { jsonRecords, makePair, openStreams, type Pair, serve, until, voucher } from '../../support/sdpp.ts'
+import {
+  jsonRecords,
+  ManualClock,
+  makePair,
+  openStreams,
+  type Pair,
+  serve,
+  until,
+  voucher
+} from '../../support/sdpp.ts'
 import { RawBuyer } from '../../support/sdpp-raw.ts'
 
 /** A session of which 100 records were sent, 2,000 were paid, and the stream was cut. */
@@ -40,6 +51,9 @@ async function resume(
   buyer.send(encodePlain('RESUME', { session, position: 0n, root, paid: 0n, ...fields }))
   return { buyer, selling, done }
 }
+
+/** No invoice before a second has passed. */
+const K_LARGE = { min: 1n, default: 1_000n, max: 1_000n }
 
 const stored = (pair: Pair, session: CID) => pair.sellerLedger.sessions.get(session.toString(), 'seller')
 
@@ -104,8 +118,8 @@ test('a voucher that is too low is refused, and the session stays as it was', as
 
 test('another root is a dispute, which nobody resumes; a position that cannot be is unexpected', async (t) => {
   const { pair, session } = await cut(t)
-  const beyond = await resume(pair, session, { position: 10n ** 6n })
-  assert.equal(await beyond.buyer.status(), STATUS.offsetPruned)
+  const beyond = await resume(pair, session, { position: 121n })
+  assert.equal(await beyond.buyer.status(), STATUS.unexpected)
   const lie = await resume(pair, session, { position: 10n, root: randomBytes(32) })
   assert.equal(await lie.buyer.status(), STATUS.transcriptMismatch)
   await lie.done
@@ -123,5 +137,59 @@ test('the older stream of a session has ended, and what it held is stored, befor
   ended.resolve()
   await buyer.next('ACCEPT')
   buyer.stream.abort(new Error('gone'))
+  await done
+})
+
+test('who names what was never sent makes the seller read nothing; a crash allows for what it may have lost', async (t) => {
+  const { pair, session } = await cut(t)
+  const reads: bigint[] = []
+  const { read } = pair.log
+  pair.log.read = (offset, options) => {
+    reads.push(offset)
+    return read.call(pair.log, offset, options)
+  }
+  const refusal = async (position: bigint) => (await resume(pair, session, { position })).buyer.status()
+  assert.deepEqual([await refusal(121n), reads], [STATUS.unexpected, []])
+  const record = await stored(pair, session)
+  assert.ok(record)
+  await pair.sellerLedger.sessions.put({ ...record, state: 'streaming' })
+  // As many empty records as the ledger may not have had.
+  const most = 120n + BigInt(MAX_UNSTORED_BYTES / 4)
+  assert.deepEqual([await refusal(most + 1n), reads], [STATUS.unexpected, []])
+  assert.equal(await refusal(most), STATUS.offsetPruned, 'what its log has is read')
+  assert.notDeepEqual(reads, [])
+})
+
+test('no more is sent than the ledger may forget: POSITION frees nothing before where it stands is stored', async (t) => {
+  const pair = await makePair(t, { price: { amount: '0', count: 1, unit: 'record' }, product: { k: K_LARGE } })
+  for (let i = 0; i < 80; i++) await pair.log.append([new Uint8Array(60_000)])
+  let stuck = Promise.withResolvers<void>()
+  const { sessions } = pair.sellerLedger
+  const slow: SessionStore = {
+    ...sessions,
+    put: async (...all) => {
+      await sessions.put(...all)
+      if (all[0].position > 0n) await stuck.promise
+    }
+  }
+  const [outbound, inbound] = await openStreams()
+  const { session: selling, done } = serve(pair, inbound, { sessions: slow, clock: new ManualClock() })
+  const buyer = new RawBuyer(pair, outbound)
+  await buyer.hello()
+  await buyer.order({ k: 1_000n })
+  const mostInFlight = BigInt(Math.floor(MAX_IN_FLIGHT_BYTES / 60_004))
+  await until('the flow limit holds it', () => selling.status.sent === mostInFlight)
+  const acknowledge = (n: bigint) => buyer.send(encodePlain('POSITION', { n }))
+  acknowledge(mostInFlight)
+  await until('it goes on', () => selling.status.sent === 2n * mostInFlight)
+  acknowledge(2n * mostInFlight)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.equal(selling.status.sent, 2n * mostInFlight)
+  stuck.resolve()
+  stuck = Promise.withResolvers()
+  stuck.resolve()
+  await until('it goes on when that is stored', () => selling.status.sent === 3n * mostInFlight)
+  assert.equal((await stored(pair, buyer.session as CID))?.position, 2n * mostInFlight)
+  outbound.abort(new Error('gone'))
   await done
 })

@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DdmError, type DepositAuthorization, type PayerSession } from '../../../src/interface/index.ts'
+import { encodePlain } from '../../../src/protocols/sdpp/messages.ts'
 import { CLOSE_REASON } from '../../../src/protocols/sdpp/status.ts'
-import { buyFrom, countingPayee, countingPayer, jsonRecords, makePair } from '../../support/sdpp.ts'
+import {
+  buyFrom,
+  countingPayee,
+  countingPayer,
+  jsonRecords,
+  makePair,
+  openStreams,
+  serve,
+  until,
+  voucher
+} from '../../support/sdpp.ts'
+import { RawBuyer } from '../../support/sdpp-raw.ts'
 
 /** A channel that can pay for 10 of 50 records at 100 each, and what its buyer does about it. */
 
@@ -59,4 +71,40 @@ test('a deposit that came by another way is looked at when the buyer says so', a
   let answers = 0
   const bought = await buyAll(t, async () => (++answers === 1 ? deposit(10_000n) : undefined))
   assert.deepEqual([bought.records, bought.relayed], [50, [10_000n]])
+})
+
+test('a thousand deposits while one is looked at: only the newest of them is looked at after it', async (t) => {
+  const looked: Array<bigint | undefined> = []
+  const first = Promise.withResolvers<void>()
+  const payee = countingPayee(1_000n, {
+    topUp: async (more) => {
+      looked.push(more?.amount)
+      if (looked.length === 1) await first.promise.then(() => Promise.reject(new Error('the chain is silent')))
+    }
+  })
+  const pair = await makePair(t, { payee })
+  await pair.log.append(jsonRecords(50))
+  const [outbound, inbound] = await openStreams()
+  const { session, done } = serve(pair, inbound)
+  const buyer = new RawBuyer(pair, outbound)
+  await buyer.hello()
+  await buyer.order()
+  await until('the channel is used up', () => session.status.sent === 10n)
+  const pay = (sessionPaid: bigint, more?: bigint) =>
+    encodePlain('PAYMENT', {
+      n: 10n,
+      sessionPaid,
+      payload: voucher(sessionPaid),
+      ...(more === undefined ? {} : { deposit: deposit(more) })
+    })
+  for (let amount = 1n; amount <= 1_000n; amount++) buyer.send(pay(1n, amount))
+  // One without a deposit takes none away.
+  buyer.send(pay(2n))
+  await until('all have come', () => session.status.credited === 2n)
+  assert.deepEqual(looked, [1n])
+  first.resolve()
+  await until('the newest is looked at', () => looked.length > 1)
+  outbound.abort(new Error('gone'))
+  await done
+  assert.deepEqual(looked, [1n, 1_000n])
 })

@@ -44,6 +44,7 @@ const SELLER_EVENTS: Record<string, SellerEvent> = {
   block: { type: 'block', records },
   ended: { type: 'ended' },
   toppingUp: { type: 'toppingUp' },
+  paymentArrived: { type: 'paymentArrived', sessionPaid: 1_000n },
   credited: { type: 'credited', sessionPaid: 1_000n },
   position: { type: 'position', n: 0n },
   close: { type: 'close', reason: 1 },
@@ -85,6 +86,7 @@ accepted     —         —         streaming —         —         —      
 block        listening offered   verifying streaming settling  receipted closed    failed
 ended        listening offered   verifying settling  settling  receipted closed    failed
 toppingUp    listening offered   verifying streaming settling  receipted closed    failed
+paymentArrived listening offered verifying streaming settling receipted closed failed
 credited     listening offered   verifying streaming receipted receipted closed    failed
 position     listening offered   verifying streaming settling  receipted closed    failed
 close        listening offered   verifying settling  settling  receipted closed    failed

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Hex, RailOrder } from '../../../src/interface/index.ts'
+import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
+
+/** Relaying costs 118,382 gas at 10 gwei: with a coin worth 2,000 tokens of 6 decimals, 2,367,640 atomic units. */
+const GAS_PRICE = 10n ** 10n
+const COST = 2_367_640n
+
+function market(nativePrice: bigint) {
+  const money = memoryChain()
+  const asked: string[] = []
+  const sent: bigint[] = []
+  const chain = {
+    ...money.chain,
+    gasPrice: async () => {
+      asked.push('gasPrice')
+      return GAS_PRICE
+    },
+    deposit: (...[config, deposit, options]: Parameters<typeof money.chain.deposit>) => {
+      sent.push(deposit.amount)
+      return money.chain.deposit(config, deposit, options)
+    }
+  }
+  const claimPolicy = { above: 1n, interval: 600, nativePrice, gasPercent: 5n }
+  const payee = memoryPayee(chain, memoryStore(), { claimPolicy, relayGasPercent: 10n })
+  const payer = memoryPayer(money.chain, memoryStore())
+  let made = 0
+  const order = async (maximum: bigint) => {
+    const digest: Hex = `0x${(++made).toString(16).padStart(64, '0')}`
+    const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+    const terms = payee.terms(LISTING)
+    assert.ok(terms)
+    const buying = await payer.open({ terms, binding, seller: 'seller', maximum })
+    const accept = (changes: Partial<RailOrder> = {}) =>
+      payee.accept({ terms, binding, order: { ...buying.order, ...changes }, buyer: 'buyer', maximum })
+    return { buying, accept }
+  }
+  return { order, asked, sent }
+}
+
+test('a deposit that is not worth its gas is refused with both numbers, and costs none', async () => {
+  const { order, sent } = market(2_000n * 10n ** 6n)
+  const dust = await order(10n * COST - 1n)
+  await assert.rejects(dust.accept(), {
+    code: 'refused',
+    message: /a deposit of 23676399 is not worth the gas of relaying it, one of 23676400 is/,
+    details: { have: '23676399', need: '23676400' }
+  })
+  assert.deepEqual(sent, [])
+  // One order of a channel at a time: the buyer gives this one up.
+  await dust.buying.end(0n)
+  const enough = await order(10n * COST)
+  assert.equal((await enough.accept()).covered, 10n * COST)
+})
+
+test('dust beside an order that the channel can pay anyway is left out', async () => {
+  const { order, sent } = market(2_000n * 10n ** 6n)
+  const first = await order(10n * COST)
+  await (await first.accept()).end(0n, 0n)
+  await first.buying.end(0n)
+  const { deposit } = first.buying.order
+  assert.ok(deposit)
+  const second = await order(100n)
+  assert.equal((await second.accept({ deposit: { ...deposit, amount: 1n } })).covered, 10n * COST)
+  assert.deepEqual(sent, [10n * COST])
+})
+
+test('where nobody knows what gas costs it is not weighed, nor asked for', async () => {
+  const { order, asked, sent } = market(0n)
+  const { accept } = await order(1n)
+  assert.equal((await accept()).covered, 1n)
+  assert.deepEqual([asked, sent], [[], [1n]])
+})

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { Stream } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
+import type { SessionStore, TrustLedger } from '../../../src/interface/index.ts'
+import { createTrustLedger } from '../../../src/node/trust.ts'
+import { encodePlain, encodeSigned } from '../../../src/protocols/sdpp/messages.ts'
+import { transcriptStart } from '../../../src/statements/index.ts'
+import { memoryTrustStore } from '../../support/memory-trust.ts'
+import { jsonRecords, makePair, openStreams, serve, until } from '../../support/sdpp.ts'
+import { RawBuyer } from '../../support/sdpp-raw.ts'
+
+/** A buyer who is gone before it was answered keeps no credit: what it owes stays a debt, and nothing is open. */
+async function market(t: TestContext) {
+  const pair = await makePair(t, { product: { creditForAll: true } })
+  await pair.log.append(jsonRecords(1_000))
+  const trust = createTrustLedger({ store: memoryTrustStore(), strangerCredit: 1_000n })
+  const standing = async () => {
+    const { peer } = await trust.standing('seller', { peer: pair.buyerSigner.peerId })
+    return [peer.open, peer.debt]
+  }
+  return { pair, trust, standing }
+}
+
+type Market = Awaited<ReturnType<typeof market>>
+
+/** The buyer goes while the seller stores what makes its answer binding. */
+function endsWhileStored(sessions: SessionStore, stream: () => Stream): SessionStore {
+  return {
+    ...sessions,
+    put: async (record, commit, options) => {
+      await sessions.put(record, commit, options)
+      if (commit?.statements?.some(({ kind }) => kind === 'accept') === true) stream().abort(new Error('cable cut'))
+    }
+  }
+}
+
+/** 100 records were sent on credit, none was paid, and the stream was cut. */
+async function cut({ pair, trust }: Market): Promise<CID> {
+  const [outbound, inbound] = await openStreams()
+  const { session: selling, done } = serve(pair, inbound, { trust })
+  const buyer = new RawBuyer(pair, outbound)
+  await buyer.hello()
+  await buyer.order()
+  await until('the window is full', () => selling.status.sent === 100n)
+  outbound.abort(new Error('cable cut'))
+  await done
+  return buyer.session as CID
+}
+
+function bound(trust: TrustLedger): TrustLedger {
+  return {
+    grant: (request, options) => trust.grant(request, options),
+    offerable: (request, options) => trust.offerable(request, options),
+    close: (end, options) => trust.close(end, options),
+    reopen: (request, options) => trust.reopen(request, options),
+    standing: (role, who, options) => trust.standing(role, who, options),
+    outstanding: (role, options) => trust.outstanding(role, options)
+  }
+}
+
+function resume(session: CID): Uint8Array {
+  return encodePlain('RESUME', { session, position: 0n, root: transcriptStart(session.bytes), paid: 0n })
+}
+
+test('a RESUME whose stream ends while it is answered', async (t) => {
+  const at = await market(t)
+  const session = await cut(at)
+  assert.deepEqual(await at.standing(), [0n, 10_000n])
+  const before = await at.pair.sellerLedger.sessions.get(session.toString(), 'seller')
+  const [outbound, inbound] = await openStreams()
+  const sessions = endsWhileStored(at.pair.sellerLedger.sessions, () => inbound)
+  const { session: selling, done } = serve(at.pair, inbound, { trust: at.trust, sessions })
+  outbound.send(resume(session))
+  await done
+  await selling.supersede()
+  assert.deepEqual(await at.standing(), [0n, 10_000n])
+  assert.deepEqual(await at.pair.sellerLedger.sessions.get(session.toString(), 'seller'), before)
+})
+
+test('a RESUME that cannot be answered', async (t) => {
+  const at = await market(t)
+  const session = await cut(at)
+  const [outbound, inbound] = await openStreams()
+  const signer = {
+    ...at.pair.sellerSigner,
+    sign: () => {
+      throw new Error('the key is gone')
+    }
+  }
+  const { session: selling, done } = serve(at.pair, inbound, { trust: at.trust, signer })
+  const buyer = new RawBuyer(at.pair, outbound)
+  buyer.send(resume(session))
+  await buyer.status()
+  await done
+  await selling.supersede()
+  assert.deepEqual(await at.standing(), [0n, 10_000n])
+})
+
+test('an ORDER whose stream ends while it is answered', async (t) => {
+  const at = await market(t)
+  const [outbound, inbound] = await openStreams()
+  const sessions = endsWhileStored(at.pair.sellerLedger.sessions, () => inbound)
+  const given = Promise.withResolvers<void>()
+  const close: TrustLedger['close'] = async (end) => {
+    await at.trust.close(end)
+    given.resolve()
+  }
+  const { done } = serve(at.pair, inbound, { trust: { ...bound(at.trust), close }, sessions })
+  const buyer = new RawBuyer(at.pair, outbound)
+  await buyer.hello()
+  const order = buyer.makeOrder()
+  buyer.send(encodeSigned('ORDER', order))
+  await done
+  await given.promise
+  assert.deepEqual(await at.standing(), [0n, 0n])
+})
