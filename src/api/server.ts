@@ -58,8 +58,7 @@ export async function serveApi({ host, listen, hosts, logger, page }: ApiServerI
   let guard = createGuard({ hosts: [], token })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS)
-    const path = request.url.split('?', 1)[0] ?? ''
-    const refusal = guard({ method: request.method, path, headers: request.headers })
+    const refusal = guard({ route: request.routeOptions.url, headers: request.headers })
     if (refusal === undefined) return
     const { status, detail } = refusal
     await send(reply, { type: 'urn:ddm:error:refused', title: 'refused', status, code: 'refused', detail })

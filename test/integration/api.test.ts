@@ -229,7 +229,9 @@ test('500 combinations of Host and Origin: no other site changes anything, token
   const acts: Array<[string, string, string]> = [
     ['POST', '/v1/wallet/freeze', ''],
     ['PATCH', '/v1/wallet/budget', '{"perDay":"999"}'],
-    ['POST', '/v1/purchases', '{"listing":"0x0000"}']
+    ['POST', '/v1/purchases', '{"listing":"0x0000"}'],
+    ['POST', '/%76%31/wallet/freeze', ''],
+    ['POST', `${url}/v1/wallet/freeze`, '']
   ]
   const bearer = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   let tried = 0
@@ -266,7 +268,7 @@ test('500 combinations of Host and Origin: no other site changes anything, token
 
 test('without the token, or with a wrong one, there is nothing but /health and the page', async () => {
   const { url, token } = await api('buyer')
-  const paths = ['/v1/node', '/v1/wallet', '/v1/openapi.json', '/metrics', '/v1/listings/events', '/v1/nothing']
+  const paths = ['/v1/node', '/v1/wallet', '/v1/openapi.json', '/metrics', '/v1/listings/events']
   for (const authorization of [
     undefined,
     '',
@@ -282,6 +284,31 @@ test('without the token, or with a wrong one, there is nothing but /health and t
       await response.body?.cancel()
     }
   }
+  // The router reads other spellings of a target as the same path.
+  const { host } = new URL(url)
+  const spellings = [
+    '/%761/node',
+    '/%76%31/purchases',
+    '/v1/%6eode',
+    '/%6detrics',
+    '/%6Detrics?x=1',
+    `${url}/v1/node`,
+    `${url}/metrics`,
+    `http://evil.example/v1/node`,
+    '/v1/nothing',
+    '/v1/node;x',
+    '/%2576%2531/node',
+    '//v1/node',
+    '/./v1/node',
+    '/page/../v1/node'
+  ]
+  for (const target of spellings) {
+    for (const method of ['GET', 'HEAD', 'POST']) {
+      const status = await raw(url, method, target, { host }, '')
+      assert.ok(status >= 400, `${method} ${target}: ${status}`)
+    }
+  }
+  assert.equal(await raw(url, 'GET', '/%76%31/node', { host, authorization: `Bearer ${token}` }, ''), 200)
   const health = await fetch(`${url}/health`)
   assert.equal(((await health.json()) as { status: string }).status, 'ok')
   assert.match(String(health.headers.get('content-security-policy')), /default-src 'none'/)

@@ -6,8 +6,8 @@ import { simulate, test, type Verdict } from './trial.ts'
 /**
  * npm run mutants [-- --sample N] [--only TEXT]… [--workers N]
  *
- * Plants one bug after the other in a copy of the project and looks who notices: the simulator, or the tests. Ends with
- * one line of JSON; exits with 1 when a bug went unnoticed. A sample is another one each day, and asks the tests of the
+ * Plants one bug after the other in a copy of the project and looks who notices: the tests, and else the simulator. Ends
+ * with one line of JSON; exits with 1 when a bug went unnoticed. A sample is another one each day, and asks the tests of the
  * bug's own room only.
  */
 
@@ -24,8 +24,8 @@ const { values } = parseArgs({
 
 interface Found {
   mutation: Mutation
-  bySimulator: Verdict
-  byTests: Verdict
+  bySimulator?: Verdict
+  byTests?: Verdict
 }
 
 function chosen(): readonly Mutation[] {
@@ -53,20 +53,20 @@ function testsNear({ file }: Mutation): string[] {
 async function look(tree: Tree, mutation: Mutation): Promise<Found> {
   const mend = tree.plant(mutation)
   try {
-    const bySimulator = mutation.class === 'evidence verification' ? undefined : await simulate(tree)
     const near = await test(tree, testsNear(mutation))
     const byTests = near ?? (values.sample === undefined ? await test(tree, ALL_TESTS) : undefined)
-    return { mutation, bySimulator, byTests }
+    if (byTests !== undefined || mutation.class === 'evidence verification') return { mutation, byTests }
+    return { mutation, bySimulator: await simulate(tree) }
   } finally {
     mend()
   }
 }
 
 function show({ mutation, bySimulator, byTests }: Found): void {
-  const by = [...(bySimulator === undefined ? [] : ['simulator']), ...(byTests === undefined ? [] : ['tests'])]
-  const who = by.length === 0 ? 'NOBODY' : by.join(', ')
-  process.stderr.write(`${who.padEnd(18)} ${mutation.class}: ${mutation.name}\n`)
-  for (const said of [bySimulator, byTests]) if (said !== undefined) process.stderr.write(`${' '.repeat(19)}${said}\n`)
+  const who = byTests !== undefined ? 'tests' : bySimulator !== undefined ? 'simulator' : 'NOBODY'
+  process.stderr.write(`${who.padEnd(10)} ${mutation.class}: ${mutation.name}\n`)
+  const said = byTests ?? bySimulator
+  if (said !== undefined) process.stderr.write(`${' '.repeat(11)}${said}\n`)
 }
 
 for (const group of MUTATION_CLASSES) {
