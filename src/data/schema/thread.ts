@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { type BadRecord, DdmError } from '../../interface/index.ts'
 import type { RecordRules, SchemaAnswer, SchemaRequest } from './protocol.ts'
 
 /** Loading the validator takes 0.2 s; a machine that needs this long has other troubles. */
 const START_TIMEOUT_MS = 30_000
+/** However busy the machine is: longest wait for one answer. */
+const LONGEST_WAIT_MS = 30_000
+const LOOK_EVERY_MS = 100
 /** More than any honest batch needs; a schema that wants more ends its thread, not the process. */
 const LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 }
 
@@ -143,14 +147,43 @@ class Running {
   async #answer(timeoutMs: number): Promise<SchemaAnswer> {
     const waiting = Promise.withResolvers<SchemaAnswer>()
     this.#waiting = waiting
-    const timer = setTimeout(() => {
+    const abort = new AbortController()
+    void this.#watch(timeoutMs, abort.signal).then(() => {
+      if (abort.signal.aborted) return
       this.#lost(`it took longer than ${timeoutMs} ms`)
       void this.end()
-    }, timeoutMs)
+    })
     try {
       return await waiting.promise
     } finally {
-      clearTimeout(timer)
+      abort.abort()
+    }
+  }
+
+  /**
+   * Resolves when the time is over: from `timeoutMs` on, what the thread computes counts, not how long it waits for its
+   * turn, so that a busy machine does not condemn an honest schema.
+   */
+  async #watch(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const until = performance.now() + Math.max(timeoutMs, LONGEST_WAIT_MS)
+    const wait = (milliseconds: number): Promise<void> => sleep(milliseconds, undefined, { signal }).catch(() => {})
+    await wait(timeoutMs)
+    let used: number | undefined
+    let since: number | undefined
+    const look = (): void => {
+      this.#worker.cpuUsage().then(
+        ({ user, system }) => {
+          used = (user + system) / 1000
+          since ??= used
+        },
+        // It has ended.
+        () => {}
+      )
+    }
+    while (!signal.aborted && performance.now() < until) {
+      look()
+      await wait(Math.min(timeoutMs, LOOK_EVERY_MS))
+      if (used !== undefined && since !== undefined && used - since >= timeoutMs) return
     }
   }
 

@@ -3,15 +3,13 @@ import { abortedBy, throwIfAborted } from '../abort.ts'
 import type { RecordRules } from './protocol.ts'
 import { type Client, SchemaThread, ThreadFailure } from './thread.ts'
 
-/**
- * Wall time, so that a busy machine does not condemn an honest schema; nothing but the record's own session waits for it.
- * A batch of 1 MiB takes some 20 ms.
- */
+/** Nothing but the record's own session waits for it. A batch of 1 MiB takes some 20 ms. */
 const DEFAULT_TIMEOUT_MS = 1_000
 
 export interface RecordValidatorInit extends RecordRules {
   /**
-   * Longest time that compiling, and checking one batch, may take in the validator's thread.
+   * Longest time that compiling, and checking one batch, may take in the validator's thread; after it the thread may
+   * compute as long again, and wait for a busy machine for 30 s.
    *
    * @default 1000
    */
