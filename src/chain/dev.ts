@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { encodeFunctionData, type Hex, numberToHex } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
@@ -60,7 +61,9 @@ export async function fund(
     transactions.push({ from: `0x${minter.slice(-40)}`, to: token, data: mint })
   }
   for (const transaction of transactions) {
-    await sendUnlocked(rpc, transaction, options)
+    // With the same nonce, equal requests of two processes would be one transaction; nobody reads what follows the call.
+    const data = `${transaction.data ?? '0x'}${randomBytes(8).toString('hex')}`
+    await sendUnlocked(rpc, { ...transaction, data }, options)
   }
 }
 
