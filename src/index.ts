@@ -44,4 +44,4 @@ export type {
   Sale,
   SellOptions
 } from './node/index.ts'
-export { createNode, fileSink, parseSource, pour, resumeFileSink, verifyReceipt } from './node/index.ts'
+export { createNode, fileSink, parseSource, pour, pourFollowed, resumeFileSink, verifyReceipt } from './node/index.ts'

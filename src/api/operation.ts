@@ -1,5 +1,6 @@
 import type { StaticDecode, TSchema } from 'typebox'
 import type { DdmNode } from '../node/index.ts'
+import type { Followings } from './followings.ts'
 import type { Products } from './products.ts'
 import type { Purchases } from './purchases.ts'
 
@@ -8,6 +9,7 @@ export interface ApiHost {
   readonly node: DdmNode
   readonly products: Products
   readonly purchases: Purchases
+  readonly followings: Followings
   readonly version: string
   /** JSON Schema of a listing document. */
   readonly listingSchema: object

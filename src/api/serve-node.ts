@@ -1,6 +1,7 @@
 import type { LocalNode } from '../node/index.ts'
 import { createMetrics, LISTING_SCHEMA, type Metrics } from '../node/index.ts'
 import { pageUrl } from './client/connect.ts'
+import { Followings } from './followings.ts'
 import { openApi } from './openapi.ts'
 import { Products } from './products.ts'
 import { Purchases } from './purchases.ts'
@@ -49,6 +50,7 @@ export async function serveNode({
       node,
       products,
       purchases,
+      followings: new Followings(node),
       version,
       listingSchema: LISTING_SCHEMA,
       openApi: () => openApi(version),

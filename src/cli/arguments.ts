@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { DdmError } from '../interface/index.ts'
 
 /** A whole number from a flag. */
 export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -40,4 +41,13 @@ export function words(text: string): string[] {
     .split(',')
     .map((word) => word.trim())
     .filter((word) => word !== '')
+}
+
+/** Where a purchase begins. */
+export function startFrom(text: string): bigint | Date | 'live' {
+  if (text === 'live') return text
+  if (/^[0-9]{1,20}$/.test(text)) return BigInt(text)
+  const time = /^[0-9]{4}-[0-9]{2}-[0-9]{2}/.test(text) ? new Date(text) : undefined
+  if (time !== undefined && !Number.isNaN(time.getTime())) return time
+  throw new DdmError('usage', `--from "${text}" is neither an offset, nor a time like 2026-01-31T12:00Z, nor "live"`)
 }

@@ -11,6 +11,7 @@ import { completion } from './commands/completion.ts'
 import { demo } from './commands/demo.ts'
 import { deploy } from './commands/deploy.ts'
 import { doctor } from './commands/doctor.ts'
+import { follow } from './commands/follow.ts'
 import { init } from './commands/init.ts'
 import { iotaLedger } from './commands/iota-ledger.ts'
 import { listings } from './commands/listings.ts'
@@ -38,6 +39,7 @@ const COMMANDS = [
   menu,
   sample,
   buy,
+  follow,
   sessions,
   receipts,
   sell,

@@ -12,7 +12,7 @@ export { parseSource, type SourceOptions, sourceReach } from './sources/parse-so
 export type { OnError, ProblemOptions } from './sources/problems.ts'
 export { TELEMETRY_SCHEMA, type TelemetryOptions, type TelemetryRecord, telemetry } from './sources/telemetry.ts'
 export { eachRecord, type RecordTransform } from './transforms/each.ts'
-export { type FieldPath, parsePath, timeOfRecord } from './transforms/fields.ts'
+export { type FieldPath, fieldText, parsePath, timeOfRecord } from './transforms/fields.ts'
 export { InvalidRecords, ON_INVALID, type OnInvalid } from './transforms/invalid.ts'
 export { judgedBy } from './transforms/judged.ts'
 export { limitBytes } from './transforms/limit.ts'

@@ -28,8 +28,13 @@ export interface FollowOptions
   max: string | bigint
   /** Ends after this many different records. @default goes on until stopped, or a finite product is whole */
   records?: number | bigint
-  /** Records of the same key are one: the first that comes is handed out. @default the bytes of the record */
-  key?: (record: PurchasedRecord) => string
+  /**
+   * Records of the same key are one: the first that comes is handed out. A field by its name, dots between nested ones, or
+   * what makes the key of a record; a node of another process takes the name only.
+   *
+   * @default the bytes of the record
+   */
+  key?: string | ((record: PurchasedRecord) => string)
   /** How many keys are remembered. @default 10000 */
   window?: number
   leave?: SellerLimits

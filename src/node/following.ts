@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fieldText, parsePath } from '../data/index.ts'
 import {
   type AbortOptions,
   DdmError,
@@ -73,6 +74,7 @@ export class RunningFollowing implements Following {
   readonly #options: FollowOptions
   readonly #candidates: Candidates
   readonly #seen: RecentKeys
+  readonly #keyOf: (record: PurchasedRecord) => string
   readonly #emit: (event: FollowEvent) => void
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
@@ -90,6 +92,8 @@ export class RunningFollowing implements Following {
     this.#options = options
     this.#candidates = new Candidates(listings, options, components)
     this.#seen = new RecentKeys(options.window ?? DEFAULT_WINDOW)
+    const { key = bytesKey } = options
+    this.#keyOf = typeof key === 'string' ? fieldKey(key) : key
     this.#emit = listener(options.onEvent, components.logger)
     const { signal } = options
     this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
@@ -272,12 +276,11 @@ export class RunningFollowing implements Following {
 
   /** Those that were not handed out before, as many as are wanted. */
   #fresh(batch: PurchasedRecord[], current: Current): PurchasedRecord[] {
-    const { key = bytesKey } = this.#options
     const fresh: PurchasedRecord[] = []
     for (const record of batch) {
       let name: string
       try {
-        name = key(record)
+        name = this.#keyOf(record)
       } catch {
         // A stranger's bytes, which the caller's key expects to be something else.
         current.unnamed++
@@ -358,6 +361,15 @@ function accountOf({ choice, purchase, resumed, why, unnamed }: Current): Follow
 
 function bytesKey({ bytes }: PurchasedRecord): string {
   return createHash('sha256').update(bytes).digest('base64')
+}
+
+function fieldKey(text: string): (record: PurchasedRecord) => string {
+  const path = parsePath(text)
+  return ({ bytes }) => {
+    const key = fieldText(bytes, path)
+    if (key === undefined) throw new DdmError('badRecord', `a record has no field "${text}"`)
+    return key
+  }
 }
 
 function checkOptions(listings: ReadonlyArray<string | Listing>, options: FollowOptions): void {

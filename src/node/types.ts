@@ -330,8 +330,6 @@ export interface LocalNode extends DdmNode {
   readonly logger: Logger
   /** Asks neither chain nor peers. */
   readonly figures: (options?: AbortOptions) => Promise<NodeFigures>
-  /** Buys one product from several sellers, one at a time, within one budget; see `Following`. */
-  readonly follow: (listings: ReadonlyArray<string | Listing>, options: FollowOptions) => Following
 }
 
 /** A running node: the public door of the SDK. */
@@ -358,6 +356,8 @@ export interface DdmNode {
   /** How a purchase would be paid, and what paying costs; orders nothing. */
   quote: (listing: string | Listing, options?: Pick<BuyOptions, 'rail' | 'k' | 'signal'>) => Promise<Quote>
   buy: (listing: string | Listing, options?: BuyOptions) => Purchase
+  /** Buys one product from several sellers, one at a time, within one budget; see `Following`. */
+  follow: (listings: ReadonlyArray<string | Listing>, options: FollowOptions) => Following
   /** Publishes a listing and serves it until stopped. */
   sell: (options: SellOptions) => Promise<Sale>
   readonly sessions: {

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connectNode, serveNode } from '../../src/api/index.ts'
-import { createNode, type FollowEvent, type LocalNode, type Purchase, type PurchaseEvent } from '../../src/index.ts'
+import {
+  createNode,
+  EXIT_CODES,
+  type FollowEvent,
+  type LocalNode,
+  type Purchase,
+  type PurchaseEvent
+} from '../../src/index.ts'
+import { ddm } from './cli-process.ts'
 import { startWindMarket, type WindMarket } from './wind-market.ts'
 
 /** A bot and sellers of one product, each a process of its own: one is killed, one sends what breaks its schema. */
@@ -133,6 +142,89 @@ test('through the API of a running node a bot sees the same', async () => {
   } finally {
     await served?.stop()
   }
+})
+
+test('through the API several sellers are followed as here: one is left, every record once, one budget', async () => {
+  const served = await serveNode({ node, version: '0.0.0' })
+  try {
+    const connected = await connectNode(node.home)
+    assert.ok(connected !== undefined)
+    const events: FollowEvent[] = []
+    const wind = connected.node.follow(['broken', 'south'].map(listingOf), {
+      max: '0.05',
+      records: 30,
+      key: 'time',
+      onEvent: (event) => events.push(event)
+    })
+    const times = new Set<string>()
+    for await (const record of wind) times.add(byTime(record))
+    const { reason, records, paid, purchases } = await wind.done
+    assert.deepEqual([reason, records, times.size], ['complete', 30n, 30])
+    assert.deepEqual([wind.status.records, wind.status.paid], [records, paid])
+    assert.equal(
+      paid,
+      purchases.reduce((sum, one) => sum + one.paid, 0n)
+    )
+    assert.deepEqual(
+      purchases.map(({ listing, left }) => [listing, left]),
+      [
+        [listingOf('broken'), 'invalid'],
+        [listingOf('south'), undefined]
+      ]
+    )
+    await new Promise((resolve) => setImmediate(resolve))
+    const types = new Set(events.map(({ type }) => type))
+    for (const type of ['joined', 'left', 'records', 'payment', 'ended'] as const) assert.ok(types.has(type), type)
+    const left = events.find((event) => event.type === 'left')
+    assert.equal((left?.error as { code?: string } | undefined)?.code, 'schema')
+
+    // Whoever leaves the loop learns how it ended; what cannot be sent is said here.
+    const some = connected.node.follow([listingOf('south')], { max: '0.05' })
+    for await (const _ of some) break
+    assert.equal((await some.done).reason, 'stopped')
+    assert.throws(() => connected.node.follow([listingOf('south')], { max: '1', key: byTime }), { code: 'usage' })
+    const none = connected.node.follow(['0xdeadbeef'], { max: '1' })
+    await assert.rejects(
+      async () => {
+        for await (const _ of none);
+      },
+      { code: 'notFound' }
+    )
+    await assert.rejects(none.done, { code: 'notFound' })
+
+    const lines = await ddm([
+      ...['follow', listingOf('broken'), listingOf('south'), '--home', node.home, '--json'],
+      ...['--max', '0.05', '-n', '20', '--key', 'time']
+    ])
+    assert.equal(lines.code, 0, lines.stderr)
+    const wanted = lines.stdout
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as Wind).time)
+    assert.equal(new Set(wanted).size, 20)
+  } finally {
+    await served?.stop()
+  }
+})
+
+test('ddm follow: several sellers into one file, and what each cost', async () => {
+  const file = join(market.network.folder, 'wind.jsonl')
+  const flags = ['--max', '0.05', '-n', '25', '--key', 'time', '-o', file, ...market.network.as('follower')]
+  const refusedOne = await ddm(['follow', listingOf('south'), '-n', '1', '--json', ...market.network.as('follower')])
+  assert.equal(refusedOne.code, EXIT_CODES.usage)
+  const followed = await ddm(['follow', listingOf('broken'), listingOf('south'), '--json', ...flags])
+  assert.equal(followed.code, 0, followed.stderr)
+  assert.equal((await readFile(file, 'utf8')).trim().split('\n').length, 25)
+  const said = followed.stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  assert.deepEqual(
+    said.flatMap(({ event, why }) => (event === 'joined' ? ['joined'] : event === 'left' ? [why] : [])),
+    ['joined', 'invalid', 'joined']
+  )
+  const { records, reason, purchases } = said.at(-1) as { records: number; reason: string; purchases: unknown[] }
+  assert.deepEqual([records, reason, purchases.length], [25, 'complete', 2])
 })
 
 test('a seller that is killed, and one that breaks its schema, are left: every record once, within one budget', async () => {

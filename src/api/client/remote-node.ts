@@ -17,6 +17,7 @@ import * as sessions from '../operations/sessions.ts'
 import type { Bought } from '../purchases.ts'
 import type { NodeSchema } from '../schemas/node.ts'
 import type { HttpClient } from './http.ts'
+import { RemoteFollowing } from './remote-following.ts'
 import { RemotePurchase } from './remote-purchase.ts'
 import { sellThrough } from './remote-sale.ts'
 
@@ -67,6 +68,7 @@ export function remoteNode(client: HttpClient, facts: NodeFacts): DdmNode {
         { ...(signal === undefined ? {} : { signal }) }
       ) as ReturnType<DdmNode['quote']>,
     buy: (listing, options = {}) => start({ listing: typeof listing === 'string' ? listing : listing.id }, options),
+    follow: (followed, options) => new RemoteFollowing(client, followed, options),
     sell: async (options: SellOptions) => {
       const sale = await sellThrough(client, options)
       sales.add(sale)

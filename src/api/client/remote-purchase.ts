@@ -152,7 +152,7 @@ export class RemotePurchase implements Purchase {
   }
 }
 
-function bought({ offset, bytes }: { offset: bigint; bytes: Uint8Array }): PurchasedRecord {
+export function bought({ offset, bytes }: { offset: bigint; bytes: Uint8Array }): PurchasedRecord {
   const text = (): string => utf8.decode(bytes)
   return { offset, bytes, receivedAt: Date.now(), text, json: <T>() => JSON.parse(text()) as T }
 }

@@ -1,4 +1,5 @@
 import type { AnyEventOperation, AnyOperation, AnyRawOperation } from '../operation.ts'
+import * as followings from './followings.ts'
 import * as listings from './listings.ts'
 import * as money from './money.ts'
 import * as node from './node.ts'
@@ -6,7 +7,9 @@ import * as products from './products.ts'
 import * as purchases from './purchases.ts'
 import * as sessions from './sessions.ts'
 
-const all: unknown[] = [node, listings, products, purchases, sessions, money].flatMap((group) => Object.values(group))
+const all: unknown[] = [node, listings, products, purchases, followings, sessions, money].flatMap((group) =>
+  Object.values(group)
+)
 
 function isDescribed(value: unknown): value is AnyOperation | AnyEventOperation | AnyRawOperation {
   return typeof value === 'object' && value !== null && 'path' in value && 'run' in value

@@ -45,7 +45,7 @@ export const PurchaseWishSchema = Type.Object({
   options: Type.Optional(BuyOptionsSchema)
 })
 
-const QualitySchema = Type.Object({
+export const QualitySchema = Type.Object({
   invalid: Type.Number({ description: 'records that break the JSON Schema' }),
   failures: Type.Number({ description: 'streams that were lost' }),
   missing: Type.Optional(Type.Number({ description: 'records that the cadence promises and that did not come' })),

@@ -1,31 +1,17 @@
-import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { PassThrough, type Writable } from 'node:stream'
 import { Option } from 'commander'
 import {
   type Currency,
-  type DataSink,
-  DdmError,
   EXIT_CODES,
   formatUnits,
   type Listing,
-  printableJson,
   RAIL_NAMES,
   type RailName
 } from '../../interface/index.ts'
 import type { BuyOptions, DdmNode, Purchase, PurchaseOutcome } from '../../node/index.ts'
-import { header, timeSpan, timeSpanOrNone, wholeNumber } from '../arguments.ts'
+import { startFrom, timeSpan, timeSpanOrNone, wholeNumber } from '../arguments.ts'
 import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
-
-/** Where the records go. */
-export interface DownloadFlags {
-  output?: string
-  /** A sink by its name. */
-  to?: string
-  append?: boolean
-  force?: boolean
-  header?: Record<string, string>
-}
+import { type DownloadFlags, endsWith, openSink, removeEmpty, settled, sinkOptions } from '../sink.ts'
 
 interface Options extends DownloadFlags {
   rail?: RailName
@@ -46,7 +32,7 @@ interface Options extends DownloadFlags {
 const PROGRESS_MS = 250
 
 export const buy: Register = (program, act) => {
-  program
+  const command = program
     .command('buy')
     .description('buy records of a listing: they go to stdout as JSON lines, what happens meanwhile to stderr')
     .argument('<listing>', 'its ID, a unique beginning of it (0x and 4 digits or more), or the CID of its document')
@@ -82,19 +68,7 @@ export const buy: Register = (program, act) => {
         'for a record that breaks the JSON Schema: stop, pay nothing from it on and keep the proof (default); or drop it, paid for like any other'
       ).choices(['stop', 'drop'])
     )
-    .option('-o, --output <file>', 'write the records to this file instead; after a cut it goes on exactly there')
-    .option(
-      '--to <sink>',
-      'send the records on instead: FILE.csv, FILE.parquet, https://HOST/PATH, mqtt://HOST/TOPIC, postgres://HOST/DATABASE?table=T … (docs/guides/connectors.md)'
-    )
-    .option(
-      '--header <header>',
-      'sent with records that go to https://…, like "Authorization: Bearer abc"; may be repeated',
-      header
-    )
-    .option('--append', 'add to the file')
-    .option('--force', 'replace the file')
-    .action(act(run))
+  sinkOptions(command, 'write the records to this file instead; after a cut it goes on exactly there').action(act(run))
 }
 
 async function run(context: Context, id: string, options: Options): Promise<number> {
@@ -117,7 +91,7 @@ export async function download(
     const wish = wishFor(listing)
     await showFees(context, node, listing, wish)
     // Opened before anything is paid: a file that cannot be written is known by then.
-    const sink = await openSink(options, listing)
+    const sink = endsWith(signal, await openSink(options, listing))
     const mark = await sink.mark?.()
     const purchase = node.buy(listing, { ...wish, ...(mark === undefined ? {} : { mark }) })
     const stop = (): void => purchase.stop()
@@ -130,6 +104,8 @@ export async function download(
       shown.end()
       report(context, node, outcome, options, purchase, listing)
       return exitCode(outcome, wish, listing, signal)
+    } catch (error) {
+      throw await settled(error, purchase, options)
     } finally {
       shown.end()
       signal.removeEventListener('abort', stop)
@@ -151,38 +127,6 @@ async function showFees({ output, signal }: Context, node: DdmNode, listing: Lis
   )
 }
 
-async function openSink(
-  { output, to, append = false, force = false, header: headers }: DownloadFlags,
-  { id, document }: Listing
-): Promise<DataSink> {
-  const { jsonLinesSink, parseSink } = await loadNode()
-  if (output !== undefined && to !== undefined) throw new DdmError('usage', 'give --output or --to, not both')
-  if (output === undefined && to === undefined) return jsonLinesSink(recordStream())
-  const columns = columnsOf(document)
-  return parseSink(to ?? `file:${resolve(output ?? '')}`, {
-    append,
-    force,
-    stdout: recordStream(),
-    product: id,
-    ...(columns === undefined ? {} : { columns }),
-    ...(headers === undefined ? {} : { headers })
-  })
-}
-
-/** The fields that the listing promises. */
-function columnsOf({ schema }: Listing['document']): string[] | undefined {
-  const { properties } = schema.jsonSchema ?? {}
-  const names = typeof properties === 'object' && properties !== null ? Object.keys(properties) : []
-  return names.length === 0 ? undefined : names
-}
-
-/** A purchase that failed before its first record leaves no file that the next try would stumble over. */
-async function removeEmpty({ append, force }: DownloadFlags, mark: string | undefined): Promise<void> {
-  if (mark === undefined || append === true || force === true) return
-  const { file } = JSON.parse(mark) as { file: string }
-  await rm(file, { force: true })
-}
-
 function wishOf(options: Options): BuyOptions {
   const { rail, records, from, max, maxPrice, k, prepay, duration, resumeFor, refund, check, onInvalid } = options
   return {
@@ -199,24 +143,6 @@ function wishOf(options: Options): BuyOptions {
     ...(onInvalid === undefined ? {} : { onInvalid }),
     checkSchema: check
   }
-}
-
-function startFrom(text: string): Exclude<BuyOptions['from'], undefined> {
-  if (text === 'live') return text
-  if (/^[0-9]{1,20}$/.test(text)) return BigInt(text)
-  const time = /^[0-9]{4}-[0-9]{2}-[0-9]{2}/.test(text) ? new Date(text) : undefined
-  if (time !== undefined && !Number.isNaN(time.getTime())) return time
-  throw new DdmError('usage', `--from "${text}" is neither an offset, nor a time like 2026-01-31T12:00Z, nor "live"`)
-}
-
-/** Records are strangers' text: a program gets their bytes, a terminal what is safe to show. */
-export function recordStream(): Writable {
-  if (!process.stdout.isTTY) return process.stdout
-  const safe = new PassThrough()
-  safe.setEncoding('utf8').on('data', (text: string) => {
-    process.stdout.write(text.split('\n').map(printableJson).join('\n'))
-  })
-  return safe
 }
 
 function showProgress({ output }: Context, purchase: Purchase, title: string, node: DdmNode): { end: () => void } {

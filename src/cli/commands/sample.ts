@@ -1,7 +1,8 @@
 import { DdmError, type Listing } from '../../interface/index.ts'
 import type { BuyOptions } from '../../node/index.ts'
 import type { Register } from '../context.ts'
-import { type DownloadFlags, download } from './buy.ts'
+import type { DownloadFlags } from '../sink.ts'
+import { download } from './buy.ts'
 
 export const sample: Register = (program, act) => {
   program

@@ -3,8 +3,8 @@ import { type Currency, type DataSink, DdmError, formatUnits, type SessionRecord
 import type { PurchaseOutcome, SessionExposure } from '../../node/index.ts'
 import { timeSpanOrNone } from '../arguments.ts'
 import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
+import { endsWith, recordStream, settled } from '../sink.ts'
 import { short, table } from '../table.ts'
-import { recordStream } from './buy.ts'
 
 export const sessions: Register = (program, act) => {
   const group = program.command('sessions').description('what was bought and sold, and what was cut and can go on')
@@ -128,7 +128,7 @@ async function resume(
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const { pour } = await loadNode()
     const record = await node.sessions.get(id, { signal })
-    const sink = await sinkOf(record, { file, to })
+    const sink = endsWith(signal, await sinkOf(record, { file, to }))
     const purchase = await node.sessions.resume(record.id, {
       signal,
       ...(resumeFor === undefined ? {} : { resumeFor })
@@ -137,6 +137,8 @@ async function resume(
       await pour(purchase, sink)
       await sink.close()
       report(context, await purchase.done, currencyOf(node, record.rail))
+    } catch (error) {
+      throw await settled(error, purchase, { ...(to === undefined ? {} : { to }) })
     } finally {
       purchase.stop()
       await Promise.allSettled([purchase.done, sink.close()])

@@ -64,6 +64,12 @@ export function valueAt(record: JsonObject, path: FieldPath): unknown {
   return value
 }
 
+/** What a JSON record says there, as text: the same text is the same value. undefined where there is no such field. */
+export function fieldText(bytes: Uint8Array, path: FieldPath): string | undefined {
+  const record = readObject(bytes)
+  return record === undefined ? undefined : JSON.stringify(valueAt(record, path))
+}
+
 /** RFC 3339 as people write it; what else `Date.parse` takes is guessing. */
 const DATE_TIME =
   /^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([zZ]|[+-][0-9]{2}:?[0-9]{2})?)?$/
