@@ -4,6 +4,7 @@ import type { AbortOptions, Address, FeeStyle, Logger } from '../interface/index
 import { DdmError } from '../interface/index.ts'
 import { aborted, describeRevert, errorText, refusal, revertOf, shortText } from './errors.ts'
 import { createFeeMarket, type FeeMarket, type FeeOffer, mostOf, raiseFees } from './fees.ts'
+import { LeftBehind } from './left-behind.ts'
 import type { Rpc } from './rpc.ts'
 import {
   type MinedTransaction,
@@ -83,6 +84,7 @@ class NonceQueue implements TransactionQueue {
   /** By nonce, ascending. */
   readonly #flights = new Map<number, Flight>()
   readonly #fees: FeeMarket
+  readonly #leftBehind: LeftBehind
   #sending: Promise<void> | undefined
   #watching: Promise<void> | undefined
 
@@ -90,6 +92,7 @@ class NonceQueue implements TransactionQueue {
     this.#init = init
     this.account = init.signer.address.toLowerCase() as Address
     this.#fees = createFeeMarket((method, params) => this.#rpc(method, params), init.fees)
+    this.#leftBehind = new LeftBehind({ count: (at) => this.#count(at), timing: init.timing })
   }
 
   get size(): number {
@@ -168,7 +171,10 @@ class NonceQueue implements TransactionQueue {
     const gas = await this.#simulate(job.request)
     for (let attempt = 1; !job.settled; attempt++) {
       const nonce = await this.#nextNonce()
-      const flight = await this.#sign(job, nonce, gas, await this.#fees.current())
+      if (job.settled) return
+      const stuck = this.#leftBehind.has(nonce)
+      const market = await this.#fees.current()
+      const flight = await this.#sign(job, nonce, gas, stuck ? this.#leftBehind.offer(market) : market)
       this.#flights.set(nonce, flight)
       const outcome = await this.#submit(flight).catch((error: unknown) => {
         this.#flights.delete(nonce)
@@ -177,15 +183,21 @@ class NonceQueue implements TransactionQueue {
       if (outcome === 'sent') {
         this.#watching ??= this.#watch()
         this.#init.logger.debug('transaction sent', { label: job.request.label, nonce, hash: flight.hashes[0] })
+        if (stuck) this.#init.logger.info('replaced what an earlier run left in the pool', { nonce })
         return
       }
       this.#flights.delete(nonce)
-      if (outcome === 'tooCheap') this.#fees.forget()
+      if (outcome === 'tooCheap') {
+        this.#fees.forget()
+        this.#leftBehind.forget()
+      }
+      if (outcome === 'underpriced' && stuck) this.#leftBehind.refused(flight.fees)
       if (attempt === SEND_ATTEMPTS) {
-        const problem =
-          outcome === 'tooCheap'
-            ? 'the price of gas changes faster than the offers'
-            : `nonce ${nonce} of ${this.account} is taken again and again; does another process send from this wallet?`
+        const problem = {
+          tooCheap: 'the price of gas changes faster than the offers',
+          underpriced: `nonce ${nonce} of ${this.account} is taken by a transaction that ${mostOf(flight.fees)} wei per gas do not replace; send again to offer more`,
+          taken: `nonce ${nonce} of ${this.account} is taken again and again; does another process send from this wallet?`
+        }[outcome]
         throw new DdmError('chain', `${job.request.label}: ${problem}`)
       }
       await sleep(Math.random() * MAX_JITTER_MS, undefined, { signal: this.#stop.signal })
@@ -211,10 +223,14 @@ class NonceQueue implements TransactionQueue {
   }
 
   async #nextNonce(): Promise<number> {
-    const own = Math.max(-1, ...this.#flights.keys()) + 1
-    // While nothing of ours is open, another process may have used the wallet.
-    const known = await this.#rpc<Hex>('eth_getTransactionCount', [this.account, 'pending'])
-    return Math.max(own, Number(known))
+    if (this.#flights.size === 0) return this.#leftBehind.firstNonce({ signal: this.#stop.signal })
+    const own = Math.max(...this.#flights.keys()) + 1
+    // Another process may use the wallet.
+    return this.#leftBehind.has(own) ? own : Math.max(own, await this.#count('pending'))
+  }
+
+  async #count(at: 'latest' | 'pending'): Promise<number> {
+    return Number(await this.#rpc<Hex>('eth_getTransactionCount', [this.account, at]))
   }
 
   async #sign(job: Job, nonce: number, gas: bigint, fees: FeeOffer): Promise<Flight> {
@@ -231,9 +247,10 @@ class NonceQueue implements TransactionQueue {
 
   /**
    * `sent` when the node took it or may have taken it: without a clear no, only watching the nonce tells.
-   * `taken` when the nonce belongs to another transaction, `tooCheap` when the base fee rose past the offer.
+   * `taken` when the nonce belongs to another transaction, `underpriced` when that one is in the pool and offers too much to
+   * be replaced, `tooCheap` when the base fee rose past the offer.
    */
-  async #submit(flight: Flight): Promise<'sent' | 'taken' | 'tooCheap'> {
+  async #submit(flight: Flight): Promise<'sent' | 'taken' | 'underpriced' | 'tooCheap'> {
     flight.seenAt = Date.now()
     try {
       await this.#rpc<Hex>('eth_sendRawTransaction', [flight.raw])
@@ -244,8 +261,10 @@ class NonceQueue implements TransactionQueue {
       if (/already (known|imported|exists)|known transaction/i.test(text)) return 'sent'
       // A chain with one gas price (IOTA EVM) takes no other, and may have changed it.
       if (/base ?fee|fee cap|invalid gas price/i.test(text)) return 'tooCheap'
-      if (/nonce (is )?too low|nonce.*(already|used)|underpriced/i.test(text)) {
-        return (await this.#isKnown(flight)) ? 'sent' : 'taken'
+      const underpriced = /underpriced|replacement ?not ?allowed/i.test(text)
+      if (underpriced || /nonce (is )?too low|nonce.*(already|used)/i.test(text)) {
+        if (await this.#isKnown(flight)) return 'sent'
+        return underpriced ? 'underpriced' : 'taken'
       }
       throw error
     }
@@ -277,7 +296,7 @@ class NonceQueue implements TransactionQueue {
   }
 
   async #tick(): Promise<void> {
-    const mined = Number(await this.#rpc<Hex>('eth_getTransactionCount', [this.account, 'latest']))
+    const mined = await this.#count('latest')
     const head = BigInt(await this.#rpc<Hex>('eth_blockNumber', []))
     let oldest = true
     for (const flight of [...this.#flights.values()].sort((a, b) => a.nonce - b.nonce)) {

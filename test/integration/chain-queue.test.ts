@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { createTransactionQueue } from '../../src/chain/queue.ts'
+import { type TestContext, test } from 'node:test'
+import type { DevAccount } from '../../src/chain/index.ts'
+import { createTransactionQueue, type QueueTiming } from '../../src/chain/queue.ts'
 import { createRpc } from '../../src/chain/rpc.ts'
 import { signerOf } from '../../src/chain/wallet.ts'
-import type { Hex } from '../../src/interface/index.ts'
+import type { FeeStyle, Hex } from '../../src/interface/index.ts'
 import { accountAt, bytes32, entry, eventually, silent, startMarket } from './chain-fixture.ts'
 
 interface Pool {
@@ -102,6 +103,92 @@ test('a transaction that is offered too little is offered more', async (t) => {
   assert.ok(BigInt(maxFeePerGas) > 10n ** 10n, `raised to ${BigInt(maxFeePerGas)}`)
   assert.equal(await rpc('eth_getBalance', [entry(1).token, 'latest']), '0x6', 'each was paid once')
 })
+
+for (const fees of ['eip1559', 'legacy'] as const) {
+  test(`what a run left stuck in the pool is replaced by the next one (${fees})`, async (t) => {
+    const { local, accounts, rpc } = await startMarket(t)
+    const timing = { poll: 20, resend: 10_000, bump: 300 }
+    const start = (changes: Partial<typeof timing> = {}) =>
+      startQueue(t, local.rpcUrl, accounts, fees, { ...timing, ...changes })
+    await rpc('evm_setAutomine', [false])
+    const before = start()
+    const left = [before.pay(1n), before.pay(2n)].map((one) => assert.rejects(one, { code: 'aborted' }))
+    const stuck = await eventually('both are in the pool', async () => {
+      const pool = await pooled(rpc)
+      return pool.length === 2 ? pool : undefined
+    })
+    await before.queue.close()
+    await Promise.all(left)
+
+    const after = start()
+    const payments = [4n, 8n, 16n].map((value) => after.pay(value))
+    const replaced = await eventually('both are replaced, and one follows', async () => {
+      const pool = await pooled(rpc)
+      return pool.length === 3 && pool.every(({ hash }) => !stuck.some((one) => one.hash === hash)) ? pool : undefined
+    })
+    for (const [i, { price }] of stuck.entries()) {
+      const now = replaced[i]?.price ?? 0n
+      assert.ok(now * 10n >= price * 11n, `${price} → ${now}`)
+    }
+    await rpc('anvil_mine', ['0x1'])
+    const mined = await Promise.all(payments)
+    assert.deepEqual(
+      mined.map(({ hash }) => hash),
+      replaced.map(({ hash }) => hash)
+    )
+    assert.equal(await rpc('eth_getBalance', [entry(1).token, 'latest']), '0x1c', 'what was replaced paid nothing')
+  })
+}
+
+test('what a run left in the pool is waited for as long as the pool moves', async (t) => {
+  const { local, accounts, rpc } = await startMarket(t)
+  const timing = { poll: 20, resend: 10_000, bump: 3_600_000 }
+  await rpc('evm_setAutomine', [false])
+  const before = startQueue(t, local.rpcUrl, accounts, 'eip1559', timing)
+  const left = assert.rejects(before.pay(1n), { code: 'aborted' })
+  await eventually('it is in the pool', async () => ((await pooled(rpc)).length === 1 ? true : undefined))
+  await before.queue.close()
+  await left
+
+  const after = startQueue(t, local.rpcUrl, accounts, 'eip1559', timing)
+  const payment = after.pay(2n)
+  await rpc('anvil_mine', ['0x1'])
+  await rpc('evm_setAutomine', [true])
+  await payment
+  assert.equal(await rpc('eth_getBalance', [entry(1).token, 'latest']), '0x3', 'both paid')
+})
+
+type RpcCall = Awaited<ReturnType<typeof startMarket>>['rpc']
+
+/** What dev account 1 has in the pool, in order; it alone sends. */
+async function pooled(rpc: RpcCall): Promise<Array<{ hash: Hex; price: bigint }>> {
+  const { pending } = await rpc<{
+    pending: Record<string, Record<string, { hash: Hex; gasPrice: Hex; maxFeePerGas?: Hex }>>
+  }>('txpool_content')
+  return Object.values(pending)
+    .flatMap((byNonce) => Object.entries(byNonce))
+    .sort(([a], [b]) => Number(a) - Number(b))
+    .map(([, { hash, gasPrice, maxFeePerGas }]) => ({ hash, price: BigInt(maxFeePerGas ?? gasPrice) }))
+}
+
+function startQueue(t: TestContext, url: string, accounts: DevAccount[], fees: FeeStyle, timing: QueueTiming) {
+  const client = createRpc({ urls: [url], logger: silent })
+  const signer = signerOf(accountAt(accounts, 1).privateKey)
+  const queue = createTransactionQueue({
+    rpc: client,
+    chainId: 31337,
+    signer,
+    confirmations: 0,
+    fees,
+    timing,
+    logger: silent
+  })
+  t.after(async () => {
+    await queue.close()
+    await client.close()
+  })
+  return { queue, pay: (value: bigint) => queue.send({ label: 'paying', to: entry(1).token, data: '0x', value }) }
+}
 
 test('a reorg before confirmation depth puts a transaction back, and it counts only when mined again', async (t) => {
   const { connectAs, rpc } = await startMarket(t)
