@@ -48,7 +48,7 @@ export async function fund(
   if (profile.chain.dev !== true) {
     throw new DdmError('config', `${profile.name} is no dev chain: nobody gives coins away there`)
   }
-  const transactions: Array<Record<string, unknown>> = []
+  const transactions: Array<{ from: Address | undefined; to: Address; data?: Hex; value?: Hex }> = []
   const token = defaultToken(profile).address
   if ((amounts.native ?? 0n) > 0n) {
     const [from] = await rpc.request<Address[]>('eth_accounts', [], options)
