@@ -71,7 +71,7 @@ async function openSession() {
   if (terms === undefined) throw new Error('the payee does not serve the listing')
   const binding = { offerDigest: DIGEST, buyerPeerDigest: DIGEST, orderNonce: DIGEST }
   const maximum = BigInt(WARM_UP + PAYMENTS)
-  const buying = await payer.open({ terms, binding, seller: 'seller', maximum })
+  const buying = await payer.open({ terms, binding, seller: 'seller', maximum, one: 1n })
   await buying.begin('session')
   const selling = await payee.accept({ terms, binding, order: buying.order, buyer: 'buyer', maximum })
   await selling.begin('session')

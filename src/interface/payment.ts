@@ -163,6 +163,8 @@ export interface ResumeRequest {
   account?: string
   /** The channel that the ORDER names: nothing is kept of one that was never to pay anything. */
   config?: ChannelConfig
+  /** As in `PayerRequest`; undefined at the seller, and where the session is taken up only to be ended. */
+  one?: bigint
 }
 
 export interface PayerRequest {
@@ -172,6 +174,8 @@ export interface PayerRequest {
   seller: string
   /** Most that this session may cost. */
   maximum: bigint
+  /** Most that one record can cost, per KiB that of the largest: budgets cap it. */
+  one: bigint
 }
 
 export interface PayerSession {

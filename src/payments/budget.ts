@@ -81,7 +81,7 @@ export function createBudget(init: BudgetInit): Budget {
       )
     }
     if (limits.perRecord !== undefined && unitPrice !== undefined && unitPrice > limits.perRecord) {
-      throw exceeded('perRecord', 'the price of one record', unitPrice, limits.perRecord)
+      throw exceeded('perRecord', 'the most that one record can cost', unitPrice, limits.perRecord)
     }
     const at = now()
     const caps: Array<[keyof BudgetLimits, string, Parameters<SpendingStore['sum']>[0]]> = [

@@ -59,6 +59,16 @@ test('a price per KiB is due for the bytes of the records, rounded up once', asy
   assert.deepEqual([paid, reason], [due, 'sourceEnded'])
 })
 
+test('a cap on the price of a record holds for the largest record that a price per KiB allows', async () => {
+  const id = await idOf(perKiB)
+  const buy = (cap: string) =>
+    ddm(['buy', id, '--max', '0.1', '--set', `budgetPerRecord=${cap}`, '--json', ...network.as('kib')])
+  const dear = await buy('0.004999')
+  assert.equal(dear.code, 12, dear.stderr)
+  assert.match(dear.stderr, /the most that one record can cost would be 0\.005 .*budgetPerRecord allows 0\.004999/)
+  assert.equal((await buy('0.005')).code, 0)
+})
+
 test('a sample is what the listing gives away, at no price and without funds', async () => {
   const id = await idOf(perRecord)
   const flags = network.as('sampler')

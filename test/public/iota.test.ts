@@ -61,7 +61,7 @@ test(`a payment round on ${RPC}`, { timeout: 180_000 }, async (t) => {
   const binding = { offerDigest: digest(), buyerPeerDigest: digest(), orderNonce: digest() }
   const session = CID.createV1(0x71, Digest.create(0x12, randomBytes(32)))
   const maximum = 10_000_000n
-  const buying = await buyer.payer.open({ terms, binding, seller: 'seller', maximum })
+  const buying = await buyer.payer.open({ terms, binding, seller: 'seller', maximum, one: 1n })
   const selling = await seller.payee.accept({ terms, binding, order: buying.order, buyer: 'buyer', maximum })
   await buying.begin(session.toString())
   await selling.begin(session.toString())

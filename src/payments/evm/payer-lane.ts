@@ -62,8 +62,8 @@ export class PayerLane {
     return [...this.#open].find(({ order, isAnswered }) => order.deposit !== undefined && !isAnswered)?.answered
   }
 
-  session({ seller, terms, maximum }: PayerRequest, order: RailOrder): PayerLaneSession {
-    const session = new PayerLaneSession(this, { seller, terms, maximum }, order)
+  session({ seller, terms, maximum, one }: PayerRequest, order: RailOrder): PayerLaneSession {
+    const session = new PayerLaneSession(this, { seller, terms, maximum, one }, order)
     this.#open.add(session)
     return session
   }
@@ -74,7 +74,10 @@ export class PayerLane {
   }
 
   /** Takes a suspended session up again; one that was given up is opened anew. */
-  async resume({ sessionId, peer, terms, maximum }: ResumeRequest, options?: AbortOptions): Promise<PayerLaneSession> {
+  async resume(
+    { sessionId, peer, terms, maximum, one }: ResumeRequest,
+    options?: AbortOptions
+  ): Promise<PayerLaneSession> {
     const { channelId } = this.channel
     let session = [...this.#open].find(({ id }) => id === sessionId)
     if (session === undefined) {
@@ -88,7 +91,7 @@ export class PayerLane {
       this.channel = { ...this.channel, base: this.channel.base - stored.consumed }
       this.#open.add(session)
     }
-    await session.resume({ seller: peer, terms, maximum }, options)
+    await session.resume({ seller: peer, terms, maximum, one }, options)
     await this.store(options, session)
     return session
   }

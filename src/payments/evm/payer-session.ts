@@ -4,7 +4,6 @@ import {
   type DepositAuthorization,
   faultPoint,
   type Hex,
-  type PayerRequest,
   type PayerSession,
   type PaymentTerms,
   type PayOptions,
@@ -21,6 +20,8 @@ interface Spending {
   seller: string
   terms: PaymentTerms
   maximum: bigint
+  /** Most that one record can cost; undefined when the session is taken up only to be ended. */
+  one: bigint | undefined
 }
 
 /** One session of a channel as the buyer pays for it, within its budget. */
@@ -186,24 +187,18 @@ export class PayerLaneSession implements PayerSession {
     await step
   }
 
-  async #reserveUpTo({ seller, terms }: Spending, amount: bigint, options?: AbortOptions): Promise<void> {
-    const unitPrice = unitPriceOf(terms)
+  async #reserveUpTo({ seller, one }: Spending, amount: bigint, options?: AbortOptions): Promise<void> {
     await this.#lane.init.budget.reserve(
       {
         seller,
         session: this.id ?? this.channelId,
         amount: amount - this.#reserved,
-        ...(unitPrice === undefined ? {} : { unitPrice })
+        ...(one === undefined ? {} : { unitPrice: one })
       },
       options
     )
     this.#reserved = amount
   }
-}
-
-/** Price of one record, rounded up; undefined for a price per KiB. */
-export function unitPriceOf({ price: { amount, count, unit } }: PayerRequest['terms']): bigint | undefined {
-  return unit === 'record' ? (amount + count - 1n) / count : undefined
 }
 
 function invalid(text: string): DdmError {

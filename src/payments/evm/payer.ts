@@ -27,7 +27,6 @@ import { authorizeDeposit, unspent } from './deposit.ts'
 import type { Eip712 } from './eip712.ts'
 import { EvmPayerChannels } from './payer-channels.ts'
 import { type DepositForLane, PayerLane } from './payer-lane.ts'
-import { unitPriceOf } from './payer-session.ts'
 import { Serial, until } from './serial.ts'
 
 /** An EVM key that signs digests. */
@@ -127,9 +126,8 @@ class EvmPayer implements Payer {
   }
 
   async resume(request: ResumeRequest, options: AbortOptions = {}): Promise<PayerSession> {
-    const { channelId, terms, peer } = request
-    const unitPrice = unitPriceOf(terms)
-    const permission = { seller: peer, session: '', amount: 0n, ...(unitPrice === undefined ? {} : { unitPrice }) }
+    const { channelId, peer, one } = request
+    const permission = { seller: peer, session: '', amount: 0n, ...(one === undefined ? {} : { unitPrice: one }) }
     if (request.maximum > 0n) await this.#init.budget.reserve(permission, options)
     const channel = channelId === undefined ? undefined : await this.#init.channels.payer(channelId, options)
     if (channel === undefined) {
@@ -141,15 +139,9 @@ class EvmPayer implements Payer {
 
   async #open(request: PayerRequest, options: AbortOptions): Promise<PayerSession> {
     const { eip712, chain, budget, voucherSigner } = this.#init
-    const { seller, terms, binding } = request
-    const unitPrice = unitPriceOf(terms)
+    const { seller, terms, binding, one } = request
     // Nothing is spent yet, but also a deposit is a signature: not for a seller or a price that the budget forbids.
-    const permission = {
-      seller,
-      session: '',
-      amount: 0n,
-      ...(unitPrice === undefined ? {} : { unitPrice, first: unitPrice })
-    }
+    const permission = { seller, session: '', amount: 0n, unitPrice: one, first: one }
     // An order at a maximum of 0 spends nothing: samples need no budget.
     if (request.maximum > 0n) {
       await budget.reserve(permission, options)

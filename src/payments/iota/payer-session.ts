@@ -7,7 +7,6 @@ import {
   type PayerSession,
   type PaymentTerms,
   type PayOptions,
-  priceOfOneRecord,
   type RailOrder,
   type SignedTransaction,
   type Transfer,
@@ -23,6 +22,8 @@ interface SessionInit {
   terms: PaymentTerms
   seller: string
   maximum: bigint
+  /** Most that one record can cost; undefined when the session is taken up only to be ended. */
+  one: bigint | undefined
   order: RailOrder
 }
 
@@ -84,7 +85,7 @@ export class IotaPayerSession implements PayerSession {
     if (demand === undefined) {
       throw new DdmError('internal', 'a payment on this rail names the statement that asks for it')
     }
-    const { terms, seller, maximum } = this.#init
+    const { terms, seller, maximum, one } = this.#init
     const session = this.#id
     if (!this.#open || session === undefined || terms.payTo === undefined) {
       throw new DdmError('internal', 'the session has ended; nothing more is paid for it')
@@ -97,8 +98,8 @@ export class IotaPayerSession implements PayerSession {
     const options = signal === undefined ? {} : { signal }
     const amount = sessionPaid - this.#paid
     this.#fee = paymentFee(await this.#rail.client.gasPrice(options))
-    const unitPrice = priceOfOneRecord(terms.price, 1n)
-    await this.#rail.budget.reserve({ seller, session, amount: amount + this.#fee, unitPrice }, options)
+    const spending = { seller, session, amount: amount + this.#fee, ...(one === undefined ? {} : { unitPrice: one }) }
+    await this.#rail.budget.reserve(spending, options)
     const request = {
       output: { to: terms.payTo, amount },
       memo: paymentMemo(demand),

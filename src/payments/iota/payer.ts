@@ -72,20 +72,19 @@ export class IotaPayer implements Payer {
       : `account ${account.address} holds ${have} nanos, one record and its fee cost ${need}`
   }
 
-  async open({ terms, binding, seller, maximum }: PayerRequest, options?: AbortOptions): Promise<PayerSession> {
+  async open({ terms, binding, seller, maximum, one }: PayerRequest, options?: AbortOptions): Promise<PayerSession> {
     const { account, client, budget } = this.#init
-    const unitPrice = priceOfOneRecord(terms.price, 1n)
-    await budget.reserve({ seller, session: '', amount: 0n, unitPrice, first: unitPrice }, options)
+    await budget.reserve({ seller, session: '', amount: 0n, unitPrice: one, first: one }, options)
     budget.permit()
     const order = {
       rail: this.rail,
       account: account.address,
       accountAuth: await account.authorize(client.network, binding)
     } as const
-    return new IotaPayerSession(this.#init, { terms, seller, maximum, order })
+    return new IotaPayerSession(this.#init, { terms, seller, maximum, one, order })
   }
 
-  async resume({ sessionId, terms, peer, maximum, account }: ResumeRequest, options?: AbortOptions) {
+  async resume({ sessionId, terms, peer, maximum, account, one }: ResumeRequest, options?: AbortOptions) {
     const { transfers, wallet, account: own } = this.#init
     if (account !== own.address) {
       throw new DdmError(
@@ -99,6 +98,7 @@ export class IotaPayer implements Payer {
       terms,
       seller: peer,
       maximum,
+      one,
       order: { rail: this.rail, account: own.address }
     })
     const unsettled = await transfers.unsettled(this.#init.client.network, options)

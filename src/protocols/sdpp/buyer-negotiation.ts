@@ -64,9 +64,13 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     document: listing.document
   })
   const { index, entry, payer } = await choosePrice(input)
+  const one = priceOfOneRecord(priceOf(entry), offer.content.maxRecordBytes)
   const orderNonce = (input.random ?? randomBytes)(16)
   const binding = sessionBinding(offer.link, signer.peerId, orderNonce)
-  const rail = await payer.open({ terms: paymentTermsOf(entry), binding, seller, maximum: wish.maximum }, { signal })
+  const rail = await payer.open(
+    { terms: paymentTermsOf(entry), binding, seller, maximum: wish.maximum, one },
+    { signal }
+  )
   const { config, channelAuth, deposit, account, accountAuth } = rail.order
   const k = clamp(wish.k ?? entry.k ?? offer.content.k.default, offer.content.k.min, offer.content.k.max)
   const sign = (prepay: bigint): CheckedStatement<'order'> =>

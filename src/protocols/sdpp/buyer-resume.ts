@@ -18,6 +18,7 @@ export async function resumeOrder(
   }
   const payer = payers.find(({ rail }) => rail === record.rail)
   if (payer === undefined) throw new SdppError(STATUS.noCommonRail, `this wallet does not pay on rail ${record.rail}`)
+  const one = priceOfOneRecord(priceOf(entry), offer.content.maxRecordBytes)
   const rail = await payer.resume(
     {
       sessionId: record.id,
@@ -25,11 +26,11 @@ export async function resumeOrder(
       terms: paymentTermsOf(entry),
       peer: record.peer,
       maximum: order.content.maximum,
+      one,
       ...(order.content.account === undefined ? {} : { account: order.content.account })
     },
     { signal }
   )
-  const one = priceOfOneRecord(priceOf(entry), offer.content.maxRecordBytes)
   const { prepay } = order.content
   // What was agreed to stays agreed; this only counts it as at risk again.
   await trust

@@ -305,7 +305,13 @@ export function channelCheats(name: string, setup: RailSetup<EvmMarket>): void {
       const market = await setup.start(t)
       const { payer } = await market.sides()
       const terms = { ...(await market.terms()), withdrawDelay: 86_401 }
-      const opening = payer.open({ terms, binding: bindingOf(randomBytes(96)), seller: 'seller', maximum: 100n })
+      const opening = payer.open({
+        terms,
+        binding: bindingOf(randomBytes(96)),
+        seller: 'seller',
+        maximum: 100n,
+        one: 10n
+      })
       await assert.rejects(opening, {
         code: 'budget',
         message: /locks deposits for 86401 s, maxWithdrawDelay allows 86400 s/
@@ -316,7 +322,13 @@ export function channelCheats(name: string, setup: RailSetup<EvmMarket>): void {
       const market = await setup.start(t)
       const { payer, payee } = await market.sides()
       const terms = await market.terms()
-      const buying = await payer.open({ terms, binding: bindingOf(randomBytes(96)), seller: 'seller', maximum: 100n })
+      const buying = await payer.open({
+        terms,
+        binding: bindingOf(randomBytes(96)),
+        seller: 'seller',
+        maximum: 100n,
+        one: 10n
+      })
       const channelId = channelIdOf(market.place, buying.order.config as ChannelConfig)
       assert.equal(channelId, buying.channelId)
       assert.equal(payee.rail, 'evm')

@@ -11,7 +11,13 @@ import { signVoucher } from './typed-data.ts'
 export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
   const open = async (market: EvmMarket, maximum = 100n) => {
     const { payer } = await market.sides()
-    const request = { terms: await market.terms(), binding: bindingOf(randomBytes(96)), seller: 'seller', maximum }
+    const request = {
+      terms: await market.terms(),
+      binding: bindingOf(randomBytes(96)),
+      seller: 'seller',
+      maximum,
+      one: 10n
+    }
     return { request, buying: await payer.open(request) }
   }
 
@@ -117,7 +123,7 @@ export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
       const market = await setup.start(t, { limits: { perRecord: 9n } })
       const { payer } = await market.sides()
       const terms = await market.terms()
-      const request = { terms, binding: bindingOf(randomBytes(96)), seller: 'seller', maximum: 100n }
+      const request = { terms, binding: bindingOf(randomBytes(96)), seller: 'seller', maximum: 100n, one: 10n }
       await assert.rejects(payer.open(request), {
         code: 'budget',
         details: { setting: 'budgetPerRecord', need: '10', limit: '9' }
@@ -126,7 +132,7 @@ export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
       market.maxDeposit = 10_000_000n
       await market.restart('buyer')
       const again = (await market.sides()).payer
-      await assert.rejects(again.open({ ...request, terms: cheap, maximum: 2_000_000n }), {
+      await assert.rejects(again.open({ ...request, terms: cheap, one: 9n, maximum: 2_000_000n }), {
         code: 'funds',
         details: { have: '1000000', need: '2000000' }
       })

@@ -13,6 +13,7 @@ import {
   type PayerSession,
   type PaymentPayload,
   type PaymentTerms,
+  priceOfOneRecord,
   type RailName,
   type RailOrder
 } from '../../../src/interface/index.ts'
@@ -51,7 +52,8 @@ export interface Session {
 export async function startSession(
   market: Market,
   maximum: bigint,
-  meddle: (order: RailOrder) => RailOrder = (order) => order
+  meddle: (order: RailOrder) => RailOrder = (order) => order,
+  one?: bigint
 ): Promise<Session> {
   const { payer, payee } = await market.sides()
   const terms = payee.terms(market.listing)
@@ -60,7 +62,13 @@ export async function startSession(
   const digest = (): `0x${string}` => `0x${randomBytes(32).toString('hex')}`
   const binding = { offerDigest: digest(), buyerPeerDigest: digest(), orderNonce: digest() }
   const id = CID.createV1(0x71, Digest.create(0x12, randomBytes(32))).toString()
-  const buying = await payer.open({ terms, binding, seller: 'seller', maximum })
+  const buying = await payer.open({
+    terms,
+    binding,
+    seller: 'seller',
+    maximum,
+    one: one ?? priceOfOneRecord(terms.price, 1024n)
+  })
   try {
     await buying.begin(id)
     const order = meddle(buying.order)
@@ -75,12 +83,17 @@ export async function startSession(
 }
 
 /** RESUME and ACCEPT without the wire, on whatever runs of the two sides. */
-export async function resumeSession(market: Market, { id, terms, buying }: Session, maximum = 100n): Promise<Session> {
+export async function resumeSession(
+  market: Market,
+  { id, terms, buying }: Session,
+  maximum = 100n,
+  one = priceOfOneRecord(terms.price, 1024n)
+): Promise<Session> {
   const { payer, payee } = await market.sides()
   const channel = buying.channelId === undefined ? {} : { channelId: buying.channelId }
   const account = buying.order.account === undefined ? {} : { account: buying.order.account }
   const request = { sessionId: id, ...channel, ...account, terms, maximum }
-  const bought = await payer.resume({ ...request, peer: 'seller' })
+  const bought = await payer.resume({ ...request, peer: 'seller', one })
   const sold = await payee.resume({ ...request, peer: 'buyer' })
   if (sold.base !== undefined) await bought.accept(sold.base, sold.proof)
   return { id, terms, market, buying: bought, selling: sold }
@@ -152,6 +165,26 @@ export function paymentRailCompliance(name: string, setup: RailSetup): void {
       await assert.rejects(session.selling.credit(tooMuch, payload), { code: 'paymentInvalid' })
       if (unit > 0n) await assert.rejects(pay(session, tooMuch), { code: 'budget' })
       await endSession(session, 10n * unit, 10n * unit)
+    })
+
+    test('what one record can cost at most is held against the cap, at order, resume and payment', async (t) => {
+      if (unit === 0n) return
+      const limits: BudgetLimits = { perRecord: 3n * unit }
+      const market = await setup.start(t, { limits })
+      const dear = 3n * unit + 1n
+      const over = { code: 'budget', details: { setting: 'budgetPerRecord', need: `${dear}`, limit: `${3n * unit}` } }
+      await assert.rejects(startSession(market, 100n * unit, undefined, dear), over)
+      const session = await startSession(market, 100n * unit, undefined, 3n * unit)
+      await payAndCredit(session, unit)
+      await session.buying.suspend()
+      await session.selling.suspend()
+      limits.perRecord = 2n * unit
+      const lowered = {
+        code: 'budget',
+        details: { setting: 'budgetPerRecord', need: `${3n * unit}`, limit: `${2n * unit}` }
+      }
+      const resumed = resumeSession(market, session, 100n * unit, 3n * unit).then((again) => pay(again, 50n * unit))
+      await assert.rejects(resumed, lowered)
     })
 
     test('ends once, however often it is told to', async (t) => {

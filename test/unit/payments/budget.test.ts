@@ -24,7 +24,7 @@ async function setup(t: TestContext, init: Omit<BudgetInit, 'spending' | 'now'>)
 }
 
 const CAPS = {
-  budgetPerRecord: 'the price of one record',
+  budgetPerRecord: 'the most that one record can cost',
   budgetPerSession: 'the spending of this session',
   budgetPerSeller: 'the spending with this seller in a day',
   budgetPerHour: 'the spending of an hour',

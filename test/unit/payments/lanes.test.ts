@@ -56,7 +56,7 @@ class Market {
     const id = `s${++this.#made}`
     const digest: Hex = `0x${this.#made.toString(16).padStart(64, '0')}`
     const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
-    const buying = await this.#payer.open({ terms, binding, seller: 'seller', maximum })
+    const buying = await this.#payer.open({ terms, binding, seller: 'seller', maximum, one: 10n })
     await buying.begin(id)
     let selling: PayeeSession
     try {

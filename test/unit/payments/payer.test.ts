@@ -19,7 +19,7 @@ async function setup(init: { budget?: Budget; store?: ChannelStore; maximum?: bi
   const terms = payee.terms(LISTING)
   assert.ok(terms)
   const payer = memoryPayer(chain, store, init.budget)
-  const request = { terms, binding, seller: 'seller', maximum: init.maximum ?? 100n }
+  const request = { terms, binding, seller: 'seller', maximum: init.maximum ?? 100n, one: 10n }
   const open = async () => {
     const session = await payer.open(request)
     await session.begin('session')

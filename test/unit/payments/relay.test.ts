@@ -31,7 +31,7 @@ function market(nativePrice: bigint) {
     const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
     const terms = payee.terms(LISTING)
     assert.ok(terms)
-    const buying = await payer.open({ terms, binding, seller: 'seller', maximum })
+    const buying = await payer.open({ terms, binding, seller: 'seller', maximum, one: 10n })
     const accept = (changes: Partial<RailOrder> = {}) =>
       payee.accept({ terms, binding, order: { ...buying.order, ...changes }, buyer: 'buyer', maximum })
     return { buying, accept }

@@ -28,7 +28,8 @@ function market() {
       terms,
       binding,
       seller: 'seller',
-      maximum
+      maximum,
+      one: 10n
     })
     const { config } = buying.order
     assert.ok(config)
