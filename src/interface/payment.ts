@@ -163,6 +163,8 @@ export interface ResumeRequest {
   account?: string
   /** The channel that the ORDER names: nothing is kept of one that was never to pay anything. */
   config?: ChannelConfig
+  /** Only to be ended: neither budget nor ledger are asked whether it could go on. @default false */
+  toEnd?: boolean
 }
 
 export interface PayerRequest {

@@ -127,10 +127,10 @@ class EvmPayer implements Payer {
   }
 
   async resume(request: ResumeRequest, options: AbortOptions = {}): Promise<PayerSession> {
-    const { channelId, terms, peer } = request
+    const { channelId, terms, peer, maximum, toEnd = false } = request
     const unitPrice = unitPriceOf(terms)
     const permission = { seller: peer, session: '', amount: 0n, ...(unitPrice === undefined ? {} : { unitPrice }) }
-    if (request.maximum > 0n) await this.#init.budget.reserve(permission, options)
+    if (maximum > 0n && !toEnd) await this.#init.budget.reserve(permission, options)
     const channel = channelId === undefined ? undefined : await this.#init.channels.payer(channelId, options)
     if (channel === undefined) {
       throw new DdmError('notFound', `this wallet has no channel ${channelId ?? ''} of session ${request.sessionId}`)
