@@ -51,6 +51,7 @@ import { quote } from './quote.ts'
 import { createTrust } from './rail-trust.ts'
 import type { Rails } from './rails.ts'
 import { Receipts } from './receipts.ts'
+import { Retention } from './retention.ts'
 import { Sales, waysToBePaid } from './sales.ts'
 import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
 import { transactionName } from './transaction-name.ts'
@@ -126,7 +127,9 @@ export class RunningNode implements LocalNode {
     const { sessions } = ledger
     const inUse = this.#inUse
     const expiry = new Expiry({ sessions, payers, payees, trust: this.#trust, inUse, logger })
-    this.#upkeep = new Upkeep([expiry], logger)
+    const products = (): ReturnType<Sales['logs']> => this.#sales.logs()
+    const retention = new Retention({ products, sessions, keepRecords: config.keepRecords, logger })
+    this.#upkeep = new Upkeep([expiry, retention], logger)
     this.#funded = new FundedPeers({ sessions: ledger.sessions, payees, logger })
     network.setFunded(this.#funded.has)
     this.#seller = sdppSeller({ onSessionEnd: ({ refund }) => this.#onSessionEnd(refund) })({
@@ -282,8 +285,11 @@ export class RunningNode implements LocalNode {
     return purchase
   }
 
-  sell(options: SellOptions): Promise<Sale> {
-    return this.#sales.sell(options)
+  async sell(options: SellOptions): Promise<Sale> {
+    const sale = await this.#sales.sell(options)
+    // Its log may have grown old while it was not on sale.
+    this.#upkeep.look()
+    return sale
   }
 
   readonly sessions: DdmNode['sessions'] = {

@@ -15,6 +15,7 @@ export class Upkeep {
   readonly #abort = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
+  #waits = false
 
   constructor(chores: readonly Chore[], logger: Logger) {
     this.#chores = chores
@@ -22,11 +23,18 @@ export class Upkeep {
   }
 
   start(): void {
-    const look = (): void => {
-      this.#looking = this.#looking.then(() => this.#look())
-    }
-    look()
-    this.#timer = setInterval(look, LOOK_EVERY_MS).unref()
+    this.look()
+    this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS).unref()
+  }
+
+  /** Looks now, or once more after the look under way. */
+  look(): void {
+    if (this.#waits) return
+    this.#waits = true
+    this.#looking = this.#looking.then(() => {
+      this.#waits = false
+      return this.#look()
+    })
   }
 
   async stop(): Promise<void> {
