@@ -33,7 +33,7 @@ export interface SessionRecord {
   start: bigint
   /** Buyer: handled, as of the sink's commit. Seller: sent. */
   position: bigint
-  /** Buyer: where a resume begins. Seller: where it stood when this was written. */
+  /** Buyer: where a resume begins. Seller: the last end of a block that the buyer has acknowledged. */
   checkpoint: Checkpoint
   /** What the buyer's sink needs to go on from `position`, in its own words. */
   sink?: string
@@ -75,6 +75,8 @@ export interface SessionCommit {
   /** Kinds of which only the newest counts: earlier ones are dropped. */
   replaces?: string[]
   parts?: TranscriptPart[]
+  /** Seller: positions from which the transcript can be taken up again. */
+  checkpoints?: Checkpoint[]
 }
 
 /** A record that breaks the listing's schema, with the whole part of its block as the transcript has it. */
@@ -92,10 +94,21 @@ export interface SessionStore {
   put: (session: SessionRecord, commit?: SessionCommit, options?: AbortOptions) => Promise<void>
   get: (id: string, role: SessionRole, options?: AbortOptions) => Promise<SessionRecord | undefined>
   list: (role?: SessionRole, options?: AbortOptions) => Promise<SessionRecord[]>
+  /** Says of a session that it is in use: whoever looks how old its row is takes it for a new one. Nothing else changes. */
+  touch: (id: string, role: SessionRole, at: number, options?: AbortOptions) => Promise<void>
   keep: (sessionId: string, role: SessionRole, statements: SignedStatement[], options?: AbortOptions) => Promise<void>
   statements: (sessionId: string, role: SessionRole, options?: AbortOptions) => Promise<SignedStatement[]>
   /** Digest of each block part of the session in order: what the transcript is made of. */
   parts: (sessionId: string, role: SessionRole, options?: AbortOptions) => Promise<TranscriptPart[]>
+  /** The last stored checkpoint of a session at or before a position; undefined when there is none. */
+  checkpoint: (
+    sessionId: string,
+    role: SessionRole,
+    position: bigint,
+    options?: AbortOptions
+  ) => Promise<Checkpoint | undefined>
+  /** Forgets the checkpoints of sessions that have not moved since: nobody resumes them. */
+  dropCheckpoints: (before: number, options?: AbortOptions) => Promise<void>
   /** The first one of a session; the same again, with more of its part, takes its place. */
   keepViolation: (sessionId: string, role: SessionRole, violation: Violation, options?: AbortOptions) => Promise<void>
   violation: (sessionId: string, role: SessionRole, options?: AbortOptions) => Promise<Violation | undefined>

@@ -165,6 +165,8 @@ export interface ResumeRequest {
   config?: ChannelConfig
   /** As in `PayerRequest`; undefined at the seller, and where the session is taken up only to be ended. */
   one?: bigint
+  /** Only to be ended: neither budget nor ledger are asked whether it could go on. @default false */
+  toEnd?: boolean
 }
 
 export interface PayerRequest {

@@ -1,105 +1,122 @@
-import type {
-  Logger,
-  Payee,
-  Payer,
-  ResumeRequest,
-  SessionRecord,
-  SessionStore,
-  TrustLedger
+import {
+  type AbortOptions,
+  DdmError,
+  type Logger,
+  type Payee,
+  type Payer,
+  type ResumeRequest,
+  type SessionRecord,
+  type SessionStore,
+  type TrustLedger
 } from '../interface/index.ts'
 import { channelOf, isResumable, readSession, type StoredSession } from '../protocols/sdpp/index.ts'
+import type { Chore } from './upkeep.ts'
 
 export interface ExpiryComponents {
   sessions: SessionStore
   payers: readonly Payer[]
   payees: readonly Payee[]
   trust: TrustLedger
+  /** Whether a session runs, or is about to go on: however long nothing came of it, it is not given up. */
+  inUse: (session: Pick<SessionRecord, 'id' | 'role'>) => boolean
   logger: Logger
   /** Unix ms. @default Date.now */
   now?: () => number
 }
 
-const LOOK_EVERY_MS = 3_600_000
-
 /**
  * Gives sessions up that were cut and that nobody resumed in time: what was paid in them is consumed, what is owed stays a
- * debt, and the channel is free for others. Looks at start and every hour.
+ * debt, and the channel is free for others.
  */
-export class Expiry {
+export class Expiry implements Chore {
+  readonly name = 'expiry'
   readonly #components: ExpiryComponents
-  readonly #abort = new AbortController()
-  #timer: NodeJS.Timeout | undefined
-  #looking: Promise<void> = Promise.resolve()
 
   constructor(components: ExpiryComponents) {
     this.#components = components
   }
 
-  start(): void {
-    const look = (): void => {
-      this.#looking = this.#looking
-        .then(async () => void (await this.look()))
-        .catch((error: unknown) => {
-          if (this.#abort.signal.aborted) return
-          this.#components.logger.error('old sessions were not given up', { error: String(error) })
-        })
-    }
-    look()
-    this.#timer = setInterval(look, LOOK_EVERY_MS)
-    this.#timer.unref()
-  }
-
-  async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    this.#abort.abort()
-    await this.#looking
-  }
-
-  /** Resolves with the number of sessions that were given up. */
-  async look(): Promise<number> {
-    const { sessions, now = Date.now } = this.#components
-    const { signal } = this.#abort
+  /** Resolves with the number of sessions that were given up. One that cannot be is tried again at the next look. */
+  readonly look = async (options: AbortOptions = {}): Promise<number> => {
+    const { sessions, logger } = this.#components
     let expired = 0
-    for (const record of await sessions.list(undefined, { signal })) {
-      if (record.state === 'closed' || !isResumable(record)) continue
-      const stored = await readSession(sessions, record.id, record.role, { signal })
-      if (stored === undefined || stored.receipt !== undefined) continue
-      if (now() - record.updatedAt <= Number(stored.offer.content.resumeTtl) * 1000) continue
-      await this.#giveUp(record, stored)
-      expired++
+    for (const { id, role, state } of await sessions.list(undefined, options)) {
+      if (state === 'closed' || !isResumable({ state })) continue
+      try {
+        if (await this.#lookAt(id, role, options)) expired++
+      } catch (error) {
+        if (options.signal?.aborted === true) throw error
+        logger.warn('a session that was cut is not given up', { session: id, role, error: String(error) })
+      }
     }
     return expired
   }
 
-  async #giveUp(record: SessionRecord, stored: StoredSession): Promise<void> {
-    const { sessions, payers, payees, trust, logger, now = Date.now } = this.#components
-    const { id, role, due, rail } = record
-    const options = { signal: this.#abort.signal }
-    const entry = stored.offer.content.prices[Number(stored.order.content.price)]
-    if (entry === undefined) return
+  async #lookAt(id: string, role: SessionRecord['role'], options: AbortOptions): Promise<boolean> {
+    const { sessions, inUse, now = Date.now } = this.#components
+    // As it is now: giving up those before it took a while.
+    const stored = await readSession(sessions, id, role, options)
+    if (stored === undefined || stored.receipt !== undefined || !isResumable(stored.record)) return false
+    if (inUse({ id, role })) {
+      // Were this node killed now, it would find the session as old as its last record.
+      await sessions.touch(id, role, now(), options)
+      return false
+    }
+    if (now() - stored.record.updatedAt <= Number(stored.offer.content.resumeTtl) * 1000) return false
+    return this.#giveUp(stored, options)
+  }
+
+  async #giveUp({ record, offer, order }: StoredSession, options: AbortOptions): Promise<boolean> {
+    const { sessions, trust, logger, now = Date.now } = this.#components
+    const { id, role, due } = record
+    const entry = offer.content.prices[Number(order.content.price)]
+    if (entry === undefined) return false
     const { amount, count, unit } = entry
+    const { maximum, account } = order.content
     const request: ResumeRequest = {
       sessionId: id,
       ...(record.channelId === undefined ? {} : { channelId: record.channelId }),
       terms: { rail: entry.rail, price: { amount, count, unit } },
       peer: record.peer,
-      maximum: stored.order.content.maximum,
-      ...(stored.order.content.account === undefined ? {} : { account: stored.order.content.account }),
-      ...channelOf(stored.order.content)
+      maximum,
+      ...(account === undefined ? {} : { account }),
+      ...channelOf(order.content),
+      toEnd: true
     }
     if (role === 'seller') {
-      const session = await payees.find((payee) => payee.rail === rail)?.resume(request, options)
-      const credited = session?.credited ?? 0n
-      await session?.end(credited, credited, options)
+      const credited = await this.#endSelling(record, request, options)
       const settled = credited < due ? credited : due
       await trust.close({ role, session: id, settled, debt: due > credited ? due - credited : 0n, timedOut: true })
     } else {
-      const session = await payers.find((payer) => payer.rail === rail)?.resume(request, options)
-      const paid = session?.paid ?? 0n
-      await session?.end(paid, options)
+      const paid = await this.#endBuying(record, request, options)
       await trust.close({ role, session: id, settled: 0n, debt: paid > due ? paid - due : 0n })
     }
     await sessions.put({ ...record, state: 'abandoned', updatedAt: now() })
     logger.info('a session that was cut is given up', { session: id, role })
+    return true
   }
+
+  /** Resolves with what was credited, by the row when the rail knows nothing of it. */
+  async #endSelling({ rail, paid }: SessionRecord, request: ResumeRequest, options: AbortOptions): Promise<bigint> {
+    const payee = this.#components.payees.find((one) => one.rail === rail)
+    const session = await payee?.resume(request, options).catch(unlessUnknown)
+    const credited = session?.credited ?? paid
+    await session?.end(credited, credited, options)
+    return credited
+  }
+
+  /** Resolves with what was signed. */
+  async #endBuying({ rail, paid }: SessionRecord, request: ResumeRequest, options: AbortOptions): Promise<bigint> {
+    const payer = this.#components.payers.find((one) => one.rail === rail)
+    const session = await payer?.resume(request, options).catch(unlessUnknown)
+    const signed = session?.paid ?? paid
+    await session?.end(signed, options)
+    return signed
+  }
+}
+
+/** A rail that knows nothing of a session has nothing to end. */
+function unlessUnknown(error: unknown): undefined {
+  if (!(error instanceof DdmError) || error.code !== 'notFound') throw error
+  return undefined
 }

@@ -66,6 +66,8 @@ export class RunningPurchase implements Purchase {
   readonly #components: PurchaseComponents
   readonly #options: BuyOptions
   readonly #opener: SessionOpener
+  /** The session that it was started to go on with. */
+  readonly #given: string | undefined
   readonly #startedAt = performance.now()
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
@@ -82,6 +84,7 @@ export class RunningPurchase implements Purchase {
   constructor(target: PurchaseTarget, options: BuyOptions, components: PurchaseComponents) {
     this.#components = components
     this.#options = options
+    this.#given = 'session' in target ? target.session.record.id : undefined
     const { signal } = options
     this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
     this.#opener = new SessionOpener(target, { ...options, signal: this.#signal }, components)
@@ -106,6 +109,11 @@ export class RunningPurchase implements Purchase {
       // A consumer that has not taken what came cannot say that nothing does.
       quality: this.#meter.quality(this.idle && status.phase === 'streaming' ? Date.now() : undefined)
     }
+  }
+
+  /** The session that it has, or is about to take up; undefined before its order. */
+  get sessionId(): string | undefined {
+    return this.#opener.latest?.status.id ?? this.#last?.status.id ?? this.#given
   }
 
   /** Whether the consumer has everything that came so far. */
@@ -225,7 +233,7 @@ export class RunningPurchase implements Purchase {
 
   /** Says how to go on by hand. */
   #hint(error: unknown): unknown {
-    const id = (this.#opener.latest ?? this.#last)?.status.id
+    const id = this.sessionId
     if (!(error instanceof DdmError) || error.code !== 'unreachable' || id === undefined) return error
     return new DdmError(error.code, `${error.message}; go on with: ddm sessions resume ${id}`, {
       cause: error,

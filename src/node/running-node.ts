@@ -51,10 +51,12 @@ import { quote } from './quote.ts'
 import { createTrust } from './rail-trust.ts'
 import type { Rails } from './rails.ts'
 import { Receipts } from './receipts.ts'
+import { Retention } from './retention.ts'
 import { Sales, waysToBePaid } from './sales.ts'
 import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
 import { transactionName } from './transaction-name.ts'
 import type { BuyOptions, DdmNode, LocalNode, Purchase, Quote, Sale, SellOptions } from './types.ts'
+import { Upkeep } from './upkeep.ts'
 import { setFrozen, walletStatus } from './wallet.ts'
 
 export interface NodeParts {
@@ -83,7 +85,7 @@ export class RunningNode implements LocalNode {
   readonly #sales: Sales
   readonly #seller: Seller
   readonly #claims: Claims
-  readonly #expiry: Expiry
+  readonly #upkeep: Upkeep
   readonly #funded: FundedPeers
   readonly #figures: Figures
   readonly #trust: TrustLedger
@@ -122,7 +124,12 @@ export class RunningNode implements LocalNode {
       logger
     })
     this.#trust = createTrust(parts)
-    this.#expiry = new Expiry({ sessions: ledger.sessions, payers, payees, trust: this.#trust, logger })
+    const { sessions } = ledger
+    const inUse = this.#inUse
+    const expiry = new Expiry({ sessions, payers, payees, trust: this.#trust, inUse, logger })
+    const products = (): ReturnType<Sales['logs']> => this.#sales.logs()
+    const retention = new Retention({ products, sessions, keepRecords: config.keepRecords, logger })
+    this.#upkeep = new Upkeep([expiry, retention], logger)
     this.#funded = new FundedPeers({ sessions: ledger.sessions, payees, logger })
     network.setFunded(this.#funded.has)
     this.#seller = sdppSeller({ onSessionEnd: ({ refund }) => this.#onSessionEnd(refund) })({
@@ -191,7 +198,7 @@ export class RunningNode implements LocalNode {
   async start(): Promise<void> {
     await this.#seller.start()
     this.#claims.start()
-    this.#expiry.start()
+    this.#upkeep.start()
     this.#funded.start()
   }
 
@@ -240,7 +247,6 @@ export class RunningNode implements LocalNode {
   /** Not one whose records go to a file: it goes on there only. */
   async #unfinished(listing: Hex, options: AbortOptions = {}): Promise<Unfinished | undefined> {
     const { sessions } = this.#parts.ledger
-    const running = new Set([...this.#purchases].map(({ status }) => status.id))
     const since = Date.now() - RESUME_WITHIN_MS
     const cut = (await sessions.list('buyer', options)).findLast(
       (record) =>
@@ -248,12 +254,16 @@ export class RunningNode implements LocalNode {
         isResumable(record) &&
         record.sink === undefined &&
         record.updatedAt > since &&
-        !running.has(record.id)
+        !this.#inUse(record)
     )
     const session = cut === undefined ? undefined : await readSession(sessions, cut.id, 'buyer', options)
     if (cut === undefined || session === undefined || session.receipt !== undefined) return undefined
     return { id: cut.id, rail: cut.rail, paid: cut.paid, maximum: session.order.content.maximum }
   }
+
+  /** Whether a stream has the session, or one is being opened for it. */
+  readonly #inUse = ({ id, role }: Pick<SessionRecord, 'id' | 'role'>): boolean =>
+    role === 'seller' ? this.#seller.serves(id) : [...this.#purchases].some(({ sessionId }) => sessionId === id)
 
   #purchase(target: PurchaseTarget, options: BuyOptions): RunningPurchase {
     const { network, signer, ledger, rails, logger, config, registry, profile } = this.#parts
@@ -275,8 +285,11 @@ export class RunningNode implements LocalNode {
     return purchase
   }
 
-  sell(options: SellOptions): Promise<Sale> {
-    return this.#sales.sell(options)
+  async sell(options: SellOptions): Promise<Sale> {
+    const sale = await this.#sales.sell(options)
+    // Its log may have grown old while it was not on sale.
+    this.#upkeep.look()
+    return sale
   }
 
   readonly sessions: DdmNode['sessions'] = {
@@ -364,7 +377,7 @@ export class RunningNode implements LocalNode {
     this.#figures.stop()
     await this.#seller.stop()
     await this.#sales.close()
-    await Promise.all([this.#claims.stop(), this.#expiry.stop(), this.#funded.stop()])
+    await Promise.all([this.#claims.stop(), this.#upkeep.stop(), this.#funded.stop()])
     await this.#closers.close()
   }
 }

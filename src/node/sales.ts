@@ -73,6 +73,8 @@ interface Offered {
   product: Product
   pipeline: ProductPipeline
   log: OpenProductLog
+  /** Its source ends. */
+  finite: boolean
   stop: AbortController
   fed: Promise<void>
 }
@@ -88,6 +90,10 @@ export class Sales implements Catalog {
 
   products(): readonly Product[] {
     return [...this.#offered.values()].map(({ product }) => product)
+  }
+
+  logs(): Array<{ listing: Hex; finite: boolean; log: OpenProductLog }> {
+    return [...this.#offered].map(([listing, { finite, log }]) => ({ listing, finite, log }))
   }
 
   async sell(options: SellOptions): Promise<Sale> {
@@ -127,7 +133,7 @@ export class Sales implements Catalog {
     fed.catch((error: unknown) => {
       if (!stop.signal.aborted) logger.error('source failed', { listing: id, error: String(error) })
     })
-    this.#offered.set(id, { product, pipeline, log, stop, fed })
+    this.#offered.set(id, { product, pipeline, log, finite: options.source.finite, stop, fed })
     return {
       listing,
       fed,

@@ -27,7 +27,7 @@ export function transcriptStep(c: Uint8Array, part: TranscriptPart): Uint8Array 
 export class Transcript {
   #closed: Uint8Array
   #part: { first: bigint; count: number; hash: Hash } | undefined
-  readonly #parts: TranscriptPart[] = []
+  #parts: TranscriptPart[] = []
 
   /**
    * @param session - bytes of the session's CID
@@ -37,9 +37,11 @@ export class Transcript {
     this.#closed = root
   }
 
-  /** Parts closed since this began, in order. */
-  get parts(): readonly TranscriptPart[] {
-    return this.#parts
+  /** Parts closed since this was asked last, in order: they are the caller's to keep. */
+  takeParts(): TranscriptPart[] {
+    const parts = this.#parts
+    this.#parts = []
+    return parts
   }
 
   /**

@@ -20,12 +20,19 @@ const READ_MANY = `SELECT first, count, appended_at, digest, bytes FROM (
 const AT = `SELECT first FROM blocks WHERE log = (SELECT id FROM logs WHERE name = ?) AND appended_at >= ?
   ORDER BY appended_at, first LIMIT 1`
 const FINISH = 'UPDATE logs SET finished = 1 WHERE name = ?'
-const PRUNE = 'DELETE FROM blocks WHERE log = (SELECT id FROM logs WHERE name = ?) AND first + count <= ?'
+const PRUNE = `DELETE FROM blocks WHERE log = (SELECT id FROM logs WHERE name = ?1) AND first < ?2
+  AND first + count <= ?2`
+/** End of the last of the oldest blocks, when so many may go. */
+const STEP = `SELECT first + count AS until FROM blocks WHERE log = (SELECT id FROM logs WHERE name = ?1)
+  AND first < ?2 AND first + count <= ?2 ORDER BY first LIMIT 1 OFFSET ?3`
 const MOVE_TAIL = `UPDATE logs SET tail = coalesce((SELECT min(first) FROM blocks WHERE log = logs.id), head)
   WHERE name = ?`
 
 /** Blocks of one read; small ones would otherwise fill a message of many rows. */
 const MAX_BLOCKS_PER_READ = 64
+
+/** Blocks pruned in one transaction: appends wait for it. */
+const PRUNED_AT_ONCE = 256
 
 /** Offsets of a log that a stranger may ask for, but no log can hold. */
 const MAX_OFFSET = (1n << 63n) - 1n
@@ -73,13 +80,18 @@ export function blockStore(db: Connection): BlockStore {
     },
     prune: async (logId, offset, options) => {
       const before = offset > MAX_OFFSET ? MAX_OFFSET : offset
-      await db.write(
-        [
-          [PRUNE, [logId, before]],
-          [MOVE_TAIL, [logId]]
-        ],
-        options
-      )
+      for (;;) {
+        const [step] = await db.read(STEP, [logId, before, PRUNED_AT_ONCE - 1], options)
+        const until = step === undefined ? before : toBigInt(step.until)
+        await db.write(
+          [
+            [PRUNE, [logId, until]],
+            [MOVE_TAIL, [logId]]
+          ],
+          options
+        )
+        if (step === undefined) return
+      }
     }
   }
 }

@@ -263,5 +263,17 @@ ALTER TABLE logs ADD COLUMN position TEXT;
   `
 -- The row comes from a copy that was put back, and the seller has not been met since.
 ALTER TABLE payer_channels ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
+`,
+  `
+-- Ends of blocks, every few, with what a session had computed there: a resume begins at one of them, not at its start.
+CREATE TABLE checkpoints (
+  session_id TEXT NOT NULL,
+  role TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  root BLOB NOT NULL,
+  records INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (session_id, role, position)
+) STRICT, WITHOUT ROWID;
 `
 ]

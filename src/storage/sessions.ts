@@ -1,8 +1,10 @@
 import type {
+  Checkpoint,
   Hex,
   SessionRecord,
   SessionStore,
   SignedStatement,
+  SqlValue,
   TranscriptPart,
   Violation
 } from '../interface/index.ts'
@@ -19,6 +21,7 @@ const PUT = `INSERT INTO sessions (id, role, listing_id, listing_cid, peer, stat
   bytes = excluded.bytes, sink = excluded.sink, credit = excluded.credit`
 const GET = 'SELECT * FROM sessions WHERE id = ? AND role = ?'
 const LIST = 'SELECT * FROM sessions WHERE role = coalesce(?, role) ORDER BY opened_at, id'
+const TOUCH = 'UPDATE sessions SET updated_at = ? WHERE id = ? AND role = ?'
 const DROP = 'DELETE FROM statements WHERE session_id = ? AND role = ? AND kind = ?'
 const KEEP = `INSERT INTO statements (session_id, role, kind, cid, issuer, payload, signature)
   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
@@ -31,21 +34,35 @@ const VIOLATION = 'SELECT * FROM violations WHERE session_id = ? AND role = ?'
 // The upper half of u64 is stored negative.
 const PARTS = 'SELECT * FROM parts WHERE session_id = ? AND role = ? ORDER BY first < 0, first'
 
+const KEEP_CHECKPOINT = `INSERT INTO checkpoints (session_id, role, position, root, records, bytes)
+  VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+const CHECKPOINT = `SELECT * FROM checkpoints WHERE session_id = ? AND role = ? AND position <= ?
+  ORDER BY position DESC LIMIT 1`
+const DROP_CHECKPOINTS = `DELETE FROM checkpoints WHERE EXISTS (
+  SELECT 1 FROM sessions WHERE id = session_id AND sessions.role = checkpoints.role AND updated_at < ?)`
+
+/** Positions that a stranger may name, but no session can reach. */
+const MAX_POSITION = (1n << 63n) - 1n
+
 /** Sessions, their statements and the parts of their transcript, in ledger.db. */
 export function sessionStore(db: Connection): SessionStore {
   return {
-    put: async (session, { statements = [], replaces = [], parts = [] } = {}, options) => {
+    put: async (session, { statements = [], replaces = [], parts = [], checkpoints = [] } = {}, options) => {
       const { id, role } = session
       const steps: Step[] = [
         putStep(session),
         ...replaces.map((kind): Step => [DROP, [id, role, kind]]),
         ...statements.map((statement) => keepStep(id, role, statement)),
-        ...parts.map((p): Step => [KEEP_PART, [id, role, fromU64(p.first), p.count, p.digest]])
+        ...parts.map((p): Step => [KEEP_PART, [id, role, fromU64(p.first), p.count, p.digest]]),
+        ...checkpoints.map((c): Step => [KEEP_CHECKPOINT, [id, role, ...checkpointColumns(c)]])
       ]
       await db.write(steps, options)
     },
     get: async (id, role, options) => (await db.read(GET, [id, role], options)).map(toSession)[0],
     list: async (role, options) => (await db.read(LIST, [role ?? null], options)).map(toSession),
+    touch: async (id, role, at, options) => {
+      await db.write([[TOUCH, [at, id, role]]], options)
+    },
     keep: async (sessionId, role, statements, options) => {
       await db.write(
         statements.map((statement) => keepStep(sessionId, role, statement)),
@@ -55,6 +72,13 @@ export function sessionStore(db: Connection): SessionStore {
     statements: async (sessionId, role, options) =>
       (await db.read(STATEMENTS, [sessionId, role], options)).map(toStatement),
     parts: async (sessionId, role, options) => (await db.read(PARTS, [sessionId, role], options)).map(toPart),
+    checkpoint: async (sessionId, role, position, options) => {
+      const last = position > MAX_POSITION ? MAX_POSITION : position
+      return (await db.read(CHECKPOINT, [sessionId, role, last], options)).map(toCheckpoint)[0]
+    },
+    dropCheckpoints: async (before, options) => {
+      await db.write([[DROP_CHECKPOINTS, [before]]], options)
+    },
     keepViolation: async (sessionId, role, { first, index, bytes, reason }, options) => {
       await db.write([[KEEP_VIOLATION, [sessionId, role, fromU64(first), index, bytes, reason]]], options)
     },
@@ -70,6 +94,15 @@ function putStep(s: SessionRecord): Step {
   const where = [fromU64(s.start), fromU64(s.position), root]
   const account = [fromU64(position), fromU64(records), fromU64(bytes), s.sink ?? null, String(s.credit)]
   return [PUT, [...names, ...where, ...money, s.openedAt, s.updatedAt, ...account]]
+}
+
+function checkpointColumns({ position, root, records, bytes }: Checkpoint): SqlValue[] {
+  return [fromU64(position), root, fromU64(records), fromU64(bytes)]
+}
+
+function toCheckpoint(row: Row): Checkpoint {
+  const { position, root, records, bytes } = row
+  return { position: toU64(position), root: toBytes(root), records: toU64(records), bytes: toU64(bytes) }
 }
 
 function keepStep(sessionId: string, role: string, s: SignedStatement): Step {

@@ -215,6 +215,13 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'const handled = next === 0 ? this.#ends.splice(0, 1) : this.#ends.splice(0)'
   },
   {
+    name: 'a stored checkpoint counts one record too many',
+    class: 'resume position',
+    file: 'src/protocols/sdpp/session-ledger.ts',
+    from: 'this.#checkpoints.add([end])',
+    to: 'this.#checkpoints.add([{ ...end, records: end.records + 1n }])'
+  },
+  {
     name: 'closing at an old position takes money back',
     class: 'resume position',
     file: SELLER_MACHINE,

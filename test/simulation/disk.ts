@@ -3,6 +3,7 @@ import type {
   BlockStore,
   ChannelSession,
   ChannelStore,
+  Checkpoint,
   Grant,
   Hex,
   PayeeChannel,
@@ -34,6 +35,7 @@ export class Disk {
   readonly sessionRows = new Map<string, SessionRecord>()
   readonly statementRows = new Map<string, SignedStatement[]>()
   readonly partRows = new Map<string, Map<bigint, TranscriptPart>>()
+  readonly checkpointRows = new Map<string, Checkpoint[]>()
   readonly payerRows = new Map<Hex, PayerChannel>()
   readonly payeeRows = new Map<Hex, PayeeChannel>()
   readonly channelSessions = new Map<string, ChannelSession>()
@@ -122,7 +124,7 @@ export function storesOf(disk: Disk, process: Process, invariant: (holds: boolea
   }
 
   const sessions: SessionStore = {
-    put: (session, { statements = [], replaces = [], parts = [] } = {}) => {
+    put: (session, { statements = [], replaces = [], parts = [], checkpoints = [] } = {}) => {
       const row = { ...session, checkpoint: { ...session.checkpoint } }
       const key = at(row.id, row.role)
       return write(() => {
@@ -134,6 +136,7 @@ export function storesOf(disk: Disk, process: Process, invariant: (holds: boolea
         const known = disk.partRows.get(key) ?? new Map<bigint, TranscriptPart>()
         for (const part of parts) known.set(part.first, { ...part })
         disk.partRows.set(key, known)
+        disk.checkpointRows.set(key, [...(disk.checkpointRows.get(key) ?? []), ...checkpoints])
       })
     },
     get: (id, role) => read(() => disk.sessionRows.get(at(id, role))),
@@ -142,6 +145,14 @@ export function storesOf(disk: Disk, process: Process, invariant: (holds: boolea
     keep: (id, role, statements) => write(() => keep(at(id, role), statements)),
     statements: (id, role) => read(() => [...(disk.statementRows.get(at(id, role)) ?? [])]),
     parts: (id, role) => read(() => [...(disk.partRows.get(at(id, role)) ?? [])].map(([, part]) => part)),
+    checkpoint: (id, role, position) =>
+      read(() =>
+        (disk.checkpointRows.get(at(id, role)) ?? [])
+          .filter((checkpoint) => checkpoint.position <= position)
+          .reduce<Checkpoint | undefined>((last, one) => (last && last.position > one.position ? last : one), undefined)
+      ),
+    dropCheckpoints: async () => {},
+    touch: async () => {},
     keepViolation: (id, role, violation) => write(() => void disk.violations.set(at(id, role), violation)),
     violation: (id, role) => read(() => disk.violations.get(at(id, role)) as never)
   }

@@ -114,7 +114,7 @@ export class SellerNode {
       now: process.clock.wallTime
     })
     const registrar = network.registrar(process, this.signer.peerId)
-    this.#service = sdppSeller({ clock: process.clock })({
+    this.#service = sdppSeller({ clock: process.clock, checkpointEvery: 2 })({
       registrar: {
         ...registrar,
         handle: (protocol, handler, options) =>

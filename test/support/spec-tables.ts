@@ -74,6 +74,7 @@ const LIMIT_TEXT: Record<LimitName, [unit: string, text: string]> = {
   KEEP_POSITION_MS: ['ms', 'this implementation stores the position of a consumer that keeps no count this often'],
   POSITION_TIMEOUT_MS: ['ms', 'with the flow limit reached, until a POSITION frees something; then `timeout`'],
   MAX_UNSTORED_BYTES: ['bytes', 'records sent that a crash of the seller may make it forget'],
+  CHECKPOINT_EVERY_BLOCKS: ['blocks', 'this implementation, as seller, stores n, root(n) and what is due this often'],
   INVOICE_DELAY_MS: ['ms', 'longest time from the first uninvoiced record to its INVOICE'],
   PAYMENT_TIMEOUT_MS: ['ms', 'from the oldest unanswered INVOICE to its PAYMENT'],
   PING_AFTER_MS: ['ms', 'a side that sent nothing for this long sends PING'],

@@ -132,6 +132,11 @@ export const SETTINGS = {
     'when they are recorded: each at once, those of a session when it is over, or all of a day together'
   ),
 
+  keepRecords: optional(
+    duration('1h', '36500d'),
+    'seller: records of streams that are older are forgotten, unless a buyer that was cut may still ask for them; not set: none. Finite products are kept whole'
+  ),
+
   maxSessionsPerBuyer: setting(
     integer(1, 10_000),
     16,

@@ -102,7 +102,7 @@ class EvmPayee implements Payee {
   }
 
   async resume(request: ResumeRequest, options: AbortOptions = {}): Promise<PayeeSession> {
-    const { channelId } = request
+    const { channelId, toEnd = false } = request
     const stored = channelId === undefined ? undefined : await this.#init.channels.payee(channelId, options)
     const config = stored?.config ?? (request.maximum === 0n ? request.config : undefined)
     if (channelId === undefined || config === undefined) {
@@ -113,8 +113,10 @@ class EvmPayee implements Payee {
     // Dropped while it was loading.
     if (!this.#lanes.has(channelId, loading)) return this.resume(request, options)
     const take = async (): Promise<PayeeSession> => {
-      await lane.refresh(options)
-      lane.checkBalance(0n)
+      if (!toEnd) {
+        await lane.refresh(options)
+        lane.checkBalance(0n)
+      }
       return lane.resume(request, options)
     }
     return this.#inTurn(lane, take, options)

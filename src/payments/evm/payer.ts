@@ -126,9 +126,9 @@ class EvmPayer implements Payer {
   }
 
   async resume(request: ResumeRequest, options: AbortOptions = {}): Promise<PayerSession> {
-    const { channelId, peer, one } = request
+    const { channelId, peer, one, maximum, toEnd = false } = request
     const permission = { seller: peer, session: '', amount: 0n, ...(one === undefined ? {} : { unitPrice: one }) }
-    if (request.maximum > 0n) await this.#init.budget.reserve(permission, options)
+    if (maximum > 0n && !toEnd) await this.#init.budget.reserve(permission, options)
     const channel = channelId === undefined ? undefined : await this.#init.channels.payer(channelId, options)
     if (channel === undefined) {
       throw new DdmError('notFound', `this wallet has no channel ${channelId ?? ''} of session ${request.sessionId}`)

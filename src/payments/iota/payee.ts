@@ -70,13 +70,14 @@ export class IotaPayee implements Payee {
     return session
   }
 
-  async resume({ sessionId, maximum, account }: ResumeRequest, options: AbortOptions = {}): Promise<PayeeSession> {
+  async resume(request: ResumeRequest, options: AbortOptions = {}): Promise<PayeeSession> {
+    const { sessionId, maximum, account, toEnd = false } = request
     if (account === undefined) throw new DdmError('notFound', `session ${sessionId} names no paying account`)
     const { client, transfers } = this.#init
-    const balance = await client.balance(account as Hex, options)
+    const balance = toEnd ? 0n : await client.balance(account as Hex, options)
     const session = new IotaPayeeSession(this.#init, { account: account as Hex, maximum, balance })
     session.resume(sessionId, await transfers.receivedOf(sessionId, options))
-    await session.lendGas(options)
+    if (!toEnd) await session.lendGas(options)
     return session
   }
 

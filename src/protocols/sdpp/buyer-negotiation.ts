@@ -12,18 +12,13 @@ import {
   type SessionStore,
   type TrustLedger
 } from '../../interface/index.ts'
-import {
-  type CheckedStatement,
-  type OfferPrice,
-  type StatementSigner,
-  signStatement,
-  transcriptStart
-} from '../../statements/index.ts'
+import { type CheckedStatement, type OfferPrice, type StatementSigner, signStatement } from '../../statements/index.ts'
 import { sessionBinding } from './binding.ts'
 import type { BuyRequest } from './buyer-types.ts'
 import type { Clock } from './clock.ts'
 import { checkOffer, checkOfferedPrice, costsMore, paymentTermsOf, priceOf } from './negotiation.ts'
 import { SdppError, STATUS } from './status.ts'
+import { startCheckpoint } from './stored-session.ts'
 
 export interface PlacedOrder {
   /** Session ID: CID of the ORDER. */
@@ -113,7 +108,7 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     ...(rail.channelId === undefined ? {} : { channelId: rail.channelId }),
     start: wish.from.offset ?? 0n,
     position: 0n,
-    checkpoint: { position: 0n, root: transcriptStart(statement.link.bytes), records: 0n, bytes: 0n },
+    checkpoint: startCheckpoint(statement.link),
     ...(request.sink === undefined ? {} : { sink: request.sink }),
     due: 0n,
     paid: 0n,

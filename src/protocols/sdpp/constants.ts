@@ -32,6 +32,9 @@ export const IDLE_POSITION_MS = 20
 /** A buyer whose consumer keeps no count of its own stores the position this often. */
 export const KEEP_POSITION_MS = 250
 
+/** A seller stores a position to take the transcript up from this often: what a resume reads of the log at most, 1 MiB. */
+export const CHECKPOINT_EVERY_BLOCKS = 16
+
 /** An invoice is sent at the latest this long after the first uninvoiced record (Invoices). */
 export const INVOICE_DELAY_MS = 1_000
 /** How long the seller waits for a PAYMENT that an invoice asks for. */

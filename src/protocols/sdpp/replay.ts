@@ -1,7 +1,7 @@
 import {
   type AbortOptions,
   type Block,
-  NO_PROGRESS,
+  type Checkpoint,
   type ProductLog,
   type Progress,
   recordEnds,
@@ -9,41 +9,62 @@ import {
 } from '../../interface/index.ts'
 import { Transcript } from '../../statements/index.ts'
 import { advance, type SessionTerms } from './account.ts'
+import type { Clock } from './clock.ts'
 import { SdppError, STATUS } from './status.ts'
 
 export interface Replayed {
   progress: Progress
   transcript: Transcript
+  /** The last end of a block on the way: where it began, when there was none. */
+  checkpoint: Checkpoint
 }
 
+export interface ReplaySource {
+  log: ProductLog
+  terms: SessionTerms
+  clock: Clock
+}
+
+/** Blocks after which others get a turn of the event loop: a session of an older version has no checkpoints. */
+const BLOCKS_PER_TURN = 64
+
 /**
- * What a session had computed at a position, computed again from the log: nothing of it needs to have been stored.
+ * What a session had computed at a position, computed again from the log.
  *
  * @param session - bytes of the session's CID
+ * @param from - a position at or before it whose root this side has computed and stored
  * @param position - records since the start
  * @throws SdppError `offsetPruned` when the log no longer holds all of it
  */
 export async function replay(
-  log: ProductLog,
-  terms: SessionTerms,
+  { log, terms, clock }: ReplaySource,
   session: Uint8Array,
+  from: Checkpoint,
   position: bigint,
   options?: AbortOptions
 ): Promise<Replayed> {
-  const transcript = new Transcript(session)
-  let progress = NO_PROGRESS
-  while (progress.n < position) {
+  const transcript = new Transcript(session, from.root)
+  let progress: Progress = { n: from.position, records: from.records, bytes: from.bytes }
+  let checkpoint = from
+  for (let blocks = 1; progress.n < position; blocks++) {
     const block = await blockAt(log, terms.start + progress.n, options)
-    const from = Number(terms.start + progress.n - block.first)
+    const first = Number(terms.start + progress.n - block.first)
     const to = Number(min(BigInt(block.count), terms.start + position - block.first))
     const ends = recordEnds(block.bytes, block.count)
-    const whole = from === 0 && to === block.count
-    const bytes = sliceRecords(block.bytes, ends, from, to)
     const endOfBlock = to === block.count
-    transcript.add(block.first + BigInt(from), to - from, bytes, endOfBlock, whole ? block.digest : undefined)
-    progress = advance(terms, progress, { first: block.first, count: block.count, ends }, from, to)
+    const bytes = sliceRecords(block.bytes, ends, first, to)
+    const digest = first === 0 && endOfBlock ? block.digest : undefined
+    transcript.add(block.first + BigInt(first), to - first, bytes, endOfBlock, digest)
+    progress = advance(terms, progress, { first: block.first, count: block.count, ends }, first, to)
+    const { n, records, bytes: billableBytes } = progress
+    if (endOfBlock) checkpoint = { position: n, root: transcript.root(), records, bytes: billableBytes }
+    if (blocks % BLOCKS_PER_TURN === 0) await turn(clock)
   }
-  return { progress, transcript }
+  return { progress, transcript, checkpoint }
+}
+
+function turn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => void clock.after(0, resolve))
 }
 
 async function blockAt(log: ProductLog, offset: bigint, options?: AbortOptions): Promise<Block> {

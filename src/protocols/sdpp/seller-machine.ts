@@ -38,7 +38,13 @@ function onAccepted(
   const streaming: SellerState = { ...move(state, 'accepted'), terms, available, deadline: undefined }
   if (resumed === undefined) return [streaming, [{ type: 'pump' }]]
   const owed = due(terms.price, resumed.sent)
-  const standing: SellerState = { ...streaming, ...resumed, reason: resumed.reason, due: owed }
+  const standing: SellerState = {
+    ...streaming,
+    ...resumed,
+    handled: resumed.sent.n,
+    reason: resumed.reason,
+    due: owed
+  }
   const [invoiced, effect] = invoice(standing, now)
   return [invoiced, [effect, { type: 'pump' }]]
 }
@@ -128,9 +134,11 @@ function onCredited(
 function onPosition(state: SellerState, n: bigint, now: number): [SellerState, SellerEffect[]] {
   if (n > state.sent.n) return fail(state, STATUS.unexpected, `POSITION ${n} is beyond ${state.sent.n} sent`)
   const inFlight = state.inFlight.filter((entry) => entry.n > n)
-  if (inFlight.length === state.inFlight.length) return [state, []]
+  const handled = n > state.handled ? n : state.handled
+  if (inFlight.length === state.inFlight.length) return [{ ...state, handled }, []]
   const flowing: SellerState = {
     ...state,
+    handled,
     inFlight,
     flowSince: undefined,
     blocked: state.blocked === 'flow' ? 'no' : state.blocked
@@ -203,6 +211,6 @@ export function sellerStep(state: SellerState, event: SellerEvent, now: number):
     case 'close':
       return onClose(state, event.reason, now)
     case 'acknowledged':
-      return [{ ...move(state, 'acknowledged'), deadline: undefined }, [{ type: 'finish' }]]
+      return [{ ...move(state, 'acknowledged'), handled: state.sent.n, deadline: undefined }, [{ type: 'finish' }]]
   }
 }

@@ -23,8 +23,7 @@ import {
   type StatementFields,
   type StatementSigner,
   signStatement,
-  type Transcript,
-  transcriptStart
+  type Transcript
 } from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
 import { sessionBinding } from './binding.ts'
@@ -45,6 +44,7 @@ import {
 } from './negotiation.ts'
 import type { SellerStanding } from './seller-state.ts'
 import { SdppError, STATUS } from './status.ts'
+import { startCheckpoint } from './stored-session.ts'
 
 export interface SellerNegotiationComponents {
   buyer: string
@@ -286,7 +286,7 @@ export class SellerNegotiation {
       ...(rail.channelId === undefined ? {} : { channelId: rail.channelId }),
       start,
       position: 0n,
-      checkpoint: { position: 0n, root: transcriptStart(session.bytes), records: 0n, bytes: 0n },
+      checkpoint: startCheckpoint(session),
       due: 0n,
       paid: 0n,
       credit,

@@ -26,7 +26,7 @@ import { replay } from './replay.ts'
 import { type AcceptedOrder, gasFor, type SellerNegotiationComponents } from './seller-negotiation.ts'
 import type { SellerStanding } from './seller-state.ts'
 import { SdppError, STATUS } from './status.ts'
-import { isResumable, isSettled, readSession, type StoredSession } from './stored-session.ts'
+import { checkpointBefore, isResumable, isSettled, readSession, type StoredSession } from './stored-session.ts'
 
 export interface SellerResumeComponents extends SellerNegotiationComponents {
   /** Ends an older stream of the session and resolves when what it held is stored. */
@@ -44,7 +44,7 @@ export async function resumeSession(
   const stored = await readSession(components.sessions, id, 'seller', { signal })
   const known = checkKnown(stored, resume, components)
   const product = productOf(known, components)
-  const { record, order, offer, accept, receipt } = known
+  const { session, record, order, offer, accept, receipt } = known
   const account = order.content.config?.payer ?? order.content.account
   const asking = {
     peerId: components.buyer,
@@ -55,7 +55,9 @@ export async function resumeSession(
   const entry = offer.content.prices[Number(order.content.price)]
   if (entry === undefined) throw new SdppError(STATUS.internal, 'internal error')
   const agreed = sessionTerms(entry, offer.content, order.content, accept.content)
-  const { progress, transcript } = await replay(product.log, agreed, known.session.bytes, resume.position, { signal })
+  const source = { log: product.log, terms: agreed, clock: components.clock }
+  const from = await checkpointBefore(components.sessions, known, resume.position, { signal })
+  const { progress, transcript, checkpoint } = await replay(source, session.bytes, from, resume.position, { signal })
   if (!equalBytes(transcript.root(), resume.root)) {
     await components.sessions.put({ ...record, state: 'disputed', updatedAt: components.clock.wallTime() })
     throw new SdppError(STATUS.transcriptMismatch, `root at ${resume.position} differs`)
@@ -73,11 +75,11 @@ export async function resumeSession(
     try {
       const { accept, terms } = answer(known, entry, rail, { ...agreed, credit }, components)
       const now = components.clock.wallTime()
-      const taken: SessionRecord = { ...record, state: 'streaming', updatedAt: now }
+      const taken: SessionRecord = { ...record, checkpoint, state: 'streaming', updatedAt: now }
       await keep(taken, accept, record, components, signal)
       const resumed = { ...standing, transcript, receipt }
       return {
-        session: known.session,
+        session,
         product,
         terms,
         rail,

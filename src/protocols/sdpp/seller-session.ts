@@ -61,6 +61,8 @@ export interface SellerSessionComponents {
   verifier?: StatementVerifier
   /** @default node:crypto's */
   random?: RandomBytes
+  /** Blocks from one stored checkpoint to the next. @default 16 */
+  checkpointEvery?: number
 }
 
 /** What a seller's node shows of a session. Amounts in atomic units. */
@@ -471,11 +473,11 @@ export class SellerSession {
   }
 
   get #standing(): Standing {
-    const { sent, sentBefore, dueBefore, due, credited, phase } = this.#state
+    const { sent, sentBefore, dueBefore, due, credited, phase, handled } = this.#state
     // What was sent once is owed or sent again, never new: until a receipt the highest position counts.
     const ended = phase === 'receipted' || phase === 'closed'
-    if (ended || sent.n >= sentBefore) return { state: phase, position: sent.n, due, paid: credited }
-    return { state: phase, position: sentBefore, due: dueBefore, paid: credited }
+    if (ended || sent.n >= sentBefore) return { state: phase, position: sent.n, due, paid: credited, handled }
+    return { state: phase, position: sentBefore, due: dueBefore, paid: credited, handled }
   }
 
   /** What the buyer settled, and what it got and has not paid for: also what it says it never received. */

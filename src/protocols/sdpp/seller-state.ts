@@ -23,6 +23,8 @@ export interface SellerState {
   /** Position reached before the stream was cut: records up to it were risked already and are sent again for nothing. */
   readonly sentBefore: bigint
   readonly dueBefore: bigint
+  /** Highest position that the buyer has acknowledged. */
+  readonly handled: bigint
   readonly due: bigint
   readonly credited: bigint
   /** Highest `sessionPaid` that came; above `credited` while it is judged and stored. */
@@ -100,6 +102,7 @@ export function sellerStart(now: number, invoicing: Invoicing): SellerState {
     sent: NO_PROGRESS,
     sentBefore: 0n,
     dueBefore: 0n,
+    handled: 0n,
     due: 0n,
     credited: 0n,
     arrived: 0n,

@@ -3,7 +3,7 @@ import type { BuyerGate, Logger, RandomBytes, SessionStore, TrustLedger } from '
 import type { StatementSigner, StatementVerifier } from '../../statements/index.ts'
 import type { Catalog } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { SDPP_PROTOCOL } from './constants.ts'
+import { CHECKPOINT_EVERY_BLOCKS, SDPP_PROTOCOL } from './constants.ts'
 import { SellerSession, type SellerSessionStatus } from './seller-session.ts'
 import { CLOSE_REASON, SdppError, STATUS } from './status.ts'
 import { Wire } from './wire.ts'
@@ -17,6 +17,8 @@ export interface SellerInit {
    */
   maxStreamsPerPeer?: number
   clock?: Clock
+  /** Blocks from one stored checkpoint to the next: what a resume reads again at most. @default 16 */
+  checkpointEvery?: number
   /** Called when a session is over, whatever the way. */
   onSessionEnd?: (status: SellerSessionStatus) => void
 }
@@ -53,6 +55,8 @@ export interface Seller {
   /** Closes open sessions in an orderly way and resolves when they ended, at the latest after `graceMs`. */
   stop: (graceMs?: number) => Promise<void>
   sessions: () => SellerSessionStatus[]
+  /** Whether a stream has the session now, or is about to. */
+  serves: (sessionId: string) => boolean
 }
 
 /**
@@ -71,6 +75,7 @@ export function sdppSeller(init: SellerInit = {}): (components: SellerComponents
 class SellerService implements Seller {
   readonly #maxStreamsPerPeer: number
   readonly #clock: Clock
+  readonly #checkpointEvery: number
   readonly #onSessionEnd: ((status: SellerSessionStatus) => void) | undefined
   readonly #components: SellerComponents
   readonly #sessions = new Map<SellerSession, string>()
@@ -79,6 +84,7 @@ class SellerService implements Seller {
   constructor(init: SellerInit, components: SellerComponents) {
     this.#maxStreamsPerPeer = init.maxStreamsPerPeer ?? 32
     this.#clock = init.clock ?? systemClock
+    this.#checkpointEvery = init.checkpointEvery ?? CHECKPOINT_EVERY_BLOCKS
     this.#onSessionEnd = init.onSessionEnd
     this.#components = components
   }
@@ -108,6 +114,10 @@ class SellerService implements Seller {
     return [...this.#sessions.keys()].map((session) => session.status)
   }
 
+  serves(sessionId: string): boolean {
+    return [...this.#sessions.keys()].some((session) => session.serves(sessionId, session.buyer))
+  }
+
   async #takeOver(id: string, by: SellerSession): Promise<void> {
     const older = [...this.#sessions.keys()].filter((session) => session !== by && session.serves(id, by.buyer))
     await Promise.all(older.map((session) => session.supersede()))
@@ -124,6 +134,7 @@ class SellerService implements Seller {
       {
         ...components,
         clock: this.#clock,
+        checkpointEvery: this.#checkpointEvery,
         products: () => catalog.products(),
         takeOver: (id) => this.#takeOver(id, session)
       },

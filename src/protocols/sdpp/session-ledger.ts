@@ -5,25 +5,38 @@ import type {
   Progress,
   SessionRecord,
   SessionStore,
-  SignedStatement
+  SignedStatement,
+  TranscriptPart
 } from '../../interface/index.ts'
 import { faultPoint } from '../../interface/index.ts'
 import { Transcript } from '../../statements/index.ts'
 import type { Clock } from './clock.ts'
+import { CHECKPOINT_EVERY_BLOCKS } from './constants.ts'
 import { Latest } from './latest.ts'
+import { Unstored } from './unstored.ts'
 
 export interface SessionLedgerComponents {
   sessions: SessionStore
   clock: Clock
   logger: Logger
+  /** Blocks from one stored checkpoint to the next. @default 16 */
+  checkpointEvery?: number
 }
 
 /** What changes in a session's row while it runs. */
-export type Standing = Pick<SessionRecord, 'state' | 'position' | 'due' | 'paid'> & { sink?: string }
+export type Standing = Pick<SessionRecord, 'state' | 'position' | 'due' | 'paid'> & {
+  sink?: string
+  /** Seller: what the buyer has acknowledged. @default position */
+  handled?: bigint
+}
+
+/** Ends of blocks that are remembered; with more of them every second one does. */
+const MAX_ENDS = 1_024
 
 /**
  * What an accepted session leaves behind, on either side: transcript, last invoice, statements, where it stands and from
- * where it can be resumed. Each write is one commit, so that row, parts and statements never contradict each other.
+ * where it can be resumed. Each write is one commit, so that row, parts and statements never contradict each other. What
+ * is durable is not kept in memory: a session may run for months.
  */
 export class SessionLedger {
   readonly transcript: Transcript
@@ -36,17 +49,26 @@ export class SessionLedger {
   #invoice: SignedStatement | undefined
   /** Ends of blocks that were added and not yet handled. */
   #ends: Checkpoint[] = []
-  #partsKept = 0
+  readonly #parts = new Unstored<TranscriptPart>()
+  readonly #checkpoints = new Unstored<Checkpoint>()
+  /** Blocks that ended after the last checkpoint that is stored, or about to be. */
+  #sinceCheckpoint = 0
 
-  /** @param transcript - continued from `record.checkpoint`, when there is one */
+  /** @param transcript - continued from a stored checkpoint; by default from the one of `record` */
   constructor(session: CID, record: SessionRecord, components: SessionLedgerComponents, transcript?: Transcript) {
     this.transcript = transcript ?? new Transcript(session.bytes, rootOf(record))
     this.#components = components
-    this.#record = { ...record, checkpoint: { ...record.checkpoint, root: this.transcript.root() } }
+    this.#record = record
+    this.#takeParts()
     this.#latest = new Latest(
       ({ standing, added }) => this.#write(standing, added),
       (error) => components.logger.error('session not stored', { error: String(error) })
     )
+  }
+
+  /** How much of the session is in memory: parts, ends of blocks and checkpoints. */
+  get held(): number {
+    return this.#parts.size + this.#checkpoints.size + this.#ends.length
   }
 
   /** Adds consecutive records of one block; `progress` is where the session stands after them. */
@@ -59,7 +81,21 @@ export class SessionLedger {
     this.#added += bytes.length
     if (!endOfBlock) return
     const { n, records: billable, bytes: billableBytes } = progress
-    this.#ends.push({ position: n, root: this.transcript.root(), records: billable, bytes: billableBytes })
+    const end = { position: n, root: this.transcript.root(), records: billable, bytes: billableBytes }
+    this.#ends.push(end)
+    // A resume begins a little earlier then.
+    if (this.#ends.length > MAX_ENDS) this.#ends = this.#ends.filter((_, index) => index % 2 === 1)
+    this.#takeParts()
+    const { checkpointEvery = CHECKPOINT_EVERY_BLOCKS } = this.#components
+    if (this.#record.role !== 'seller' || this.#sinceCheckpoint < checkpointEvery) return
+    this.#checkpoints.add([end])
+    this.#sinceCheckpoint = 0
+  }
+
+  #takeParts(): void {
+    const parts = this.transcript.takeParts()
+    this.#parts.add(parts)
+    this.#sinceCheckpoint += parts.length
   }
 
   /** An invoice supersedes those before it: only the newest is written, some time soon, with where the session stands. */
@@ -93,17 +129,17 @@ export class SessionLedger {
     const { sessions, clock } = this.#components
     const invoice = this.#invoice
     this.#invoice = undefined
-    const { parts, openPart } = this.transcript
-    const closed = parts.length
-    const newParts = parts.slice(this.#partsKept)
+    const { openPart } = this.transcript
+    const parts = this.#parts.take()
+    const checkpoints = this.#checkpoints.take()
     // Written out of turn: position, mark and checkpoint stay those of the later one.
-    const { position, sink, ...rest } = standing
+    const { position, sink, handled = position, ...rest } = standing
     const moved = position < this.#record.position ? {} : { position, ...(sink === undefined ? {} : { sink }) }
     this.#record = {
       ...this.#record,
       ...rest,
       ...moved,
-      checkpoint: this.#checkpointAt(position),
+      checkpoint: this.#checkpointAt(handled),
       updatedAt: clock.wallTime()
     }
     const kept = invoice === undefined ? statements : [invoice, ...statements]
@@ -111,10 +147,12 @@ export class SessionLedger {
     await sessions.put(this.#record, {
       statements: kept,
       replaces: [...kinds],
-      parts: openPart === undefined ? newParts : [...newParts, openPart]
+      parts: openPart === undefined ? parts.items : [...parts.items, openPart],
+      checkpoints: checkpoints.items
     })
-    this.#partsKept = Math.max(this.#partsKept, closed)
     this.#stored = Math.max(this.#stored, added)
+    parts.done()
+    checkpoints.done()
     if (invoice !== undefined) faultPoint('invoice.stored')
   }
 

@@ -1,6 +1,13 @@
 import { CID } from 'multiformats/cid'
-import type { AbortOptions, SessionRecord, SessionRole, SessionStore, SignedStatement } from '../../interface/index.ts'
-import { type CheckedStatement, readStatement, type StatementKind } from '../../statements/index.ts'
+import type {
+  AbortOptions,
+  Checkpoint,
+  SessionRecord,
+  SessionRole,
+  SessionStore,
+  SignedStatement
+} from '../../interface/index.ts'
+import { type CheckedStatement, readStatement, type StatementKind, transcriptStart } from '../../statements/index.ts'
 
 /** A session as it was left: what both agreed on, and where it stands. */
 export interface StoredSession {
@@ -29,6 +36,21 @@ export function isComplete({ record, receipt }: Pick<StoredSession, 'record' | '
 /** Whether a session has ended owing nothing: no money moves in it any more, whoever asks for its records again. */
 export function isSettled({ receipt }: Pick<StoredSession, 'receipt'>): boolean {
   return receipt !== undefined && receipt.content.credited >= receipt.content.due
+}
+
+/** Nothing was handled yet. */
+export function startCheckpoint(session: CID): Checkpoint {
+  return { position: 0n, root: transcriptStart(session.bytes), records: 0n, bytes: 0n }
+}
+
+/** Where a transcript is taken up that was computed before: the last stored checkpoint, or the start. */
+export async function checkpointBefore(
+  sessions: SessionStore,
+  { session, record: { id, role } }: Pick<StoredSession, 'session' | 'record'>,
+  position: bigint,
+  options?: AbortOptions
+): Promise<Checkpoint> {
+  return (await sessions.checkpoint(id, role, position, options)) ?? startCheckpoint(session)
 }
 
 /** Reads what this side keeps of a session; undefined when it keeps nothing. */

@@ -269,3 +269,32 @@ test('a deposit is valid for a while from now, however old the latest block of a
   const validBefore = BigInt(`0x${data.slice(2 + 64, 2 + 128)}`)
   assert.ok(validBefore >= before + 900n && validBefore <= BigInt(Math.ceil(Date.now() / 1000)) + 900n)
 })
+
+test('a session is ended whatever the budget says by now, and whatever has become of the deposit', async () => {
+  let frozen = false
+  const stop = (): void => {
+    if (frozen) throw new DdmError('budget', 'frozen')
+  }
+  const { balances, payer, payee, request, open } = await setup({
+    budget: { ...unlimited, reserve: async () => stop() }
+  })
+  const buying = await open()
+  const selling = await payee.accept({ ...request, order: buying.order, buyer: 'buyer' })
+  await selling.begin('session')
+  await buying.accept(selling.base as bigint, selling.proof)
+  await selling.credit(10n, await buying.pay(10n))
+  await buying.suspend()
+  await selling.suspend()
+  frozen = true
+  for (const channelId of balances.keys()) balances.set(channelId, 5n)
+  const { channelId } = buying
+  assert.ok(channelId)
+  const resume = { sessionId: 'session', channelId, terms: request.terms, maximum: 100n }
+  await assert.rejects(payer.resume({ ...resume, peer: 'seller' }), { code: 'budget' })
+  await assert.rejects(payee.resume({ ...resume, peer: 'buyer' }), { code: 'unreachable' })
+  const bought = await payer.resume({ ...resume, peer: 'seller', toEnd: true })
+  const sold = await payee.resume({ ...resume, peer: 'buyer', toEnd: true })
+  assert.deepEqual([bought.paid, sold.credited], [10n, 10n])
+  await bought.end(10n)
+  await sold.end(10n, 10n)
+})

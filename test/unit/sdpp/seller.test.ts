@@ -61,7 +61,10 @@ test('it serves streams from start to stop, and stops by settling what is open',
   await buyer.open()
   await until('all was received', () => buyer.status.received === 10n)
   assert.equal(seller.sessions()[0]?.buyer, pair.buyerSigner.peerId)
+  const id = buyer.status.id as string
+  assert.deepEqual([seller.serves(id), seller.serves(`${id}x`)], [true, false])
   await seller.stop()
+  assert.equal(seller.serves(id), false)
   const outcome = await buyer.done
   assert.deepEqual([outcome.reason, outcome.paid], [CLOSE_REASON.shuttingDown, 1_000n])
   assert.equal(handlers.size, 0)

@@ -63,9 +63,10 @@ test('property: the root at every position is the formula, however the blocks we
       }
       assert.equal(transcript.openPart, undefined)
       assert.equal(
-        transcript.parts.reduce((sum, { count }) => sum + count, 0),
+        transcript.takeParts().reduce((sum, { count }) => sum + count, 0),
         total - start
       )
+      assert.deepEqual(transcript.takeParts(), [])
     }),
     { numRuns: 200 }
   )

@@ -153,6 +153,36 @@ test('transcript parts come back in order of their offsets; a part that grew rep
   assert.deepEqual(await sessions.parts('s', 'buyer'), [part(0n, 256), part(256n, 9), part(high, 1)])
 })
 
+test('the last checkpoint at or before a position is found, until its session has not moved for long', async (t) => {
+  const { sessions } = await ledgerOf(t)
+  const at = (position: bigint) => ({
+    position,
+    root: new Uint8Array(32).fill(Number(position)),
+    records: position,
+    bytes: 4n
+  })
+  await sessions.put(session('s', { updatedAt: 10 }), { checkpoints: [at(64n), at(16n)] })
+  await sessions.put(session('s', { role: 'buyer' }), { checkpoints: [at(20n)] })
+  await sessions.put(session('t', { updatedAt: 30 }), { checkpoints: [at(16n)] })
+  const found = (id: string, position: bigint) => sessions.checkpoint(id, 'seller', position)
+  assert.equal(await found('s', 15n), undefined)
+  assert.deepEqual(await found('s', 16n), at(16n))
+  assert.deepEqual(await found('s', 63n), at(16n))
+  assert.deepEqual(await found('s', (1n << 64n) - 1n), at(64n))
+  await sessions.dropCheckpoints(30)
+  assert.equal(await found('s', 64n), undefined)
+  assert.deepEqual(await found('t', 64n), at(16n))
+})
+
+test('a touch makes a row younger and changes nothing else', async (t) => {
+  const { sessions } = await ledgerOf(t)
+  await sessions.put(session('s', { updatedAt: 10 }))
+  await sessions.put(session('s', { role: 'buyer', updatedAt: 10 }))
+  await sessions.touch('s', 'seller', 99)
+  assert.deepEqual(await sessions.get('s', 'seller'), session('s', { updatedAt: 99 }))
+  assert.equal((await sessions.get('s', 'buyer'))?.updatedAt, 10)
+})
+
 test('channels and their sessions are stored in one write', async (t) => {
   const { channels } = await ledgerOf(t)
   const a: Hex = `0x${'0a'.repeat(32)}`
@@ -314,6 +344,24 @@ test('blocks continue the log, and are found by any offset they hold', async (t)
   await blocks.prune('log', 1n << 64n)
   const reopened = await blocks.open('log')
   assert.deepEqual(reopened, { epoch: opened.epoch, range: { tail: 14n, head: 14n }, finished: true })
+})
+
+test('a great many blocks are pruned a few at a time, so that appends get their turn', async (t) => {
+  const { blocks } = await ledgerOf(t)
+  await blocks.open('log')
+  const add = (first: bigint): Promise<void> =>
+    blocks.append('log', { first, count: 2, bytes: new Uint8Array(2), digest: new Uint8Array(32), appendedAt: 1 })
+  await Promise.all(Array.from({ length: 700 }, (_, i) => add(2n * BigInt(i))))
+  const tail = async (): Promise<bigint> => (await blocks.open('log')).range.tail
+  const tails: bigint[] = []
+  const pruning = blocks.prune('log', 1_301n)
+  for (let i = 0; i < 20; i++) tails.push(await tail())
+  await pruning
+  assert.ok(
+    tails.some((at) => at > 0n && at < 1_300n),
+    `the tail went through ${tails.join(', ')}`
+  )
+  assert.deepEqual((await blocks.open('log')).range, { tail: 1_300n, head: 1_400n })
 })
 
 test('meta values are durable texts', async (t) => {

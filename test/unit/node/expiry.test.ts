@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { DdmError, type Payee, type Payer, type SessionRole, type SessionStore } from '../../../src/interface/index.ts'
+import { Expiry, type ExpiryComponents } from '../../../src/node/expiry.ts'
+import { createTrustLedger } from '../../../src/node/trust.ts'
+import { Upkeep } from '../../../src/node/upkeep.ts'
+import { memoryTrustStore } from '../../support/memory-trust.ts'
+import {
+  countingPayee,
+  countingPayer,
+  jsonRecords,
+  makeBuyer,
+  makePair,
+  openStreams,
+  type Pair,
+  serve,
+  silent,
+  until
+} from '../../support/sdpp.ts'
+
+const DAY = 86_400_000
+
+interface Cut {
+  pair: Pair
+  payer: Payer
+  payee: Payee
+  ids: string[]
+}
+
+/** As many sessions as asked for, each of which was paid for in part and then cut. */
+async function cut(t: TestContext, sessions = 1): Promise<Cut> {
+  const payee = countingPayee(10n ** 12n)
+  const payer = countingPayer()
+  const pair = await makePair(t, { payee })
+  await pair.log.append(jsonRecords(500))
+  const ids: string[] = []
+  for (let i = 0; i < sessions; i++) {
+    const [outbound, inbound] = await openStreams()
+    const { done } = serve(pair, inbound)
+    const buyer = makeBuyer(
+      pair,
+      outbound,
+      { wish: { from: { offset: 0n }, prepay: 0n, maximum: 10n ** 9n } },
+      { payer }
+    )
+    await buyer.open()
+    const reading = (async () => {
+      for await (const _ of buyer.batches()) if (buyer.status.paid > 0n) return
+    })()
+    await until('it is paid', () => buyer.status.paid > 0n)
+    ids.push(buyer.status.id as string)
+    outbound.abort(new Error('cable cut'))
+    await Promise.allSettled([reading, buyer.done, done])
+  }
+  return { pair, payer, payee, ids }
+}
+
+/** The store of one side, with the sessions of this test only. */
+function storeOf({ pair }: Cut, role: SessionRole): SessionStore {
+  const { sessions } = role === 'seller' ? pair.sellerLedger : pair.buyerLedger
+  const other = role === 'seller' ? pair.buyerSigner.peerId : pair.sellerSigner.peerId
+  const list: SessionStore['list'] = async (...args) =>
+    (await sessions.list(...args)).filter(({ peer }) => peer === other)
+  return { ...sessions, list }
+}
+
+function expiryOf(sides: Cut, role: SessionRole, change: Partial<ExpiryComponents> = {}) {
+  const store = memoryTrustStore()
+  const trust = createTrustLedger({ store, strangerCredit: 10n ** 6n })
+  const sessions = storeOf(sides, role)
+  const expiry = new Expiry({
+    sessions,
+    payers: [sides.payer],
+    payees: [sides.payee],
+    trust,
+    inUse: () => false,
+    logger: silent,
+    now: () => Date.now() + DAY + 60_000,
+    ...change
+  })
+  const states = async () => (await sessions.list(role)).map(({ state }) => state)
+  const grant = (session: string) =>
+    trust.grant({ role, session, peer: 'peer', one: 100n, cap: 1_000n, want: 1_000n, floor: 1_000n })
+  const halvings = async () => (await trust.standing(role, { peer: 'peer' })).peer.halvings
+  return { expiry, sessions, trust, states, grant, halvings }
+}
+
+for (const role of ['seller', 'buyer'] as const) {
+  test(`${role}: a session that nobody resumed in time is given up, one day after it moved and not before`, async (t) => {
+    const sides = await cut(t)
+    const early = expiryOf(sides, role, { now: () => Date.now() + DAY - 60_000 })
+    assert.equal(await early.expiry.look(), 0)
+    assert.deepEqual(await early.states(), ['suspended'])
+    const { expiry, states } = expiryOf(sides, role)
+    assert.equal(await expiry.look(), 1)
+    assert.deepEqual(await states(), ['abandoned'])
+    assert.equal(await expiry.look(), 0)
+  })
+
+  test(`${role}: a session in use is not given up however quiet it is, and a crash leaves it a day`, async (t) => {
+    const sides = await cut(t)
+    const [id] = sides.ids
+    const asked: unknown[] = []
+    const used = expiryOf(sides, role, {
+      inUse: (session) => {
+        asked.push(session)
+        return true
+      }
+    })
+    await used.grant(id as string)
+    assert.equal(await used.expiry.look(), 0)
+    assert.deepEqual(asked, [{ id, role }])
+    assert.deepEqual(await used.states(), ['suspended'])
+    assert.equal(await used.halvings(), 0)
+    const [row] = await used.sessions.list(role)
+    assert.ok((row?.updatedAt ?? 0) > Date.now() + DAY, 'it is as young as the look')
+    const restarted = expiryOf(sides, role)
+    assert.equal(await restarted.expiry.look(), 0)
+  })
+
+  test(`${role}: one that cannot be given up is said, and keeps no other from it`, async (t) => {
+    const sides = await cut(t, 3)
+    const broken = sides.ids[0]
+    const resume = async (sessionId: string): Promise<void> => {
+      if (sessionId === broken) throw new DdmError('unreachable', 'the ledger is away')
+    }
+    const { payer, payee } = sides
+    const warned: unknown[] = []
+    const { expiry, sessions } = expiryOf(sides, role, {
+      payers: [{ ...payer, resume: async (request) => resume(request.sessionId).then(() => payer.resume(request)) }],
+      payees: [{ ...payee, resume: async (request) => resume(request.sessionId).then(() => payee.resume(request)) }],
+      logger: { ...silent, warn: (_message, details) => warned.push(details?.session) }
+    })
+    assert.equal(await expiry.look(), 2)
+    assert.deepEqual(warned, [broken])
+    for (const { id, state } of await sessions.list(role)) {
+      assert.equal(state, id === broken ? 'suspended' : 'abandoned')
+    }
+  })
+
+  test(`${role}: one of which the rail knows nothing any more is given up by what its row says`, async (t) => {
+    const sides = await cut(t)
+    const unknown = async (): Promise<never> => {
+      throw new DdmError('notFound', 'there is no channel')
+    }
+    const { expiry, states } = expiryOf(sides, role, {
+      payers: [{ ...sides.payer, resume: unknown }],
+      payees: [{ ...sides.payee, resume: unknown }]
+    })
+    assert.equal(await expiry.look(), 1)
+    assert.deepEqual(await states(), ['abandoned'])
+  })
+}
+
+test('a buyer that never came back has lost half of its credit, and owes what it did not pay', async (t) => {
+  const sides = await cut(t)
+  const [id] = sides.ids
+  const { expiry, trust, grant, halvings, sessions } = expiryOf(sides, 'seller')
+  await grant(id as string)
+  const [row] = await sessions.list('seller')
+  const owed = (row?.due ?? 0n) - (row?.paid ?? 0n)
+  assert.ok(owed > 0n)
+  await expiry.look()
+  assert.equal(await halvings(), 1)
+  assert.equal((await trust.standing('seller', { peer: 'peer' })).peer.debt, owed)
+})
+
+test('a chore that fails keeps no other from being done, and a stop ends the one under way', async () => {
+  const done: string[] = []
+  const errors: unknown[] = []
+  let isLooking = (): void => {}
+  const looking = new Promise<void>((resolve) => {
+    isLooking = resolve
+  })
+  const upkeep = new Upkeep(
+    [
+      { name: 'bad', look: async () => Promise.reject(new Error('disk full')) },
+      { name: 'good', look: async () => done.push('good') },
+      {
+        name: 'slow',
+        look: ({ signal }) => {
+          isLooking()
+          return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)))
+        }
+      },
+      { name: 'late', look: async () => done.push('late') }
+    ],
+    { ...silent, error: (_message, details) => errors.push(details?.chore) }
+  )
+  upkeep.start()
+  await looking
+  await upkeep.stop()
+  assert.deepEqual(done, ['good'])
+  assert.deepEqual(errors, ['bad'])
+})
