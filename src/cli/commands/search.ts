@@ -1,6 +1,7 @@
 import { wholeNumber } from '../arguments.ts'
 import { type Context, type Register, withNode } from '../context.ts'
 import { listingSummary, listingTable } from '../listing.ts'
+import { nothingFound } from '../nothing-found.ts'
 
 interface Options {
   limit?: number
@@ -33,8 +34,13 @@ async function run(context: Context, words: string[], { limit, seller, unconfirm
       { signal }
     )
     if (output.json) for (const listing of found) output.result(listingSummary(listing))
-    else if (found.length === 0) output.note(`No listing has all of: ${words.join(' ')}`)
-    else output.result(undefined, ...listingTable(found, node))
+    else if (found.length === 0) {
+      const some = await node.listings.search(
+        { limit: 1, ...(unconfirmed === true ? { announced: true } : {}) },
+        { signal }
+      )
+      output.note(nothingFound({ words, seller, unconfirmed, empty: some.length === 0 }))
+    } else output.result(undefined, ...listingTable(found, node))
     return undefined
   })
 }

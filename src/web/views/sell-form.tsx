@@ -8,6 +8,7 @@ import { Choice, Field } from '../parts/field.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { Text } from '../parts/text.tsx'
 import { href } from '../router.ts'
+import { SUGGESTED_SOURCES } from './suggested-sources.ts'
 
 /** Parts that the node fills in by itself, or that this form asks for in its own words. */
 const OTHERWISE = new Set([
@@ -17,17 +18,6 @@ const OTHERWISE = new Set([
 
 /** What a product is called and about: first in the form, and keys of their own in what is sent. */
 const NAMED = ['title', 'description', 'keywords'] as const
-
-const SOURCES = [
-  'telemetry',
-  'csv:/path/to/file.csv',
-  'jsonl:/path/to/file.jsonl',
-  'mqtt://host/topic/#',
-  'nats://host/stream',
-  'postgres://user@host/database?table=readings',
-  'https://host/latest.json',
-  'ws://host/feed'
-]
 
 interface Draft {
   source: string
@@ -86,7 +76,7 @@ export function SellForm({ schema, onPublished }: { schema: JsonSchema; onPublis
           onValue={(source) => set({ source })}
         />
         <datalist id="sources">
-          {SOURCES.map((source) => (
+          {SUGGESTED_SOURCES.map((source) => (
             <option key={source} value={source} />
           ))}
         </datalist>
