@@ -7,6 +7,7 @@ import {
   currencyOf as currencyOfRail,
   DdmError,
   formatUnits,
+  type NetworkProfile,
   type RailName
 } from '../interface/index.ts'
 import type { DdmNode, LocalNode, NodeInit } from '../node/index.ts'
@@ -54,6 +55,8 @@ export interface NodeNeeds {
   passphrase?: string
   /** Others may use this node over its API meanwhile. */
   serve?: boolean
+  /** Flags of the command that were given and that a node which runs already cannot heed. */
+  starting?: readonly string[]
 }
 
 /** What to start a node from, out of flags. */
@@ -98,7 +101,7 @@ const START_TIMEOUT_MS = 20_000
  * orderly way, whatever happened.
  */
 export async function withNode<T>(context: Context, needs: NodeNeeds, use: (node: DdmNode) => Promise<T>): Promise<T> {
-  const running = await runningNode(context)
+  const running = await runningNode(context, needs)
   const { node, stop } =
     running === undefined ? await startNode(context, needs) : { ...running, stop: () => running.node.stop() }
   try {
@@ -108,16 +111,54 @@ export async function withNode<T>(context: Context, needs: NodeNeeds, use: (node
   }
 }
 
-/** The node of another process that has this home; throws `usage` when flags were given that only a new one could heed. */
-export async function runningNode({ flags, signal }: Context): Promise<ConnectedNode | undefined> {
+/** Flags of every command that only a node which starts can heed. */
+const STARTING = { set: '--set', listen: '--listen', passphraseFile: '--passphrase-file' } as const
+
+/**
+ * The node of another process that has this home.
+ *
+ * @throws DdmError `usage` when flags were given that only a new one could heed; `networkMismatch` when it is in another
+ * network than `--network` names: what is paid there is other money
+ */
+export async function runningNode(
+  { flags, signal }: Context,
+  { starting = [] }: Pick<NodeNeeds, 'starting'> = {}
+): Promise<ConnectedNode | undefined> {
   const [{ connectNode }, { resolveHome }] = await Promise.all([import('../api/index.ts'), loadNode()])
   const running = await connectNode(resolveHome(flags.home), { signal })
   if (running === undefined) return undefined
-  const [flag] = [...(flags.set === undefined ? [] : ['--set']), ...(flags.listen === undefined ? [] : ['--listen'])]
-  if (flag === undefined) return running
+  const given = Object.entries(STARTING).filter(([name]) => flags[name as keyof typeof STARTING] !== undefined)
+  const [flag] = [...given.map(([, written]) => written), ...starting]
+  if (flag === undefined) {
+    if (flags.network !== undefined) await checkNetwork(flags.network, running)
+    return running
+  }
   throw new DdmError(
     'usage',
     `a node runs on this home (process ${running.pid}) with settings of its own; ${flag} is for a node that starts: stop that one first`
+  )
+}
+
+/** What makes a network the one that it is. */
+const MARKS: Readonly<Record<string, (profile: NetworkProfile) => string>> = {
+  'chain ID': ({ chain }) => String(chain.id),
+  'genesis block': ({ chain }) => chain.genesisHash.toLowerCase(),
+  escrow: ({ contracts }) => contracts.escrow.toLowerCase(),
+  registry: ({ contracts }) => contracts.registry.toLowerCase(),
+  'IOTA network': ({ iota }) => iota?.chainIdentifier ?? 'none'
+}
+
+async function checkNetwork(file: string, { node, pid }: ConnectedNode): Promise<void> {
+  const { readProfile } = await loadNode()
+  const named = await readProfile(file)
+  const mark = Object.entries(MARKS).find(([, of]) => of(named) !== of(node.profile))
+  if (mark === undefined) return
+  const [what, of] = mark
+  throw new DdmError(
+    'networkMismatch',
+    `--network ${file} names another network than the one of the node that runs on this home (process ${pid}, ` +
+      `"${node.profile.name}"): its ${what} is ${of(named)}, there it is ${of(node.profile)}; leave the flag out, or ` +
+      'stop that node first'
   )
 }
 

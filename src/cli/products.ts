@@ -6,12 +6,18 @@ import { loadNode } from './context.ts'
 import type { Output } from './output.ts'
 
 /** One product as flags give it. */
-export interface ProductFlags extends Omit<ProductDescription, 'title' | 'credit' | 'k' | 'document' | 'headers'> {
+export interface ProductFlags extends Omit<ProductDescription, 'title' | 'headers' | 'schema' | 'document'> {
   name?: string
+  /** Files with JSON. */
+  schema?: string
+  document?: string
   header?: Record<string, string>
 }
 
-export async function productFromFlags({ name, header, ...flags }: ProductFlags, output: Output): Promise<SellOptions> {
+export async function productFromFlags(
+  { name, header, schema, document, ...flags }: ProductFlags,
+  output: Output
+): Promise<SellOptions> {
   const { PRODUCT_KEYS, sellOptions } = await loadNode()
   // Flags that say how to sell, not what, come along.
   const known = Object.fromEntries(
@@ -21,7 +27,9 @@ export async function productFromFlags({ name, header, ...flags }: ProductFlags,
     {
       ...known,
       ...(name === undefined ? {} : { title: name }),
-      ...(header === undefined ? {} : { headers: header })
+      ...(header === undefined ? {} : { headers: header }),
+      ...(schema === undefined ? {} : { schema: await readJson('--schema', schema) }),
+      ...(document === undefined ? {} : { document: await readJson('--document', document) })
     },
     {
       missing: (key) => {
@@ -56,20 +64,26 @@ export async function productsFromFile(path: string, output: Output): Promise<Se
 }
 
 async function readProducts(path: string): Promise<ProductDescription[]> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new DdmError('notFound', `--config ${path} cannot be read (${error.code})`, { cause: error })
-  })
-  let value: { products?: ProductDescription[] }
-  try {
-    value = JSON.parse(text) as typeof value
-  } catch (cause) {
-    throw new DdmError('usage', `${path} is not JSON: ${(cause as Error).message}`, { cause })
-  }
-  const { products } = value ?? {}
+  const { products } = (await readJson('--config', path)) as { products?: ProductDescription[] }
   if (!Array.isArray(products) || products.length === 0) {
     throw new DdmError('usage', `${path} names no product; write {"products":[{"title":…,"price":…,"source":…}]}`)
   }
   return products
+}
+
+/** The object in a file that a flag names. */
+async function readJson(flag: string, path: string): Promise<Record<string, unknown>> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new DdmError('notFound', `${flag} ${path} cannot be read (${error.code})`, { cause: error })
+  })
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new DdmError('usage', `${path} is not JSON: ${(cause as Error).message}`, { cause })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw new DdmError('usage', `${path} is no JSON object`)
 }
 
 /** Lines that cannot be read, records that break the rules of their listing, and connections that were lost. */

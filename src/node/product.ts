@@ -32,13 +32,18 @@ export interface ProductDescription {
   /** Sent along by a source that speaks HTTP. */
   headers?: Readonly<Record<string, string>>
   key?: string
-  /** How many records are given away. */
-  free?: number
+  /** Records that are given away: how many of the first, or offsets as `from-to`. */
+  free?: number | string
   /** Peer IDs and accounts that may buy, or may not. */
   allow?: string[]
   deny?: string[]
   credit?: string
-  k?: { min: number; default: number; max: number }
+  /** Records per invoice: the usual number, or with bounds. */
+  k?: number | { min: number; default: number; max: number }
+  /** JSON Schema of the records. */
+  schema?: Record<string, unknown>
+  /** A record every so long is promised: `1s`, or ms. */
+  cadence?: string | number
   /** Further parts of the listing document: licence, place, variables … */
   document?: Exclude<SellOptions['document'], undefined>
 }
@@ -64,6 +69,8 @@ export const PRODUCT_KEYS = [
   'deny',
   'credit',
   'k',
+  'schema',
+  'cadence',
   'document'
 ] as const satisfies ReadonlyArray<keyof ProductDescription>
 
@@ -89,7 +96,8 @@ export async function sellOptions(
   product: ProductDescription,
   { missing, onDrop, ...told }: ProductOptions
 ): Promise<SellOptions> {
-  const { title, price, source, onError = 'stop', period, interval, onInvalid, check, headers, ...rest } = product
+  const { title, price, source, onError = 'stop', period, interval, onInvalid, check, headers, ...parts } = product
+  const { free, k, schema, cadence, document, ...rest } = parts
   if (title === undefined) throw new DdmError('usage', missing('title'))
   if (price === undefined) throw new DdmError('usage', missing('price'))
   if (source === undefined) throw new DdmError('usage', missing('source'))
@@ -108,27 +116,59 @@ export async function sellOptions(
     ...(period === undefined ? {} : { periodMs: period }),
     ...(headers === undefined ? {} : { headers })
   }
+  const opened = await parseSource(source, options)
+  const given = free === undefined ? undefined : readFree(free)
+  const described = {
+    ...document,
+    ...(schema === undefined ? {} : { schema: { encoding: 'json' as const, jsonSchema: schema } }),
+    ...(cadence === undefined ? {} : { cadence: promised(cadence, opened.finite) }),
+    ...(typeof given === 'object' ? { freeRange: given } : {})
+  }
   return {
     title,
     ...first,
     ...(others.length === 0 ? {} : { otherPrices: others }),
     ...rest,
-    ...(interval === undefined ? {} : { interval: readInterval(interval) }),
+    ...(interval === undefined ? {} : { interval: readSpan('interval', interval) }),
     ...(invalid === undefined ? {} : { onInvalid: invalid }),
     ...(check === undefined ? {} : { checkSchema: check }),
+    ...(typeof given === 'number' ? { free: given } : {}),
+    ...(k === undefined ? {} : { k: readK(k) }),
+    ...(Object.keys(described).length === 0 ? {} : { document: described }),
     ...(onDrop === undefined ? {} : { onDrop }),
-    source: await parseSource(source, options)
+    source: opened
   }
 }
 
 const span = duration('1ms', '365d')
 
-function readInterval(interval: string | number): number {
+function readSpan(name: string, text: string | number): number {
   try {
-    return span(interval)
+    return span(text)
   } catch (error) {
-    throw new DdmError('usage', `interval ${JSON.stringify(interval)} is not ${(error as Error).message}`)
+    throw new DdmError('usage', `${name} ${JSON.stringify(text)} is not ${(error as Error).message}`)
   }
+}
+
+function promised(cadence: string | number, finite: boolean): { mode: 'finite' | 'periodic'; periodMs: number } {
+  return { mode: finite ? 'finite' : 'periodic', periodMs: readSpan('cadence', cadence) }
+}
+
+type Range = { from: number; to: number }
+
+/** The first so many, or a range of offsets; `from` is given away, `to` is not any more. */
+function readFree(free: number | string): number | Range {
+  if (typeof free === 'number') return free
+  const [, first, to] = /^([0-9]{1,15})(?:-([0-9]{1,15}))?$/.exec(free) ?? []
+  if (first !== undefined && to === undefined) return Number(first)
+  if (Number(to) > Number(first)) return { from: Number(first), to: Number(to) }
+  throw new DdmError('usage', `free "${free}" is neither a number of records nor offsets like 100-110`)
+}
+
+const USUAL_MAX_K = 1000
+
+function readK(k: Exclude<ProductDescription['k'], undefined>): Exclude<SellOptions['k'], undefined> {
+  return typeof k === 'number' ? { min: 1, default: k, max: Math.max(k, USUAL_MAX_K) } : k
 }
 
 /** Files that a description names are relative to `folder`: the one of the file that it stands in. */

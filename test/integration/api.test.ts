@@ -135,12 +135,61 @@ test('commands use the node that runs on their home', async () => {
 })
 
 test('flags that only a node that starts could heed are refused, and a second node is', async () => {
-  refused(
-    await ddm(['search', ...home('buyer'), '--set', 'credit=1', '--json']),
-    'usage',
-    /a node runs on this home \(process \d+\).*--set is for a node that starts/
-  )
+  const product = ['--name', 'Claimed', '--price', '0', '--source', 'stdin']
+  for (const [flag, args] of [
+    ['--set', ['search', '--set', 'credit=1']],
+    ['--listen', ['search', '--listen', '/ip4/127.0.0.1/tcp/0']],
+    ['--passphrase-file', ['search', '--passphrase-file', network.profile]],
+    ['--claim-on-close', ['sell', ...product, '--claim-on-close']]
+  ] as const) {
+    const message = new RegExp(`a node runs on this home \\(process \\d+\\).*${flag} is for a node that starts`)
+    refused(await ddm([...args, ...home('buyer'), '--json']), 'usage', message)
+  }
   refused(await ddm(['start', ...home('buyer'), '--json']), 'homeBusy', /a node runs on this home already/)
+})
+
+test('--network that is not the network of the running node is refused: what is paid there is other money', async () => {
+  const profile = JSON.parse(await readFile(network.profile, 'utf8')) as {
+    chain: Record<string, unknown>
+    contracts: Record<string, unknown>
+  }
+  const { chain, contracts } = profile
+  const others = {
+    genesis: { ...profile, chain: { ...chain, genesisHash: `0x${'12'.repeat(32)}` } },
+    escrow: { ...profile, contracts: { ...contracts, escrow: `0x${'34'.repeat(20)}` } }
+  }
+  for (const [name, other] of Object.entries(others)) {
+    const file = await network.file(`other-${name}.json`, JSON.stringify(other))
+    const ran = await ddm(['buy', '0xdeadbeef', '--network', file, ...home('buyer'), '--json'])
+    refused(ran, 'networkMismatch', new RegExp(`process ${buyer.pid}, "local"\\): its ${name}.* is 0x(12|34)`))
+  }
+  const same = await ddm(['search', '--network', network.profile, ...home('buyer'), '--json'])
+  assert.equal(same.code, 0, same.stderr)
+})
+
+test('ddm sell says all of a product by flags, through the running node too', async () => {
+  const schema = await network.file('schema.json', '{"type":"object","required":["i"]}')
+  const document = await network.file('document.json', '{"license":{"spdx":"CC0-1.0"}}')
+  const flags = ['--schema', schema, '--document', document, '--cadence', '1s', '--credit', '0.05', '--k', '5']
+  const what = ['--name', 'By flags', '--price', '0.0001', '--source', `jsonl:${join(network.folder, 'lines.jsonl')}`]
+  const selling = serve(['sell', ...what, ...flags, '--free', '2-4', ...home('seller')])
+  try {
+    const { listing: id } = await selling.event('listed')
+    const shown = await ddm(['show', String(id), ...home('seller'), '--json'])
+    const listing = JSON.parse(shown.stdout) as { document: Record<string, unknown> }
+    const { license, cadence, freeRange, schema: kept } = listing.document
+    assert.deepEqual(
+      { license, cadence, freeRange, schema: kept },
+      {
+        license: { spdx: 'CC0-1.0' },
+        cadence: { mode: 'finite', periodMs: 1_000 },
+        freeRange: { from: 2, to: 4 },
+        schema: { encoding: 'json', jsonSchema: { type: 'object', required: ['i'] } }
+      }
+    )
+  } finally {
+    assert.equal((await selling.stop()).code, 0)
+  }
 })
 
 test('what a command sells through the running node is pushed to it, durable, and off sale when the command ends', async () => {

@@ -7,6 +7,10 @@ const Buyers = Type.Array(Type.String({ maxLength: 100 }), { maxItems: 10_000 })
 
 const PriceText = Type.String({ minLength: 1, maxLength: 100, description: 'like 0.0001/record or 0.02/100 records' })
 
+const Span = Type.Unsafe<string | number>(
+  Type.Union([Type.String({ maxLength: 20, description: 'like 1m' }), Type.Integer({ minimum: 1, description: 'ms' })])
+)
+
 /** What is sold and how; the same keys as in the file of `ddm sell --config`. */
 export const DescriptionSchema = Type.Object(
   {
@@ -18,30 +22,37 @@ export const DescriptionSchema = Type.Object(
     onError: Type.Optional(OneOf('stop', 'skip')),
     select: Type.Optional(Type.Array(Type.String({ maxLength: 200 }), { minItems: 1, maxItems: 256 })),
     every: Type.Optional(Type.Integer({ minimum: 1 })),
-    interval: Type.Optional(
-      Type.Unsafe<string | number>(
-        Type.Union([
-          Type.String({ maxLength: 20, description: 'like 1m' }),
-          Type.Integer({ minimum: 1, description: 'ms' })
-        ])
-      )
-    ),
+    interval: Type.Optional(Span),
     time: Type.Optional(Type.String({ maxLength: 200, description: 'field with the time of a record' })),
     onInvalid: Type.Optional(OneOf('stop', 'drop')),
     check: Type.Optional(Type.Boolean()),
     period: Type.Optional(Type.Number({ minimum: 1, description: 'ms' })),
     key: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
-    free: Type.Optional(Type.Integer({ minimum: 0 })),
+    free: Type.Optional(
+      Type.Unsafe<string | number>(
+        Type.Union([
+          Type.String({ maxLength: 40, description: 'offsets, like 100-110' }),
+          Type.Integer({ minimum: 0, description: 'how many of the first' })
+        ])
+      )
+    ),
     allow: Type.Optional(Buyers),
     deny: Type.Optional(Buyers),
     credit: Type.Optional(Type.String({ maxLength: 100, description: 'whole tokens' })),
     k: Type.Optional(
-      Type.Object({
-        min: Type.Integer({ minimum: 1 }),
-        default: Type.Integer({ minimum: 1 }),
-        max: Type.Integer({ minimum: 1 })
-      })
+      Type.Union([
+        Type.Integer({ minimum: 1 }),
+        Type.Object({
+          min: Type.Integer({ minimum: 1 }),
+          default: Type.Integer({ minimum: 1 }),
+          max: Type.Integer({ minimum: 1 })
+        })
+      ])
     ),
+    schema: Type.Optional(
+      Type.Unsafe<Record<string, unknown>>({ type: 'object', description: 'JSON Schema of the records' })
+    ),
+    cadence: Type.Optional(Span),
     document: Type.Optional(Type.Unsafe<Exclude<ProductDescription['document'], undefined>>(Document))
   },
   { additionalProperties: false }

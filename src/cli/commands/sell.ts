@@ -54,7 +54,15 @@ export const sell: Register = (program, act) => {
       '--key <key>',
       'names the product among yours; the same key again publishes a new version (default: the title)'
     )
-    .option('--free <number>', 'give the first so many records away: the same ones to everybody', wholeNumber(1))
+    .option(
+      '--free <records>',
+      'give records away, the same ones to everybody: the first so many, or offsets from-to like 100-110 (the last one is not in it)'
+    )
+    .option('--schema <file>', 'JSON Schema of the records; they are held against it')
+    .option('--cadence <span>', 'promise a record every so long, like 1s: buyers count what is missing', timeSpan)
+    .option('--document <file>', 'further parts of the listing document, as JSON: license, spatial, variables …')
+    .option('--credit <amount>', 'what each session may owe, in whole tokens (default: it grows with what was settled)')
+    .option('--k <number>', 'records per invoice that are offered (default: 20)', wholeNumber(1))
     .option('--allow <buyers>', 'sell to these only: peer IDs and paying accounts, separated by commas', words)
     .option('--deny <buyers>', 'never sell to these: peer IDs and paying accounts, separated by commas', words)
     .option('--config <file>', 'several products, as a JSON file: {"products":[{"title":…,"price":…,"source":…}]}')
@@ -68,8 +76,8 @@ async function run(context: Context, options: Options): Promise<undefined> {
     options.config === undefined
       ? [await productFromFlags(options, output)]
       : await productsFromFile(options.config, output)
-  const config = options.claimOnClose === true ? { claimAbove: '0' } : {}
-  return withNode(context, { logLevel: 'info', config, serve: true }, async (node) => {
+  const claiming = options.claimOnClose === true ? { config: { claimAbove: '0' }, starting: ['--claim-on-close'] } : {}
+  return withNode(context, { logLevel: 'info', ...claiming, serve: true }, async (node) => {
     const sales: Sale[] = []
     for (const product of products) sales.push(await offer(context, node, product))
     output.event(
