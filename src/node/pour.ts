@@ -19,12 +19,10 @@ const COMMIT_EVERY_MS = 250
 export async function pour(purchase: Purchase, sink: DataSink, options?: AbortOptions): Promise<void> {
   let committedAt = performance.now()
   const commit = async (): Promise<void> => {
-    if (sink.mark === undefined) await sink.flush(options)
-    await purchase.commit(await sink.mark?.(options))
+    if (sink.mark === undefined) return
+    await purchase.commit(await sink.mark(options))
     committedAt = performance.now()
   }
-  // Without it, what the sink does not take any more would count as handled when the purchase ends.
-  if (sink.mark === undefined) await purchase.commit()
   for await (const batch of purchase.batches()) {
     await sink.write(batch, options)
     if (purchase.idle || performance.now() - committedAt >= COMMIT_EVERY_MS) await commit()

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { EXIT_CODES } from '../../src/interface/index.ts'
-import { ddm, errorOf, type Network, refused, type Server, serve, startNetwork } from './cli-process.ts'
+import { ddm, type Network, refused, type Server, serve, startNetwork } from './cli-process.ts'
 
 /** A market of separate processes, used as a person at a terminal, and a program, would use it. */
 
@@ -164,61 +161,6 @@ describe('being stopped', () => {
     } finally {
       const stopped = await live.stop()
       assert.equal(stopped.code, 0, stopped.stderr)
-    }
-  })
-
-  test('a sink whose server is down is given up after the first signal: settled, and what it missed comes on resume', async () => {
-    const flags = ['--name', 'Hooked', '--price', '0.0001/record', '--source', 'telemetry', '--period', '20ms']
-    const live = serve(['sell', ...flags, ...network.as('h')])
-    const ranges: Array<[first: number, last: number]> = []
-    let isDown = false
-    let refusals = 0
-    const hook = createServer((request, response) => {
-      request.resume()
-      const range = /([0-9]+)-([0-9]+)"$/.exec(String(request.headers['idempotency-key']))
-      if (range === null) return void response.end()
-      if (isDown) refusals++
-      else ranges.push([Number(range[1]), Number(range[2])])
-      response.writeHead(isDown ? 503 : 200).end()
-    })
-    await once(hook.listen(0, '127.0.0.1'), 'listening')
-    const to = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/in`
-    try {
-      await live.event('ready')
-      const { listing: id } = await live.event('listed')
-      const buyer = ['--to', to, '--json', ...network.as('h2')]
-      const bought = await ddm(['buy', String(id), ...buyer], {
-        onStart: (child) => {
-          const timer = setInterval(() => {
-            isDown ||= ranges.length >= 3
-            if (refusals < 2) return
-            clearInterval(timer)
-            child.kill('SIGINT')
-          }, 10)
-          child.once('exit', () => clearInterval(timer))
-        }
-      })
-      refused(bought, 'aborted', /took no more records.*ddm sessions resume bafyrei[a-z0-9]+ --to/)
-      const { session = '' } = errorOf(bought).details
-      const shown = await ddm(['sessions', 'show', session, '--json', ...network.as('h2')])
-      const { due, paid } = JSON.parse(shown.stdout) as { due: string; paid: string }
-      assert.ok(Number(paid) >= Number(due) && Number(due) > 0, `due ${due}, paid ${paid}`)
-      isDown = false
-      const resumed = await ddm(['sessions', 'resume', session, ...buyer])
-      assert.equal(resumed.code, 0, resumed.stderr)
-      const { records } = JSON.parse(resumed.stderr.trim().split('\n').at(-1) ?? '') as { records: number }
-      const start = ranges[0]?.[0] ?? Number.NaN
-      const got = new Set(
-        ranges.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, i) => first + i))
-      )
-      assert.deepEqual(
-        [...got].toSorted((a, b) => a - b),
-        Array.from({ length: records }, (_, i) => start + i)
-      )
-    } finally {
-      hook.closeAllConnections()
-      hook.close()
-      assert.equal((await live.stop()).code, 0)
     }
   })
 })
