@@ -50,11 +50,11 @@ export interface HttpRequest extends AbortOptions {
   method?: string
   headers?: Readonly<Record<string, string>>
   body?: Uint8Array<ArrayBuffer>
-  redirect?: 'follow' | 'manual'
 }
 
 /**
- * Asks once.
+ * Asks once. No redirect is followed: a server elsewhere could have this node ask its own network, sell what that answers,
+ * and show the headers' secrets to another host.
  *
  * @throws DdmError `unreachable` without an answer; `config` without a secure connection
  */
@@ -65,7 +65,7 @@ export async function request(
   const all = new Headers(headers)
   for (const [header, value] of Object.entries(init.headers ?? {})) all.set(header, value)
   try {
-    return await fetch(url, { ...init, headers: all, ...(signal === undefined ? {} : { signal }) })
+    return await fetch(url, { ...init, redirect: 'manual', headers: all, ...(signal === undefined ? {} : { signal }) })
   } catch (error) {
     throw httpFailure(name, error, signal)
   }

@@ -70,7 +70,6 @@ export async function webhook(url: string, { headers, product }: WebhookOptions 
 async function greet(to: HttpAddress): Promise<void> {
   const response = await request(to, {
     method: 'OPTIONS',
-    redirect: 'manual',
     signal: AbortSignal.timeout(TIMEOUT_MS)
   })
   await response.body?.cancel()
@@ -79,8 +78,6 @@ async function greet(to: HttpAddress): Promise<void> {
 async function post(to: HttpAddress, body: Uint8Array<ArrayBuffer>, key: string, signal: AbortSignal): Promise<void> {
   const response = await request(to, {
     method: 'POST',
-    // A redirect would turn it into a GET.
-    redirect: 'manual',
     headers: { 'content-type': 'application/json', 'idempotency-key': `"${key}"` },
     body,
     signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])

@@ -103,6 +103,20 @@ test('poll: user, password and headers are sent, and nowhere shown', async (t) =
   await assert.rejects(parseSource(spec, { headers: { 'a b': 'secret' } }), /a header is not one/)
 })
 
+test('poll and sse: a redirect is followed nowhere: no other host is asked or shown the headers', async (t) => {
+  const inside = await httpServer(t, (_request, response) => response.end('{"secret":1}'))
+  const { port } = new URL(inside.url)
+  for (const status of [301, 302, 303, 307, 308]) {
+    for (const location of [inside.url, `http://2130706433:${port}/`, `http://[::ffff:127.0.0.1]:${port}/`]) {
+      const outside = await httpServer(t, (_request, response) => response.writeHead(status, { location }).end())
+      const options = { headers: { 'x-api-key': 'secret' } }
+      await assert.rejects(take(outside.url, 1, options), { code: 'config', message: /moved; give its new address/ })
+      await assert.rejects(take(`sse:${outside.url}`, 1, options), { code: 'config' })
+    }
+  }
+  assert.deepEqual(inside.requests, [])
+})
+
 test('poll: an answer without an end, or that is cut short of its length, is no record', async (t) => {
   const endless = await rawServer(t, (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
