@@ -11,8 +11,11 @@ Install a newer one from https://nodejs.org and try again, or run: npx node@${MI
 }
 
 // A clone runs its source, so that an old build is never taken for it; the published package has only the build.
-import('node:fs')
-  .then(({ existsSync }) => {
+Promise.all(['node:fs', 'node:module', 'node:os', 'node:path'].map((name) => import(name)))
+  .then(([{ existsSync }, { enableCompileCache }, { homedir }, { join }]) => {
+    // Reading and compiling some thousand modules is most of a short command. In the user's own folder: others can
+    // write to the shared one.
+    enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'ddm'))
     const source = new URL('../src/cli/main.ts', import.meta.url)
     const compiled = new URL('../dist/src/cli/main.js', import.meta.url)
     return import((existsSync(source) ? source : compiled).href)

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { EXIT_CODES } from '../../src/interface/index.ts'
 
@@ -32,9 +33,15 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
+process.once('exit', () => killRunning('SIGKILL'))
+// What a failed test left running would keep its file from ending for ever.
+after(() => {
+  setTimeout(killRunning, 20_000, 'SIGTERM').unref()
+  setTimeout(killRunning, 30_000, 'SIGKILL').unref()
 })
+function killRunning(signal: NodeJS.Signals): void {
+  for (const child of running) child.kill(signal)
+}
 
 function start(args: string[], cwd: string | undefined): ChildProcess {
   const child = spawn(process.execPath, [BIN, ...args], { stdio: 'pipe', env: environment(), cwd })
