@@ -111,8 +111,8 @@ export async function withNode<T>(context: Context, needs: NodeNeeds, use: (node
   }
 }
 
-/** Flags of every command that only a node which starts can heed. */
-const STARTING = { set: '--set', listen: '--listen', passphraseFile: '--passphrase-file' } as const
+/** Flags of every command that only a node which starts can heed. A passphrase contradicts nothing: the keys are open. */
+const STARTING = { set: '--set', listen: '--listen' } as const
 
 /**
  * The node of another process that has this home.

@@ -139,7 +139,6 @@ test('flags that only a node that starts could heed are refused, and a second no
   for (const [flag, args] of [
     ['--set', ['search', '--set', 'credit=1']],
     ['--listen', ['search', '--listen', '/ip4/127.0.0.1/tcp/0']],
-    ['--passphrase-file', ['search', '--passphrase-file', network.profile]],
     ['--claim-on-close', ['sell', ...product, '--claim-on-close']]
   ] as const) {
     const message = new RegExp(`a node runs on this home \\(process \\d+\\).*${flag} is for a node that starts`)
