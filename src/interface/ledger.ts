@@ -46,6 +46,9 @@ export interface SessionRecord {
   updatedAt: number
 }
 
+/** What one side of a session may lose follows from this. */
+export type SessionStakes = Pick<SessionRecord, 'role' | 'rail' | 'state' | 'due' | 'paid' | 'credit'>
+
 /** Sessions of one role, rail and state, added up. Amounts in atomic units, as close as a double comes. */
 export interface SessionTotals {
   role: SessionRole

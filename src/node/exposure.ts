@@ -1,4 +1,15 @@
-import type { AbortOptions, ChannelStanding, ChannelStore, Payee, Payer, SessionRecord } from '../interface/index.ts'
+import type {
+  AbortOptions,
+  ChannelStanding,
+  ChannelStore,
+  Payee,
+  Payer,
+  RailName,
+  SessionRecord,
+  SessionRole,
+  SessionStakes
+} from '../interface/index.ts'
+import type { Ledger } from '../storage/index.ts'
 
 /** What one side of a session may lose, atomic units (docs/specs/sdpp.md, Money). */
 export interface SessionExposure {
@@ -16,6 +27,23 @@ export interface SessionExposure {
   bound: bigint
 }
 
+/** What all sessions and channels of one role in one currency may cost this node, atomic units. */
+export interface TotalExposure {
+  role: SessionRole
+  /** Each rail has its currency. */
+  rail: RailName
+  /** Over all sessions. Seller: delivered before it is paid. Buyer: paid before it is delivered. */
+  window: bigint
+  /** Seller, over all channels: vouchers that are not on the chain yet. Buyer: 0. */
+  unclaimed: bigint
+  /** Seller, over all channels: deposited, and not at confirmation depth. Buyer: 0. */
+  unconfirmed: bigint
+  /** Buyer, over all channels: what is left of the deposits; without the sellers it comes back after the withdraw delay. Seller: 0. */
+  locked: bigint
+  /** The sum: what is lost at most, and what is delayed. */
+  bound: bigint
+}
+
 /** States in which nothing moves any more. */
 const ENDED: readonly string[] = ['receipted', 'closed', 'refused', 'disputed', 'abandoned']
 
@@ -28,12 +56,7 @@ export async function exposureOfSession(
   const channel = await standingOf(record, selling ? payees : payers, options)
   const { channelId } = record
   const kept = channelId === undefined ? undefined : await channels[selling ? 'payee' : 'payer'](channelId, options)
-  const { due, paid, credit, state } = record
-  const atRisk = selling ? due - paid : paid - due
-  const owed = atRisk > 0n ? atRisk : 0n
-  // A receipt closes the buyer's book: what was paid too much is the base of the next session.
-  const ended = state === 'closed' && !selling ? 0n : owed
-  const window = ENDED.includes(state) || credit < owed ? ended : credit
+  const window = windowOf(record)
   const unclaimed = selling ? (channel?.unclaimed ?? 0n) : 0n
   const unconfirmed = selling ? (channel?.unconfirmed ?? 0n) : 0n
   return {
@@ -44,6 +67,43 @@ export async function exposureOfSession(
     ...(kept === undefined ? {} : { withdrawDelay: kept.config.withdrawDelay }),
     bound: window + unclaimed + unconfirmed
   }
+}
+
+/** What was delivered and is not paid, or the other way round, or may yet be. */
+function windowOf({ role, state, due, paid, credit }: SessionStakes): bigint {
+  const atRisk = role === 'seller' ? due - paid : paid - due
+  const owed = atRisk > 0n ? atRisk : 0n
+  // A receipt closes the buyer's book: what was paid too much is the base of the next session.
+  const ended = state === 'closed' && role === 'buyer' ? 0n : owed
+  return ENDED.includes(state) || credit < owed ? ended : credit
+}
+
+/** The bound of the whole node, by role and currency; reads the chain where there are channels. */
+export async function totalExposure(
+  { payers, payees, ledger }: { payers: readonly Payer[]; payees: readonly Payee[]; ledger: Pick<Ledger, 'unsettled'> },
+  options?: AbortOptions
+): Promise<TotalExposure[]> {
+  const sessions = await ledger.unsettled(ENDED, options)
+  const sides = [
+    ...payees.map(({ rail, channels }) => ({ role: 'seller' as const, rail, channels })),
+    ...payers.map(({ rail, channels }) => ({ role: 'buyer' as const, rail, channels }))
+  ].filter(({ rail }) => rail !== 'free')
+  return Promise.all(
+    sides.map(async ({ role, rail, channels }) => {
+      const standings = (await channels?.list(options)) ?? []
+      const sum = (amountOf: (standing: ChannelStanding) => bigint): bigint =>
+        standings.reduce((total, standing) => total + amountOf(standing), 0n)
+      const window = sessions
+        .filter((session) => session.role === role && session.rail === rail)
+        .reduce((total, session) => total + windowOf(session), 0n)
+      const selling = role === 'seller'
+      const unclaimed = selling ? sum((channel) => channel.unclaimed) : 0n
+      const unconfirmed = selling ? sum((channel) => channel.unconfirmed) : 0n
+      // What was asked back is locked until it is taken.
+      const locked = selling ? 0n : sum((channel) => channel.unspent + channel.pendingWithdrawal + channel.unconfirmed)
+      return { role, rail, window, unclaimed, unconfirmed, locked, bound: window + unclaimed + unconfirmed + locked }
+    })
+  )
 }
 
 async function standingOf(

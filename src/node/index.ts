@@ -35,7 +35,7 @@ export { changeBudgetOf } from './change-budget.ts'
 export { describeSettings, flagOf, type NodeConfig, SETTINGS, type SettingName } from './config.ts'
 export { createBootstrap, createNode, initHome } from './create.ts'
 export { diagnose, type Finding } from './doctor/index.ts'
-export type { SessionExposure } from './exposure.ts'
+export type { SessionExposure, TotalExposure } from './exposure.ts'
 export { writeFileAtomic } from './files.ts'
 export type * from './follow-types.ts'
 export {

@@ -14,6 +14,8 @@ interface Metric {
   read: (figures: NodeFigures) => Sample[]
 }
 
+const EXPOSURE_PARTS = ['window', 'unclaimed', 'unconfirmed', 'locked'] as const
+
 /** Those of DDM itself, by name; those of the process are prom-client's. docs/operations/grafana.json shows all of them. */
 export const METRICS = {
   ddm_session_records_total: {
@@ -76,6 +78,15 @@ export const METRICS = {
     help: 'Age of the oldest voucher that is not presented to the chain; must stay far below the withdraw delay',
     labels: ['rail'],
     read: ({ held }) => held.map(({ rail, ageSeconds }) => ({ labels: { rail }, value: ageSeconds }))
+  },
+  ddm_exposure_units: {
+    type: 'gauge',
+    help: 'What the node may lose (window, unclaimed, unconfirmed) or get back late (locked); their sum is its bound, atomic units',
+    labels: ['role', 'rail', 'part'],
+    read: ({ exposure }) =>
+      exposure.flatMap(({ role, rail, ...amounts }) =>
+        EXPOSURE_PARTS.map((part) => ({ labels: { role, rail, part }, value: Number(amounts[part]) }))
+      )
   },
   ddm_chain_head_number: {
     type: 'gauge',

@@ -35,7 +35,7 @@ import { Claims } from './claims.ts'
 import type { Closers } from './closers.ts'
 import type { NodeConfig } from './config.ts'
 import { Expiry } from './expiry.ts'
-import { exposureOfSession } from './exposure.ts'
+import { exposureOfSession, totalExposure } from './exposure.ts'
 import { Figures } from './figures.ts'
 import { findSession } from './find-session.ts'
 import type { Following, FollowOptions } from './follow-types.ts'
@@ -180,6 +180,11 @@ export class RunningNode implements LocalNode {
 
   get account(): Address {
     return this.#parts.keys.wallet.address
+  }
+
+  readonly exposure: DdmNode['exposure'] = (options) => {
+    const { rails, ledger } = this.#parts
+    return totalExposure({ ...rails, ledger }, options)
   }
 
   readonly figures: LocalNode['figures'] = (options) => this.#figures.read(options)

@@ -26,7 +26,7 @@ import type {
 import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } from '../protocols/sdpp/index.ts'
 import type { AccessRules } from './access.ts'
 import type { NodeConfig } from './config.ts'
-import type { SessionExposure } from './exposure.ts'
+import type { SessionExposure, TotalExposure } from './exposure.ts'
 import type { Following, FollowOptions } from './follow-types.ts'
 import type { PurchaseEvent } from './purchase-events.ts'
 import type { PurchaseQuality } from './quality.ts'
@@ -319,6 +319,8 @@ export interface NodeFigures {
   held: Array<{ rail: RailName; unclaimed: bigint; ageSeconds: number }>
   /** Newest block that this node was told of; undefined before the first. */
   head: { number: bigint; timestamp: bigint } | undefined
+  /** As it was at most a minute ago; nothing before the chain answered once. */
+  exposure: TotalExposure[]
   frozen: boolean
   /** Where the home is. */
   freeBytes: number
@@ -328,7 +330,7 @@ export interface NodeFigures {
 export interface LocalNode extends DdmNode {
   readonly settings: Readonly<NodeConfig>
   readonly logger: Logger
-  /** Asks neither chain nor peers. */
+  /** Asks no peers, and the chain at most once a minute. */
   readonly figures: (options?: AbortOptions) => Promise<NodeFigures>
 }
 
@@ -351,6 +353,8 @@ export interface DdmNode {
     /** Resolves when the index has reached the chain's head as of the call. */
     synced: (options?: AbortOptions) => Promise<void>
   }
+  /** What this node may lose now, by role and currency; reads the chain where there are channels. */
+  exposure: (options?: AbortOptions) => Promise<TotalExposure[]>
   /** What a peer sells, knowing only its ID. */
   menu: (peerId: string, options?: AbortOptions) => Promise<MenuEntry[]>
   /** How a purchase would be paid, and what paying costs; orders nothing. */

@@ -84,5 +84,7 @@ export function migrate(
 function addFunctions(db: DatabaseSync): void {
   const add = (sum: unknown, amount: unknown): string => String(BigInt(String(sum)) + BigInt(String(amount)))
   db.function('amount_add', { deterministic: true }, add)
+  const less = (a: unknown, b: unknown): number => Number(BigInt(String(a)) < BigInt(String(b)))
+  db.function('amount_less', { deterministic: true }, less)
   db.aggregate('amount_sum', { start: '0', step: add })
 }

@@ -6,6 +6,7 @@ import type {
   ChannelStore,
   Logger,
   RecordStore,
+  SessionStakes,
   SessionStore,
   SessionTotals,
   SpendingStore,
@@ -20,7 +21,7 @@ import { LEDGER_MIGRATIONS } from './migrations.ts'
 import { recordStore } from './records.ts'
 import { sessionStore } from './sessions.ts'
 import { spendingStore } from './spending.ts'
-import { sessionTotals } from './totals.ts'
+import { sessionTotals, unsettledSessions } from './totals.ts'
 import { transferStore } from './transfers.ts'
 import { trustStore } from './trust.ts'
 
@@ -47,6 +48,8 @@ export interface Ledger {
   blocks: BlockStore
   meta: MetaStore
   totals: (options?: AbortOptions) => Promise<SessionTotals[]>
+  /** Sessions in which something is at stake: in none of the `ended` states, or not even. */
+  unsettled: (ended: readonly string[], options?: AbortOptions) => Promise<SessionStakes[]>
   /** Writes what was queued, then closes the file. May be called again. */
   close: () => Promise<void>
 }
@@ -82,6 +85,7 @@ export async function openLedger({ path, logger, readOnly = false }: LedgerInit)
     blocks: blockStore(db),
     meta: metaStore(db),
     totals: (options) => sessionTotals(db, options),
+    unsettled: (ended, options) => unsettledSessions(db, ended, options),
     close: () => db.close()
   }
 }

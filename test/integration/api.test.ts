@@ -122,6 +122,17 @@ test('commands use the node that runs on their home', async () => {
     assert.equal(ran.code, 0, ran.stderr)
     assert.notEqual(ran.stdout, '', command.join(' '))
   }
+  // 0.1 was deposited, 0.004 of it is spent: the rest is locked, and nothing more is at stake.
+  const after = await ddm(['status', ...home('buyer'), '--json'])
+  const { exposure } = JSON.parse(after.stdout) as { exposure: Array<Record<string, string>> }
+  const [row] = exposure.filter(({ role, rail }) => role === 'buyer' && rail === 'evm')
+  assert.deepEqual([row?.window, row?.locked, row?.bound], ['0', '0.096', '0.096'])
+  const shown = await ddm(['status', ...home('seller')])
+  assert.match(
+    shown.stdout,
+    /^at stake +0\.004 \S+ selling \(evm\): 0 \S+ not paid yet, 0\.004 \S+ unclaimed, 0 \S+ unconfirmed$/m
+  )
+  assert.equal(await metric('buyer', 'ddm_exposure_units{role="buyer",rail="evm",part="locked"}'), 96_000)
   // What Prometheus collects is of the same sessions.
   const paid = await metric('seller', 'ddm_paid_units_total{role="seller",rail="evm"}')
   assert.equal(await metric('buyer', 'ddm_paid_units_total{role="buyer",rail="evm"}'), paid)

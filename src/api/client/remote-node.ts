@@ -11,7 +11,7 @@ import {
 } from '../../node/index.ts'
 import * as listings from '../operations/listings.ts'
 import * as money from '../operations/money.ts'
-import { listPeers } from '../operations/node.ts'
+import { getTotalExposure, listPeers } from '../operations/node.ts'
 import * as purchases from '../operations/purchases.ts'
 import * as sessions from '../operations/sessions.ts'
 import type { Bought } from '../purchases.ts'
@@ -59,6 +59,7 @@ export function remoteNode(client: HttpClient, facts: NodeFacts): DdmNode {
         await client.call(listings.syncListings, nothing, options)
       }
     },
+    exposure: (options) => client.call(getTotalExposure, nothing, options),
     menu: (peer, options) =>
       client.call(listings.getMenu, { params: { peer } }, options) as ReturnType<DdmNode['menu']>,
     quote: (listing, { signal, ...query } = {}) =>

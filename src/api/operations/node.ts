@@ -2,6 +2,7 @@ import Type from 'typebox'
 import { operation, rawOperation } from '../operation.ts'
 import { Document } from '../schemas/listing.ts'
 import { HealthSchema, NodeSchema, PeerSchema } from '../schemas/node.ts'
+import { TotalExposureSchema } from '../schemas/session.ts'
 
 export const getNode = operation({
   id: 'getNode',
@@ -20,6 +21,16 @@ export const getNode = operation({
     startedAt,
     pid: process.pid
   })
+})
+
+export const getTotalExposure = operation({
+  id: 'getTotalExposure',
+  method: 'GET',
+  path: '/v1/exposure',
+  summary: 'what this node may lose now, by role and rail',
+  command: 'status',
+  result: Type.Array(TotalExposureSchema),
+  run: ({ node }, _input, options) => node.exposure(options)
 })
 
 export const getHealth = operation({

@@ -44,6 +44,16 @@ export const ExposureSchema = Type.Object({
   bound: Integer
 })
 
+export const TotalExposureSchema = Type.Object({
+  role: Role,
+  rail: Rail,
+  window: Integer,
+  unclaimed: Integer,
+  unconfirmed: Integer,
+  locked: Integer,
+  bound: Integer
+})
+
 export const StatementSchema = Type.Object({
   cid: Type.String(),
   kind: Type.String(),

@@ -1,5 +1,6 @@
-import { EXIT_CODES } from '../../interface/index.ts'
-import { type Context, type Register, runningNode } from '../context.ts'
+import { type AbortOptions, DdmError, EXIT_CODES, formatUnits } from '../../interface/index.ts'
+import type { DdmNode, TotalExposure } from '../../node/index.ts'
+import { type Context, currencyOf, moneyText, type Register, runningNode } from '../context.ts'
 
 export const status: Register = (program, act) => {
   program
@@ -16,10 +17,11 @@ async function run(context: Context): Promise<number> {
     return EXIT_CODES.notFound
   }
   const { node, page, pid, version, startedAt } = running
-  const [peers, selling, sessions] = await Promise.all([
+  const [peers, selling, sessions, exposure] = await Promise.all([
     node.peers({ signal }),
     node.sessions.selling({ signal }),
-    node.sessions.list({ signal })
+    node.sessions.list({ signal }),
+    exposureOf(node, { signal })
   ])
   const { peerId, account, profile } = node
   const since = new Date(startedAt).toISOString()
@@ -37,6 +39,7 @@ async function run(context: Context): Promise<number> {
       peers: peers.length,
       selling: selling.length,
       sessions: sessions.length,
+      ...(typeof exposure === 'string' ? {} : { exposure: exposure.map((one) => shown(one, node)) }),
       page
     },
     line('running', `version ${version}, process ${pid}, since ${since}`),
@@ -45,7 +48,36 @@ async function run(context: Context): Promise<number> {
     line('network', profile.name),
     line('peers', `${peers.length} connected`),
     line('sessions', `${selling.length} selling now, ${sessions.length} in the ledger`),
+    ...(typeof exposure === 'string'
+      ? [line('at stake', `not known: ${exposure}`)]
+      : exposure.map((one) => line('at stake', described(one, node)))),
     line('page', page)
   )
   return EXIT_CODES.ok
+}
+
+/** The bound of the node; why it is not known, when the chain does not answer. */
+async function exposureOf(node: DdmNode, options: AbortOptions): Promise<TotalExposure[] | string> {
+  try {
+    return await node.exposure(options)
+  } catch (error) {
+    if (error instanceof DdmError && error.code !== 'aborted') return error.message
+    throw error
+  }
+}
+
+function shown({ role, rail, ...amounts }: TotalExposure, node: DdmNode): Record<string, string> {
+  const { symbol, decimals } = currencyOf(node, rail)
+  const texts = Object.entries(amounts).map(([part, amount]) => [part, formatUnits(amount, decimals)])
+  return { role, rail, symbol, ...Object.fromEntries(texts) }
+}
+
+function described(exposure: TotalExposure, node: DdmNode): string {
+  const { role, rail, window, unclaimed, unconfirmed, locked, bound } = exposure
+  const money = (amount: bigint): string => moneyText(amount, currencyOf(node, rail))
+  const parts =
+    role === 'seller'
+      ? `${money(window)} not paid yet, ${money(unclaimed)} unclaimed, ${money(unconfirmed)} unconfirmed`
+      : `${money(window)} paid ahead, ${money(locked)} in deposits until the withdraw delay`
+  return `${money(bound)} ${role === 'seller' ? 'selling' : 'buying'} (${rail}): ${parts}`
 }

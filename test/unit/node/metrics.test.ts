@@ -18,6 +18,10 @@ const FIGURES: NodeFigures = {
   products: [{ listing: '0x5ea7', head: 8_759n }],
   held: [{ rail: 'evm', unclaimed: 430n, ageSeconds: 12.5 }],
   head: { number: 77n, timestamp: 1_795_000_000n },
+  exposure: [
+    { role: 'seller', rail: 'evm', window: 20n, unclaimed: 430n, unconfirmed: 5n, locked: 0n, bound: 455n },
+    { role: 'buyer', rail: 'evm', window: 7n, unclaimed: 0n, unconfirmed: 0n, locked: 900n, bound: 907n }
+  ],
   frozen: true,
   freeBytes: 1_024
 }
@@ -42,6 +46,9 @@ test('sessions are added up by role and rail, and counted by state', async () =>
     'ddm_product_records_total{listing="0x5ea7"} 8759',
     'ddm_unclaimed_units{rail="evm"} 430',
     'ddm_claim_age_seconds{rail="evm"} 12.5',
+    'ddm_exposure_units{role="seller",rail="evm",part="window"} 20',
+    'ddm_exposure_units{role="seller",rail="evm",part="unconfirmed"} 5',
+    'ddm_exposure_units{role="buyer",rail="evm",part="locked"} 900',
     'ddm_chain_head_number 77',
     'ddm_wallet_frozen 1'
   ]) {
