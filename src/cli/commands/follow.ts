@@ -57,7 +57,7 @@ export const follow: Register = (program, act) => {
     .option('--prepay <amount>', 'most that is paid before it was received, in whole tokens')
     .option(
       '--silent <span>',
-      'leave a seller that sends nothing for so long (default: ten periods of its cadence)',
+      'leave a seller that sends nothing for so long (default: ten periods of its cadence, at least 5s)',
       timeSpan
     )
     .option('--missing <number>', 'leave a seller after so many missing records of its cadence', wholeNumber(0))
