@@ -13,10 +13,6 @@ const rooms = [
 ]
 const leaves = '^src/(interface|statements)/'
 
-/** What decides about money and protocol steps. */
-const DECISIONS =
-  '^src/(interface/(terms|trust)|payments/evm/claim-plan|protocols/sdpp/(account|buyer-machine|seller-machine|seller-state|seller-delivery|transitions|negotiation|trust|window-advice))\\.ts$'
-
 module.exports = {
   forbidden: [
     {
@@ -93,23 +89,6 @@ module.exports = {
         path: '^src/(interface|statements|registry|data|evidence|storage|chain|iota-ledger|payments|protocols/sdpp)/',
         pathNot: '/index\\.ts$'
       }
-    },
-    {
-      name: 'decisions-are-pure',
-      comment: 'What decides about money and protocol steps runs under any schedule: no I/O modules.',
-      severity: 'error',
-      from: {
-        path: DECISIONS
-      },
-      to: { path: '^node:|libp2p', dependencyTypesNot: ['type-only'] }
-    },
-    {
-      name: 'decisions-are-pure-core',
-      severity: 'error',
-      from: {
-        path: DECISIONS
-      },
-      to: { dependencyTypes: ['core'] }
     }
   ],
   options: {

@@ -1,5 +1,3 @@
-export * from './canonical.ts'
-export * from './field.ts'
-export * from './kinds.ts'
+export * from './form.ts'
 export * from './statement.ts'
 export * from './transcript.ts'

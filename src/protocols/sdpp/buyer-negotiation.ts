@@ -17,6 +17,7 @@ import { sessionBinding } from './binding.ts'
 import type { BuyRequest } from './buyer-types.ts'
 import type { Clock } from './clock.ts'
 import { checkOffer, checkOfferedPrice, costsMore, paymentTermsOf, priceOf } from './negotiation.ts'
+import { recordRulesOf } from './record-rules.ts'
 import { SdppError, STATUS } from './status.ts'
 import { startCheckpoint } from './stored-session.ts'
 
@@ -56,7 +57,8 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     nonce: input.nonce,
     buyer: signer.peerId,
     listingCid: listing.cid,
-    document: listing.document
+    document: listing.document,
+    rules: recordRulesOf(listing.document)
   })
   const { index, entry, payer } = await choosePrice(input)
   const one = priceOfOneRecord(priceOf(entry), offer.content.maxRecordBytes)

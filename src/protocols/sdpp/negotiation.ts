@@ -9,15 +9,9 @@ import {
   type Progress,
   priceOfOneRecord
 } from '../../interface/index.ts'
-import {
-  encodeCanonical,
-  equalBytes,
-  type OfferPrice,
-  type Statement,
-  type StatementFields,
-  sha256
-} from '../../statements/index.ts'
+import { equalBytes, type OfferPrice, type Statement, type StatementFields } from '../../statements/form.ts'
 import type { SessionTerms } from './account.ts'
+import type { RecordRules } from './record-rules.ts'
 import { SdppError, STATUS } from './status.ts'
 
 /** Deciding of HELLO … ACCEPT: pure; both sides check the other's statements with it. */
@@ -83,9 +77,9 @@ export interface OrderWish {
 /** Buyer: is this OFFER the answer to my HELLO, for the listing I wanted, from somebody who may sign for it? */
 export function checkOffer(
   offer: Statement<'offer'>,
-  expected: { nonce: Uint8Array; buyer: string; listingCid: string; document: ListingDocument }
+  expected: { nonce: Uint8Array; buyer: string; listingCid: string; document: ListingDocument; rules: RecordRules }
 ): void {
-  const { document } = expected
+  const { document, rules } = expected
   const signers = [document.seller.peerId, ...(document.signers ?? [])]
   if (!signers.includes(offer.iss))
     throw new SdppError(STATUS.badSignature, `${offer.iss} may not sign for this listing`)
@@ -100,7 +94,6 @@ export function checkOffer(
   const listed = document.freeRange
   const sameFree = listed === undefined ? offer.free === undefined : isSameRange(offer.free, listed)
   if (!sameFree) throw new SdppError(STATUS.termsOutsideOffer, 'the offer has another free range than the listing')
-  const rules = recordRulesOf(document)
   if (offer.maxRecordBytes !== rules.maxRecordBytes) {
     throw new SdppError(
       STATUS.termsOutsideOffer,
@@ -116,18 +109,6 @@ export function checkOffer(
       `the offer's k ${offer.k.min}/${offer.k.default}/${offer.k.max} is not ordered`
     )
   }
-}
-
-/** Of a document that names none. */
-const MAX_RECORD_BYTES = 65_536
-
-/** What OFFER says of the records, as it follows from the listing document. */
-export function recordRulesOf({ schema: { jsonSchema, maxRecordBytes = MAX_RECORD_BYTES } }: ListingDocument): {
-  maxRecordBytes: bigint
-  schema?: Uint8Array
-} {
-  const digest = jsonSchema === undefined ? {} : { schema: sha256(encodeCanonical(jsonSchema)) }
-  return { maxRecordBytes: BigInt(maxRecordBytes), ...digest }
 }
 
 function isSameDigest(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {

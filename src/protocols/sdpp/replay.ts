@@ -7,14 +7,13 @@ import {
   recordEnds,
   sliceRecords
 } from '../../interface/index.ts'
-import { Transcript } from '../../statements/index.ts'
+import type { Transcript } from '../../statements/index.ts'
 import { advance, type SessionTerms } from './account.ts'
 import type { Clock } from './clock.ts'
 import { SdppError, STATUS } from './status.ts'
 
 export interface Replayed {
   progress: Progress
-  transcript: Transcript
   /** The last end of a block on the way: where it began, when there was none. */
   checkpoint: Checkpoint
 }
@@ -31,19 +30,18 @@ const BLOCKS_PER_TURN = 64
 /**
  * What a session had computed at a position, computed again from the log.
  *
- * @param session - bytes of the session's CID
+ * @param transcript - at `from`; it is brought to `position`
  * @param from - a position at or before it whose root this side has computed and stored
  * @param position - records since the start
  * @throws SdppError `offsetPruned` when the log no longer holds all of it
  */
 export async function replay(
   { log, terms, clock }: ReplaySource,
-  session: Uint8Array,
+  transcript: Transcript,
   from: Checkpoint,
   position: bigint,
   options?: AbortOptions
 ): Promise<Replayed> {
-  const transcript = new Transcript(session, from.root)
   let progress: Progress = { n: from.position, records: from.records, bytes: from.bytes }
   let checkpoint = from
   for (let blocks = 1; progress.n < position; blocks++) {
@@ -60,7 +58,7 @@ export async function replay(
     if (endOfBlock) checkpoint = { position: n, root: transcript.root(), records, bytes: billableBytes }
     if (blocks % BLOCKS_PER_TURN === 0) await turn(clock)
   }
-  return { progress, transcript, checkpoint }
+  return { progress, checkpoint }
 }
 
 function turn(clock: Clock): Promise<void> {

@@ -39,9 +39,9 @@ import {
   endOf,
   offerPriceOf,
   paymentTermsOf,
-  recordRulesOf,
   sessionTerms
 } from './negotiation.ts'
+import { recordRulesOf } from './record-rules.ts'
 import type { SellerStanding } from './seller-state.ts'
 import { SdppError, STATUS } from './status.ts'
 import { startCheckpoint } from './stored-session.ts'

@@ -14,7 +14,8 @@ import {
   equalBytes,
   type OfferPrice,
   type StatementFields,
-  signStatement
+  signStatement,
+  Transcript
 } from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
 import { creditOf, type Product } from './catalog.ts'
@@ -57,7 +58,8 @@ export async function resumeSession(
   const agreed = sessionTerms(entry, offer.content, order.content, accept.content)
   const source = { log: product.log, terms: agreed, clock: components.clock }
   const from = await checkpointBefore(components.sessions, known, resume.position, { signal })
-  const { progress, transcript, checkpoint } = await replay(source, session.bytes, from, resume.position, { signal })
+  const transcript = new Transcript(session.bytes, from.root)
+  const { progress, checkpoint } = await replay(source, transcript, from, resume.position, { signal })
   if (!equalBytes(transcript.root(), resume.root)) {
     await components.sessions.put({ ...record, state: 'disputed', updatedAt: components.clock.wallTime() })
     throw new SdppError(STATUS.transcriptMismatch, `root at ${resume.position} differs`)

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { encodeBlock, openProductLog } from '../../../src/data/index.ts'
 import {
   type Block,
+  type Checkpoint,
   NO_PROGRESS,
   type Progress,
   type SessionRecord,
@@ -13,10 +14,10 @@ import {
 import type { SessionTerms } from '../../../src/protocols/sdpp/account.ts'
 import { systemClock } from '../../../src/protocols/sdpp/clock.ts'
 import { CHECKPOINT_EVERY_BLOCKS } from '../../../src/protocols/sdpp/constants.ts'
-import { replay } from '../../../src/protocols/sdpp/replay.ts'
+import { type ReplaySource, replay } from '../../../src/protocols/sdpp/replay.ts'
 import { SessionLedger } from '../../../src/protocols/sdpp/session-ledger.ts'
 import { checkpointBefore, startCheckpoint } from '../../../src/protocols/sdpp/stored-session.ts'
-import { statementLink, transcriptStart, transcriptStep } from '../../../src/statements/index.ts'
+import { statementLink, Transcript, transcriptStart, transcriptStep } from '../../../src/statements/index.ts'
 import { makePair, silent } from '../../support/sdpp.ts'
 
 async function setup(t: TestContext, role: SessionRole) {
@@ -51,6 +52,11 @@ function* blocksFrom(offset: number, count: number): Generator<Block> {
     bytes.writeUInt32BE(i)
     yield encodeBlock([bytes], BigInt(i), 0)
   }
+}
+
+async function replayed(source: ReplaySource, session: { bytes: Uint8Array }, from: Checkpoint, position: bigint) {
+  const transcript = new Transcript(session.bytes, from.root)
+  return { transcript, ...(await replay(source, transcript, from, position)) }
 }
 
 function after(progress: Progress): Progress {
@@ -157,7 +163,7 @@ test('a resume reads a few blocks of the log, and finds what was computed from t
   const whole = { log, terms, clock: systemClock }
   while (progress.n < 900n) {
     const block = (await log.read(progress.n)) ?? assert.fail()
-    const { progress: next } = await replay(whole, session.bytes, startCheckpoint(session), progress.n + 3n)
+    const { progress: next } = await replayed(whole, session, startCheckpoint(session), progress.n + 3n)
     ledger.add({ ...block, endOfBlock: true }, next)
     progress = next
     roots.push(Buffer.from(ledger.transcript.root()))
@@ -179,8 +185,8 @@ test('a resume reads a few blocks of the log, and finds what was computed from t
       } as typeof log
     }
     const from = await checkpointBefore(sessions, { session, record }, position)
-    const resumed = await replay(counting, session.bytes, from, position)
-    const anew = await replay(whole, session.bytes, startCheckpoint(session), position)
+    const resumed = await replayed(counting, session, from, position)
+    const anew = await replayed(whole, session, startCheckpoint(session), position)
     assert.ok(reads <= CHECKPOINT_EVERY_BLOCKS, `${reads} blocks were read for position ${position}`)
     assert.deepEqual(resumed.progress, anew.progress)
     assert.deepEqual(Buffer.from(resumed.transcript.root()), Buffer.from(anew.transcript.root()))
@@ -199,7 +205,7 @@ test('a session that is cut again and again gets its checkpoints all the same', 
   for (let position = 0n; position < 200n; position += 5n) {
     const from = await checkpointBefore(sessions, { session, record }, position)
     most = position - from.position > most ? position - from.position : most
-    const { transcript, progress: at, checkpoint } = await replay(source, session.bytes, from, position)
+    const { transcript, progress: at, checkpoint } = await replayed(source, session, from, position)
     const components = { sessions, clock: systemClock, logger: silent }
     const ledger = new SessionLedger(session, { ...record, checkpoint }, components, transcript)
     let progress = at
@@ -222,6 +228,6 @@ test('a long way without checkpoints gives others a turn', async (t) => {
     ...systemClock,
     after: (_: number, callback: () => void) => systemClock.after(turns++ && 0, callback)
   }
-  await replay({ log, terms, clock }, session.bytes, startCheckpoint(session), 200n)
+  await replayed({ log, terms, clock }, session, startCheckpoint(session), 200n)
   assert.equal(turns, 3)
 })
