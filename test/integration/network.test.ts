@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -202,12 +203,16 @@ describe('network', { concurrency: 4 }, () => {
     })
   })
 
-  test('a peer that has only Noise is served', async (t) => {
+  test('a peer that has only what the specification names is served', async (t) => {
     const node = await startNetwork(t)
     const other = await createLibp2p({ transports: [tcp()], connectionEncrypters: [noise()], streamMuxers: [yamux()] })
     t.after(() => other.stop())
     const connection = await other.dial(multiaddr(node.addresses()[0]))
     assert.equal(connection.encryption, '/noise')
+    const specification = await readFile(new URL('../../docs/specs/sdpp.md', import.meta.url), 'utf8')
+    for (const protocol of [connection.encryption, connection.multiplexer]) {
+      assert.ok(specification.includes(`\`${protocol}\``), `${protocol} is not named`)
+    }
   })
 
   test('garbage and broken handlers end one stream or connection, never the process', async (t) => {

@@ -71,6 +71,9 @@ const hexOf = (length: number, byte: number): `0x${string}` => toHex(fill(length
 const LISTING = statementLink(fill(4, 0x11))
 const SESSION = statementLink(fill(4, 0x22))
 const voucher = { channelId: hexOf(32, 0x31), maxClaimableAmount: U128, signature: hexOf(65, 0x32) }
+const quoted = { payload: fill(9, 0x33), signature: fill(64, 0x34) }
+const transfer = { transaction: hexOf(32, 0x35), demand: quoted }
+const unsent = { bytes: fill(12, 0x36), signature: fill(97, 0x37) }
 const evmPrice = {
   rail: 'evm',
   amount: 100n,
@@ -84,6 +87,20 @@ const evmPrice = {
   escrow: hexOf(20, 0x44),
   withdrawDelay: 86_400n
 } as const
+
+const iotaPrice = {
+  rail: 'iota',
+  amount: 2_500_000n,
+  count: 10n,
+  unit: 'record',
+  credit: 0n,
+  network: 'iota:2304aa97',
+  asset: 'iota:2304aa97/slip44:4218',
+  payTo: hexOf(32, 0x45),
+  k: 80n,
+  sponsored: true
+} as const
+const gas = { coin: hexOf(32, 0x46), version: U64, digest: hexOf(32, 0x47), price: 1_000n, budget: 2_000_000n }
 
 const fail = (name: StatusName): { status: number; error: StatusName } => ({ status: STATUS[name], error: name })
 const rawHeader = (length: number, kind: number, ...body: number[]): Uint8Array => {
@@ -141,6 +158,7 @@ function messages(): object {
       encodeCanonical(without(right, changes))
   const deposit = { amount: '1', collector: fill(20, 0x62), data: fill(5, 0x63) }
   const plainVoucher = { channelId: fill(32, 1), maxClaimableAmount: '1', signature: fill(65, 1) }
+  const plainTransfer = { transaction: fill(32, 0x35), demand: quoted }
   const payment = (changes: Record<string, unknown>): Uint8Array =>
     changed({ n: 0, sessionPaid: '1' })(
       Object.fromEntries(Object.entries(changes).map(([key, value]) => [key, without(value as object, {})]))
@@ -156,6 +174,12 @@ function messages(): object {
         pay: [{ rail: 'evm', network: evmPrice.network, asset: evmPrice.asset }, { rail: 'free' }],
         listing: LISTING
       }),
+      of('HELLO', 'from an iota wallet', {
+        versions: [2n],
+        nonce: fill(16, 5),
+        pay: [{ rail: 'iota', network: iotaPrice.network, asset: iotaPrice.asset }],
+        listing: LISTING
+      }),
       of('STATUS', 'plain', { code: 200n, text: 'not sold here' }),
       of('STATUS', 'with both numbers', {
         code: 203n,
@@ -168,6 +192,13 @@ function messages(): object {
         root: fill(32, 6),
         paid: U128,
         payload: voucher
+      }),
+      of('RESUME', 'with transfer', {
+        session: SESSION,
+        position: 10n,
+        root: fill(32, 6),
+        paid: 1_000n,
+        payload: transfer
       }),
       of('RESUME', 'nothing paid', { session: SESSION, position: 0n, root: fill(32, 6), paid: 0n }),
       of('RESUME', '2^64 - 1 and 2^128 - 1', {
@@ -186,6 +217,12 @@ function messages(): object {
       }),
       of('PAYMENT', '2^53 - 1', { n: U53, sessionPaid: U53 }),
       of('PAYMENT', '2^64 - 1 and 2^128 - 1', { n: U64, sessionPaid: U128, payload: voucher }),
+      of('PAYMENT', 'a transfer', { n: 10n, sessionPaid: 1_000n, payload: transfer }),
+      of('PAYMENT', 'a transfer for the seller to sign and send', {
+        n: 10n,
+        sessionPaid: 1_000n,
+        payload: { ...transfer, unsent }
+      }),
       ...[0n, 23n, 24n, 255n, 256n, 65_536n, U53, U53 + 1n, U64].map((n) => of('POSITION', `n = ${n}`, { n })),
       of('CLOSE', 'the buyer has enough', { reason: 1n, n: 7n }),
       of('CLOSE', 'with everything', { reason: 4n, n: 7n, text: 'record 7: value is not a number', refund: true }),
@@ -216,6 +253,37 @@ function messages(): object {
       bad('PAYMENT', 'deposit without an amount', payment({ deposit: { ...deposit, amount: undefined } })),
       bad('PAYMENT', 'deposit of 2^128', payment({ deposit: { ...deposit, amount: (U128 + 1n).toString() } })),
       bad('PAYMENT', 'signature of 1,025 bytes', payment({ payload: { ...plainVoucher, signature: fill(1_025, 1) } })),
+      bad(
+        'PAYMENT',
+        'transaction of 31 bytes',
+        payment({ payload: { ...plainTransfer, transaction: fill(31, 0x35) } })
+      ),
+      bad(
+        'PAYMENT',
+        'voucher with a transaction of null',
+        payment({ payload: { ...plainVoucher, transaction: null } })
+      ),
+      bad('PAYMENT', 'transfer without a demand', payment({ payload: { ...plainTransfer, demand: undefined } })),
+      bad(
+        'PAYMENT',
+        'demand of 8,193 bytes',
+        payment({ payload: { ...plainTransfer, demand: { ...quoted, payload: fill(8_193, 0x33) } } })
+      ),
+      bad(
+        'PAYMENT',
+        'demand with a signature of 63 bytes',
+        payment({ payload: { ...plainTransfer, demand: { ...quoted, signature: fill(63, 0x34) } } })
+      ),
+      bad(
+        'PAYMENT',
+        'unsent transaction of 16,385 bytes',
+        payment({ payload: { ...plainTransfer, unsent: { ...unsent, bytes: fill(16_385, 0x36) } } })
+      ),
+      bad(
+        'PAYMENT',
+        'unsent transaction without a signature',
+        payment({ payload: { ...plainTransfer, unsent: { bytes: fill(12, 0x36) } } })
+      ),
       bad('RESUME', 'root of 31 bytes', resume({ root: fill(31, 6) })),
       bad('RESUME', 'session as text', resume({ session: SESSION.toString() })),
       bad('RESUME', 'position negative', resume({ position: -1 })),
@@ -336,6 +404,11 @@ function statements(): object {
     }
   }
   const accept = { session: SESSION, start: 0n, epoch: 0n, k: 1n, credit: 0n, ahead: 0n }
+  const entry = { cid: LISTING, id: fill(32, 0x21), title: 'x', rail: 'free', amount: '0', count: 1, unit: 'record' }
+  const menu: StatementFields<'menu'> = { nonce: fill(16, 5), listings: [] }
+  const goodMenu = signStatement(seller.signer, 'menu', menu, AT)
+  const badMenu = (name: string, changes: Record<string, unknown>): object =>
+    other('menu', seller, menu, name, { listings: [without(entry, changes)] })
   const flipped = Uint8Array.from(good.signature)
   flipped[0] = (flipped[0] as number) ^ 1
   return {
@@ -344,7 +417,7 @@ function statements(): object {
       { role: 'buyer', seed: buyer.seed, peerId: buyer.signer.peerId }
     ],
     valid: [
-      of('menu', 'empty', seller, { nonce: fill(16, 5), listings: [] }),
+      of('menu', 'empty', seller, menu),
       of('menu', 'one listing, more to come', seller, {
         nonce: fill(16, 5),
         listings: [
@@ -374,6 +447,7 @@ function statements(): object {
         free: { from: 0n, to: 100n },
         schema: fill(32, 3)
       }),
+      of('offer', 'iota, sponsored', seller, { ...offer, prices: [iotaPrice] }),
       of('order', 'free and live, smallest', buyer, order),
       of('order', 'evm, with everything', buyer, {
         ...order,
@@ -388,7 +462,17 @@ function statements(): object {
         prepay: U64,
         maximum: U128
       }),
-      of('accept', 'free', seller, { session: SESSION, start: 0n, epoch: 0n, k: 1n, credit: 0n, ahead: 0n }),
+      of('order', 'iota', buyer, {
+        ...order,
+        rail: 'iota',
+        account: hexOf(32, 0x64),
+        accountAuth: hexOf(97, 0x65),
+        from: { time: BigInt(AT) },
+        k: 80n,
+        prepay: U53,
+        maximum: U64
+      }),
+      of('accept', 'free', seller, accept),
       of('accept', 'evm, with base and proof', seller, {
         session: SESSION,
         start: U53,
@@ -411,11 +495,13 @@ function statements(): object {
         proof: voucher,
         credited: U128
       }),
+      of('accept', 'iota, sponsored and paid ahead', seller, { ...accept, k: 80n, ahead: U53, gas }),
       of('invoice', 'all zero', seller, { ...invoice, n: 0n, bytes: 0n, due: 0n, credited: 0n }),
       of('invoice', '2^53 - 1', seller, { ...invoice, n: U53, bytes: U53, due: U53, credited: U53 }),
       of('invoice', '2^53', seller, { ...invoice, n: U53 + 1n, bytes: U53 + 1n, due: U53 + 1n, credited: U53 + 1n }),
       of('invoice', '2^64 - 1', seller, { ...invoice, n: U64, bytes: U64, due: U64, credited: U64 }),
       of('invoice', '2^128 - 1', seller, { ...invoice, due: U128, credited: U128 }),
+      of('invoice', 'iota, sponsored', seller, { ...invoice, gas }),
       of('receipt', 'paid', seller, { ...receipt, credited: 1_000n }),
       of('receipt', 'overpaid, with proof', seller, { ...receipt, credited: 1_500n, unused: 500n, proof: voucher }),
       of('receipt-ack', 'plain', buyer, { session: SESSION, receipt: good.link })
@@ -453,6 +539,27 @@ function statements(): object {
       signed('n negative', { n: -1 }),
       signed('session as text', { session: SESSION.toString() }),
       signed('a float under an unknown key', { x: 0.5 }),
+      {
+        name: 'menu: signed by another key',
+        kind: 'menu',
+        frame: encodeSigned('MENU', {
+          payload: goodMenu.payload,
+          signature: buyer.signer.sign(signingBytes('menu', goodMenu.payload))
+        }),
+        ...fail('badSignature')
+      },
+      other('menu', seller, menu, 'nonce of 15 bytes', { nonce: fill(15, 5) }),
+      other('menu', seller, menu, 'listings missing', { listings: undefined }),
+      other('menu', seller, menu, '65 listings', { listings: new Array(65).fill(entry) }),
+      other('menu', seller, menu, 'next negative', { next: -1 }),
+      badMenu('cid as text', { cid: LISTING.toString() }),
+      badMenu('ID of 31 bytes', { id: fill(31, 0x21) }),
+      badMenu('title of 201 characters', { title: 'x'.repeat(201) }),
+      badMenu('an unknown rail', { rail: 'x' }),
+      badMenu('an unknown unit', { unit: 'MiB' }),
+      badMenu('amount with a leading zero', { amount: '00' }),
+      badMenu('asset that is no CAIP-19', { asset: 'dollars' }),
+      badMenu('records as a float', { records: 0.5 }),
       other('offer', seller, offer, 'k without max', { k: { min: 1, default: 1 } }),
       other('offer', seller, offer, 'listing ID of 31 bytes', { listingId: fill(31, 0x21) }),
       other('order', buyer, order, 'an unknown rail', { rail: 'x' }),
