@@ -217,6 +217,22 @@ test('what a command sells through the running node is pushed to it, durable, an
   assert.equal((await call('seller', 'GET', `/v1/products/${String(listing)}`)).status, 404)
 })
 
+test('a finite file is sold a second time through the running node: its log is finished already', async () => {
+  const file = await network.file('twice.jsonl', `${LINES.slice(0, 20).join('\n')}\n`)
+  const listings: unknown[] = []
+  for (let i = 0; i < 2; i++) {
+    const selling = serve(['sell', '--name', 'Twice', '--price', '0', '--source', `jsonl:${file}`, ...home('seller')])
+    const { listing } = await selling.event('listed')
+    listings.push(listing)
+    await until('the records', async () => {
+      const { body } = await call('seller', 'GET', `/v1/products/${String(listing)}`)
+      return body.head === '20' && body.finished === true ? true : undefined
+    })
+    assert.equal((await selling.stop()).code, 0)
+  }
+  assert.equal(listings[0], listings[1])
+})
+
 test('a bad line of a source that is pushed ends the command and names the line', async () => {
   const ran = await ddm(['sell', '--name', 'Torn', '--price', '0', '--source', 'stdin', ...home('seller'), '--json'], {
     input: '{"a":1}\n{"a":\n'

@@ -29,6 +29,12 @@ export const listProducts = operation({
   run: async ({ products }) => products.list().map(shown)
 })
 
+/** Where the pushing begins; a log that is finished already asks its source for nothing, so it never says. */
+async function startOf({ push, sale }: Offered): Promise<string | undefined> {
+  if (push === undefined || sale.log.finished) return undefined
+  return Promise.race([push.from, sale.fed.then(() => undefined)])
+}
+
 export const offerProduct = operation({
   id: 'offerProduct',
   method: 'POST',
@@ -39,7 +45,7 @@ export const offerProduct = operation({
   result: ProductSchema,
   run: async ({ products }, { body }) => {
     const offered = await products.offer(body.product, body.push)
-    const from = await offered.push?.from
+    const from = await startOf(offered)
     return { ...shown(offered), ...(from === undefined ? {} : { from }) }
   }
 })
