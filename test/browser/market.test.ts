@@ -95,6 +95,13 @@ async function sale(t: TestContext, browser: Browser, { seller, buyer, network }
   for (const kind of ['order', 'accept', 'invoice', 'payment']) {
     await log.getByRole('cell', { name: kind, exact: true }).first().waitFor()
   }
+  const deposit = log.getByRole('row').filter({ has: page.getByRole('cell', { name: 'deposit', exact: true }) })
+  await deposit.getByRole('button', { name: /^Copy transaction 0x[0-9a-f]{64}$/ }).waitFor()
+  assert.equal(await deposit.getByRole('link').count(), 0, 'a local chain has no explorer')
+  const lines = await log.locator('tbody tr').allTextContents()
+  await page.reload()
+  await deposit.waitFor()
+  assert.deepEqual(await log.locator('tbody tr').allTextContents(), lines, 'the log survives a reload')
   const kept = await readFile(join(network.folder, 'buyer', 'purchases', `${purchase}.jsonl`), 'utf8')
   assert.equal(kept.trimEnd().split('\n').length, Number(outcome.records))
   assert.equal(await save(page, 'Download JSONL'), kept)
