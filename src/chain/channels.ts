@@ -10,6 +10,7 @@ import type {
 } from '../interface/index.ts'
 import { DdmError } from '../interface/index.ts'
 import { channelEscrowAbi, testTokenAbi } from './abi.ts'
+import { firstBlockAt } from './block-at.ts'
 import { revertOf } from './errors.ts'
 import { defaultToken } from './profile.ts'
 import type { Rpc } from './rpc.ts'
@@ -99,10 +100,10 @@ export function createChannelChain({ profile, rpc, queue }: ChannelChainInit): C
     const key = `${channelId} ${initiatedAt}`
     const known = withdrawals.get(key)
     if (known !== undefined) return known
-    const block = await firstBlockAt(initiatedAt, head, options)
+    const block = await firstBlockAt(rpc, initiatedAt, head, options)
     const topics = encodeEventTopics({ abi: channelEscrowAbi, eventName: 'WithdrawInitiated', args: { channelId } })
     // Several blocks of a dev chain may share a second.
-    const last = await firstBlockAt(initiatedAt + 1n, head, options)
+    const last = await firstBlockAt(rpc, initiatedAt + 1n, head, options)
     const logs = await rpc.request<Array<{ data: Hex }>>(
       'eth_getLogs',
       [{ address: escrow, topics, fromBlock: numberToHex(block), toBlock: numberToHex(last) }],
@@ -113,23 +114,6 @@ export function createChannelChain({ profile, rpc, queue }: ChannelChainInit): C
     const at = BigInt(`0x${data.slice(66, 130)}`)
     withdrawals.set(key, at)
     return at
-  }
-
-  /** First block whose time is ≥ `time`, or the head. */
-  async function firstBlockAt(time: bigint, head: bigint, options?: AbortOptions): Promise<bigint> {
-    let low = 0n
-    let high = head
-    while (low < high) {
-      const middle = (low + high) / 2n
-      const block = await rpc.request<{ timestamp: Hex } | null>(
-        'eth_getBlockByNumber',
-        [numberToHex(middle), false],
-        options
-      )
-      if (block !== null && BigInt(block.timestamp) >= time) high = middle
-      else low = middle + 1n
-    }
-    return low
   }
 
   function claimData(claims: VoucherClaim[]): Hex {

@@ -4,11 +4,13 @@ import type {
   Address,
   ChannelChain,
   EventLedger,
+  LedgerMove,
   Logger,
   NetworkProfile,
   RegistryChain
 } from '../interface/index.ts'
 import { DdmError } from '../interface/index.ts'
+import { createChannelMoves } from './channel-moves.ts'
 import { createChannelChain, readTokenBalance } from './channels.ts'
 import { type FundAmounts, fund } from './dev.ts'
 import { createHeadWatcher } from './heads.ts'
@@ -37,6 +39,8 @@ export interface Chain {
   readonly registry: RegistryChain
   /** undefined without a wallet. */
   readonly channels: ChannelChain | undefined
+  /** What moved money into and out of a channel since a time (Unix ms), oldest first. */
+  readonly channelMoves: (channelId: Hex, since: number, options?: AbortOptions) => Promise<LedgerMove[]>
   /** undefined when the profile names no contract for it. */
   readonly records: EventLedger | undefined
   /** The one queue through which the wallet sends; undefined without a wallet. */
@@ -81,6 +85,7 @@ export async function connect(init: ChainInit, options?: AbortOptions): Promise<
   return {
     registry: createRegistryChain({ profile, rpc, heads, queue: transactions }),
     channels: transactions && createChannelChain({ profile, rpc, queue: transactions }),
+    channelMoves: createChannelMoves({ profile, rpc }),
     records: createEventLedger({ profile, rpc, queue: transactions }),
     transactions,
     nativeBalance: async (owner, options) =>

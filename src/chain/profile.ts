@@ -104,15 +104,28 @@ function httpUrl(value: unknown, path: string): string {
   return value as string
 }
 
+const TRANSACTION = '{transaction}'
+
+function explorerUrl(value: unknown, path: string): { explorer?: string } {
+  if (value === undefined) return {}
+  const explorer = httpUrl(value, path)
+  if (!explorer.includes(TRANSACTION)) {
+    fail(path, `must have ${TRANSACTION} where a transaction's hash belongs, is ${show(value)}`)
+  }
+  return { explorer }
+}
+
 function iotaNetwork(value: unknown): IotaNetwork {
-  const { chainIdentifier, rpcUrl, faucetUrl } = fields(value, 'iota', ['chainIdentifier', 'rpcUrl'], ['faucetUrl'])
+  const known = fields(value, 'iota', ['chainIdentifier', 'rpcUrl'], ['faucetUrl', 'explorer'])
+  const { chainIdentifier, rpcUrl, faucetUrl, explorer } = known
   if (typeof chainIdentifier !== 'string' || !/^[0-9a-f]{8}$/.test(chainIdentifier)) {
     fail('iota.chainIdentifier', `must be 8 hex digits, is ${show(chainIdentifier)}`)
   }
   return {
     chainIdentifier,
     rpcUrl: httpUrl(rpcUrl, 'iota.rpcUrl'),
-    ...(faucetUrl === undefined ? {} : { faucetUrl: httpUrl(faucetUrl, 'iota.faucetUrl') })
+    ...(faucetUrl === undefined ? {} : { faucetUrl: httpUrl(faucetUrl, 'iota.faucetUrl') }),
+    ...explorerUrl(explorer, 'iota.explorer')
   }
 }
 
@@ -145,7 +158,12 @@ export function parseProfile(value: unknown): NetworkProfile {
   if (typeof root.name !== 'string' || !NAME.test(root.name)) {
     fail('name', `must be 1 to 32 lower-case letters, digits or hyphens, is ${show(root.name)}`)
   }
-  const chain = fields(root.chain, 'chain', ['id', 'genesisHash', 'rpcUrls', 'confirmations'], ['fees', 'dev'])
+  const chain = fields(
+    root.chain,
+    'chain',
+    ['id', 'genesisHash', 'rpcUrls', 'confirmations'],
+    ['fees', 'dev', 'explorer']
+  )
   const fees = FEE_STYLES.find((style) => style === chain.fees)
   if (chain.fees !== undefined && fees === undefined) {
     fail('chain.fees', `must be ${FEE_STYLES.join(' or ')}, is ${show(chain.fees)}`)
@@ -168,7 +186,8 @@ export function parseProfile(value: unknown): NetworkProfile {
       rpcUrls: [...new Set(list(chain.rpcUrls, 'chain.rpcUrls', rpcUrl, 1))],
       confirmations: integer(chain.confirmations, 'chain.confirmations', 0, MAX_CONFIRMATIONS),
       ...(fees === undefined ? {} : { fees }),
-      ...(chain.dev === undefined ? {} : { dev: chain.dev })
+      ...(chain.dev === undefined ? {} : { dev: chain.dev }),
+      ...explorerUrl(chain.explorer, 'chain.explorer')
     },
     contracts: {
       registry: address(contracts.registry, 'contracts.registry'),

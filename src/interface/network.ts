@@ -38,6 +38,8 @@ export interface NetworkProfile {
     fees?: FeeStyle
     /** Local chains give free native coins and test tokens. */
     dev?: boolean
+    /** Page about a transaction, with `{transaction}` for its hash: what people look it up with. */
+    explorer?: string
   }
   contracts: {
     registry: Address
@@ -62,6 +64,8 @@ export interface IotaNetwork {
   rpcUrl: string
   /** Gives away coins: local and test networks only. */
   faucetUrl?: string
+  /** Page about a transaction, with `{transaction}` for its digest. */
+  explorer?: string
 }
 
 /** One whole IOTA is 10⁹ nanos. */

@@ -258,6 +258,17 @@ export interface ChannelStanding {
   finalizeAfter: bigint
 }
 
+/** A transaction that moved money for a session: into or out of its channel, or straight to the seller. */
+export interface LedgerMove {
+  kind: 'deposit' | 'claim' | 'refund' | 'withdrawal' | 'payment'
+  /** Atomic units. */
+  amount: bigint
+  /** As the ledger, and whoever explores it, writes it. */
+  transaction: string
+  /** Unix ms. */
+  at: number
+}
+
 /** What a buyer does with its channels besides buying. */
 export interface PayerChannels {
   list: (options?: AbortOptions) => Promise<ChannelStanding[]>

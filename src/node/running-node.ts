@@ -44,6 +44,7 @@ import { FundedPeers } from './funded.ts'
 import type { HomePaths } from './home.ts'
 import type { Keys } from './keys.ts'
 import type { NodeLogger } from './logger.ts'
+import { movesOfSession } from './moves.ts'
 import type { Network } from './network.ts'
 import { wishDefaults } from './order-wish.ts'
 import { RunningPurchase } from './purchase.ts'
@@ -310,6 +311,7 @@ export class RunningNode implements LocalNode {
         content: { ...readAnyStatement(payload, signature).content }
       }))
     },
+    moves: (record, options) => movesOfSession(record, this.#parts, options),
     exposure: (record, options) => {
       const { rails, ledger } = this.#parts
       return exposureOfSession(record, { ...rails, channels: ledger.channels }, options)

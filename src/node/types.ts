@@ -8,6 +8,7 @@ import type {
   DataSource,
   DdmError,
   Hex,
+  LedgerMove,
   Listing,
   ListingDocument,
   ListingEvent,
@@ -372,6 +373,8 @@ export interface DdmNode {
     get: (id: string, options?: AbortOptions) => Promise<SessionRecord>
     /** What was signed in it, in the order in which it was kept. */
     statements: (record: Pick<SessionRecord, 'id' | 'role'>, options?: AbortOptions) => Promise<SessionStatement[]>
+    /** Transactions that moved money for it, oldest first: of its channel, whichever session that was for, or its own. */
+    moves: (record: Pick<SessionRecord, 'id' | 'role'>, options?: AbortOptions) => Promise<LedgerMove[]>
     /** What this side of a session may lose now; reads the chain where there is a channel. */
     exposure: (record: SessionRecord, options?: AbortOptions) => Promise<SessionExposure>
     /** Goes on with a purchase that was cut, also by an earlier run; records that were committed do not come again. */

@@ -72,6 +72,7 @@ async function sale(t: TestContext, browser: Browser, { seller, buyer, network }
   await page.getByRole('heading', { name: title, level: 1 }).waitFor()
   await page.getByText('0.0001 tUSD per record').waitFor()
   await page.getByText('Santiago').first().waitFor()
+  await page.getByText('This seller gives no records away.').waitFor()
   await page.getByRole('main').getByRole('link', { name: 'Buy' }).click()
   await page.getByLabel('Quantity').fill('')
   await page.getByLabel('Budget').fill('0.5')
@@ -94,6 +95,13 @@ async function sale(t: TestContext, browser: Browser, { seller, buyer, network }
   for (const kind of ['order', 'accept', 'invoice', 'payment']) {
     await log.getByRole('cell', { name: kind, exact: true }).first().waitFor()
   }
+  const deposit = log.getByRole('row').filter({ has: page.getByRole('cell', { name: 'deposit', exact: true }) })
+  await deposit.getByRole('button', { name: /^Copy transaction 0x[0-9a-f]{64}$/ }).waitFor()
+  assert.equal(await deposit.getByRole('link').count(), 0, 'a local chain has no explorer')
+  const lines = await log.locator('tbody tr').allTextContents()
+  await page.reload()
+  await deposit.waitFor()
+  assert.deepEqual(await log.locator('tbody tr').allTextContents(), lines, 'the log survives a reload')
   const kept = await readFile(join(network.folder, 'buyer', 'purchases', `${purchase}.jsonl`), 'utf8')
   assert.equal(kept.trimEnd().split('\n').length, Number(outcome.records))
   assert.equal(await save(page, 'Download JSONL'), kept)
@@ -168,7 +176,8 @@ async function tabTo(page: Page, name: RegExp): Promise<void> {
 async function keyboard(t: TestContext, browser: Browser, { seller, buyer, network }: Market): Promise<void> {
   const lines = Array.from({ length: 40 }, (_, index) => JSON.stringify({ depth: index * 1.5, well: 'north' }))
   const source = await network.file('wells.jsonl', `${lines.join('\n')}\n`)
-  const product = { title: 'Wells', price: '0.001/record', source: `jsonl:${source}` }
+  const schema = { type: 'object', properties: { depth: { type: 'number' } }, required: ['depth'] }
+  const product = { title: 'Wells', price: '0.001/record', source: `jsonl:${source}`, free: 5, schema }
   await call(seller, 'POST', '/v1/products', { product })
   const { page, faults } = await open(t, browser, buyer)
   await page.getByRole('heading', { name: 'Wells' }).waitFor()
@@ -181,6 +190,12 @@ async function keyboard(t: TestContext, browser: Browser, { seller, buyer, netwo
   await tabTo(page, /^Wells$/)
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { name: 'Wells', level: 1 }).waitFor()
+  await tabTo(page, /Fetch free records/)
+  await page.keyboard.press('Enter')
+  await page.getByText('5 records came for nothing; each keeps to the JSON Schema of the listing.').waitFor()
+  const sample = page.getByRole('table', { name: 'Free records' })
+  assert.deepEqual(await sample.locator('tbody td:first-child').allTextContents(), ['0', '1', '2', '3', '4'])
+  await page.getByRole('main').focus()
   await tabTo(page, /^Buy$/)
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: 'Start buying' }).waitFor()

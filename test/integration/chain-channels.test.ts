@@ -107,11 +107,23 @@ test('deposit without gas, claim, settle: the seller has what the vouchers say',
 
   const good = await claim(channel, 400n)
   assert.equal(await channels.simulateClaim([good]), undefined)
-  assert.match(await channels.claim([good]), /^0x[0-9a-f]{64}$/)
+  const claimed = await channels.claim([good])
+  assert.match(claimed, /^0x[0-9a-f]{64}$/)
   assert.match((await channels.settle(channels.account, channel.token)) ?? '', /^0x[0-9a-f]{64}$/)
   assert.equal(await channels.settle(channels.account, channel.token), undefined)
   assert.deepEqual(await channels.channel(id), { ...empty, balance: 1000n, totalClaimed: 400n })
   assert.equal(await seller.tokenBalance(channels.account), 400n)
+  await channels.deposit(config(2), await authorization(config(2), 5n))
+  const moves = await seller.channelMoves(id, 0)
+  assert.deepEqual(
+    moves.map(({ kind, amount }) => [kind, amount]),
+    [
+      ['deposit', 1000n],
+      ['claim', 400n]
+    ]
+  )
+  assert.equal(moves[1]?.transaction, claimed)
+  assert.ok(moves.every(({ at }) => Math.abs(at - Date.now()) < 120_000))
   const now = Date.now() / 1000
   assert.ok(Math.abs(Number(await channels.timestamp()) - now) < 120)
 })

@@ -81,6 +81,7 @@ export function remoteNode(client: HttpClient, facts: NodeFacts): DdmNode {
       get: (id, options) => client.call(sessions.getSession, { params: { id } }, options),
       statements: ({ id, role }, options) =>
         client.call(sessions.listStatements, { params: { id }, query: { role } }, options),
+      moves: ({ id, role }, options) => client.call(sessions.listMoves, { params: { id }, query: { role } }, options),
       exposure: ({ id, role }: SessionRecord, options) =>
         client.call(sessions.getExposure, { params: { id }, query: { role } }, options),
       resume: async (id, options = {}) =>

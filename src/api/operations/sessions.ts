@@ -9,6 +9,7 @@ import { Name } from '../schemas/common.ts'
 import {
   BundleSchema,
   ExposureSchema,
+  MoveSchema,
   ReceiptSchema,
   RoleFilter,
   SellingSchema,
@@ -99,6 +100,20 @@ export const listStatements = operation({
     const { id, role } = await node.sessions.get(params.id, options)
     const statements = await node.sessions.statements({ id, role: query.role ?? role }, options)
     return statements.map(({ content, ...rest }) => ({ ...rest, content: toJson(content) as Record<string, unknown> }))
+  }
+})
+
+export const listMoves = operation({
+  id: 'listMoves',
+  method: 'GET',
+  path: '/v1/sessions/:id/moves',
+  summary: 'transactions that moved money for a session: deposits and claims of its channel, or its payments',
+  params: SessionPath,
+  query: RoleFilter,
+  result: Type.Array(MoveSchema),
+  run: async ({ node }, { params, query }, options) => {
+    const { id, role } = await node.sessions.get(params.id, options)
+    return node.sessions.moves({ id, role: query.role ?? role }, options)
   }
 })
 

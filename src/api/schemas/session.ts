@@ -63,6 +63,13 @@ export const StatementSchema = Type.Object({
   })
 })
 
+export const MoveSchema = Type.Object({
+  kind: OneOf('deposit', 'claim', 'refund', 'withdrawal', 'payment'),
+  amount: Integer,
+  transaction: Type.String(),
+  at: Type.Number({ description: 'Unix ms' })
+})
+
 export const ReceiptSchema = Type.Object({
   session: Type.String(),
   role: Role,

@@ -5,6 +5,7 @@ import type {
   Channel,
   Claimed,
   Listing,
+  Move,
   NodeInfo,
   Peer,
   Product,
@@ -58,6 +59,8 @@ export const api = {
   selling: (options?: Abortable) => askJson<Selling[]>('GET', '/v1/sessions/selling', options),
   statements: (id: string, options?: Abortable) =>
     askJson<Statement[]>('GET', `/v1/sessions/${at(id)}/statements`, { query: { role: 'buyer' }, ...options }),
+  moves: (id: string, options?: Abortable) =>
+    askJson<Move[]>('GET', `/v1/sessions/${at(id)}/moves`, { query: { role: 'buyer' }, ...options }),
   receipts: (options?: Abortable) => askJson<Receipt[]>('GET', '/v1/receipts', options),
   bundle: (id: string, role: string) => askJson<Bundle>('GET', `/v1/receipts/${at(id)}`, { query: { role } }),
   wallet: (options?: Abortable) => askJson<Wallet>('GET', '/v1/wallet', options),

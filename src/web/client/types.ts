@@ -22,6 +22,7 @@ export type WireRecord = Wire<typeof purchase.RecordsSchema>[number]
 export type Session = Wire<typeof session.SessionSchema>
 export type Selling = Wire<typeof session.SellingSchema>
 export type Statement = Wire<typeof session.StatementSchema>
+export type Move = Wire<typeof session.MoveSchema>
 export type Receipt = Wire<typeof session.ReceiptSchema>
 export type Bundle = Wire<typeof session.BundleSchema>
 export type Channel = Wire<typeof money.ChannelSchema>

@@ -12,6 +12,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   keyLocked: 'The node has no open key. Restart it with its passphrase.',
   networkMismatch: 'The node is joined to another network than its chain. Check its profile.',
   chain: 'The chain did not take it. Try again; “ddm doctor” looks for the cause.',
+  schema: 'The data is not what the listing promises: better do not buy it.',
   usage: 'Change what is named above and try again.',
   internal: 'The log of the node says more.'
 }

@@ -14,6 +14,7 @@ import { Text } from '../parts/text.tsx'
 import { RecordTable } from '../records/record-table.tsx'
 import { rowsOf } from '../records/rows.ts'
 import { href } from '../router.ts'
+import { FreeSample } from './product-sample.tsx'
 
 /** Everything that is known about a product before buying it. */
 export function ProductView({ id }: { id: string }) {
@@ -73,6 +74,7 @@ export function ProductView({ id }: { id: string }) {
       />
       <Variables of={document.variables} />
       <Sample of={document.sample} />
+      <FreeSample of={listing} />
       <section>
         <h2>Records</h2>
         <p>

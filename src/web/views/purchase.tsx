@@ -55,7 +55,13 @@ export function PurchaseView({ id }: { id: string }) {
       <Data rows={rows} over={over} />
       <Files id={id} />
       <Problem error={logError} />
-      <PurchaseLog purchase={purchase} statements={statements} />
+      <PurchaseLog
+        session={session}
+        rail={purchase.status.rail}
+        listing={purchase.listing}
+        statements={statements}
+        over={over}
+      />
     </Page>
   )
 }

@@ -68,8 +68,17 @@ test('hex is lower case afterwards, repeated URLs are one', () => {
   assert.equal(parseProfile(at('chain.rpcUrls', ['http://a', 'http://a'])).chain.rpcUrls.length, 1)
 })
 
-test('fee style and records contract are optional', () => {
+test('fee style, records contract and explorers are optional', () => {
   for (const [path, value] of [
+    ['chain.explorer', 'https://explorer.example/tx/{transaction}'],
+    [
+      'iota',
+      {
+        chainIdentifier: '6364aad5',
+        rpcUrl: 'https://iota.example',
+        explorer: 'https://explorer.example/txblock/{transaction}?network=testnet'
+      }
+    ],
     ['chain.fees', 'legacy'],
     ['chain.fees', 'eip1559'],
     ['contracts.records', address('f')]
@@ -79,6 +88,8 @@ test('fee style and records contract are optional', () => {
 })
 
 const BAD: Array<[string, unknown, RegExp]> = [
+  ['chain.explorer', 'https://explorer.example', /chain\.explorer must have \{transaction\} where .*, is "https/],
+  ['chain.explorer', 'javascript:alert({transaction})', /chain\.explorer must be an http or https URL, is "javascript/],
   ['chain.fees', 'free', /chain\.fees must be eip1559 or legacy, is "free"/],
   ['contracts.records', '0x12', /contracts\.records must be an address/],
   ['v', 2, /v must be 1, is 2; a newer DDM/],
