@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import mqtt from 'mqtt'
 import { postgresSink } from '../../src/data/sinks/postgres.ts'
 import { mqttSource } from '../../src/data/sources/mqtt.ts'
@@ -8,8 +9,9 @@ import { createNode, type DdmNode } from '../../src/index.ts'
 import { pour } from '../../src/node/index.ts'
 import { recordsOf } from '../support/connectors.ts'
 import { keepSession, startMosquitto } from '../support/mosquitto.ts'
-import { startPostgres } from '../support/postgres.ts'
-import { ddm, errorOf, type Network, serve, startNetwork } from './cli-process.ts'
+import { type RunningPostgres, startPostgres } from '../support/postgres.ts'
+import { type TcpProxy, tcpProxy } from '../support/tcp-proxy.ts'
+import { ddm, errorOf, type Network, refused, serve, startNetwork } from './cli-process.ts'
 
 /** From one company's broker to another's database, paid per record. */
 
@@ -125,3 +127,69 @@ test('the same by the command line: ddm sell --source mqtt://…, ddm buy --to p
     assert.equal((await selling.stop()).code, 0)
   }
 })
+
+/** Ends a command that goes on for ever after it was asked to end: its exit code is null then. */
+const FOR_EVER_MS = 60_000
+
+interface Outage {
+  begin: (database: RunningPostgres, proxy: TcpProxy) => Promise<void> | void
+  end: (database: RunningPostgres, proxy: TcpProxy) => Promise<void> | void
+}
+
+const OUTAGES: Record<string, Outage> = {
+  'is down': { begin: (database) => database.kill('SIGQUIT'), end: (database) => database.start() },
+  hangs: { begin: (_database, proxy) => proxy.freeze(), end: (_database, proxy) => proxy.thaw() }
+}
+
+for (const [what, { begin, end }] of Object.entries(OUTAGES)) {
+  test(`Ctrl-C on ddm buy --to a server that ${what}: one signal ends it, due is paid, and nothing is lost`, async (t) => {
+    const database = await startPostgres(t)
+    if (database === undefined) return
+    const proxy = await tcpProxy(t, database.port)
+    const name = what.replace(' ', '-')
+    const product = ['--name', `Live ${name}`, '--price', '0.0001/record', '--source', 'telemetry', '--period', '20ms']
+    const selling = serve(['sell', ...product, ...network.as(`seller-${name}`)])
+    try {
+      const { listing } = await selling.event('listed')
+      const url = new URL(database.url)
+      url.port = String(proxy.port)
+      const flags = ['--to', `${url}?table=live`, '--json', ...network.as(`buyer-${name}`)]
+      const rows = async (): Promise<number[]> => {
+        const all = await database.query('SELECT "offset" FROM live ORDER BY "offset"').catch(() => [])
+        return all.map(([offset]) => Number(offset))
+      }
+      const interrupted = await ddm(['buy', String(listing), ...flags], {
+        onStart: (child) =>
+          void (async () => {
+            while ((await rows()).length < 20) await delay(20)
+            await begin(database, proxy)
+            // Records come meanwhile that nobody takes.
+            await delay(1_000)
+            child.kill('SIGINT')
+            const timer = setTimeout(() => child.kill('SIGKILL'), FOR_EVER_MS)
+            child.once('exit', () => clearTimeout(timer))
+          })()
+      })
+      refused(interrupted, 'aborted', /took no more records.*ddm sessions resume bafyrei[a-z0-9]+ --to/)
+      await end(database, proxy)
+      const before = await rows()
+      const { session = '' } = errorOf(interrupted).details
+      const shown = await ddm(['sessions', 'show', session, '--json', ...flags.slice(2)])
+      const { due, paid, records: stored } = JSON.parse(shown.stdout) as { due: string; paid: string; records: number }
+      assert.ok(Number(due) > 0 && Number(paid) >= Number(due), `due ${due}, paid ${paid}`)
+      const first = before[0] ?? Number.NaN
+      assert.ok(stored <= before.length, `${stored} count as stored, ${before.length} are there`)
+
+      const resumed = await ddm(['sessions', 'resume', session, ...flags])
+      assert.equal(resumed.code, 0, resumed.stderr)
+      const { records } = JSON.parse(resumed.stderr.trim().split('\n').at(-1) ?? '') as { records: number }
+      assert.ok(records > before.length, 'some came while nobody took them')
+      assert.deepEqual(
+        await rows(),
+        Array.from({ length: records }, (_, i) => first + i)
+      )
+    } finally {
+      assert.equal((await selling.stop()).code, 0)
+    }
+  })
+}

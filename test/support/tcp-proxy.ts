@@ -8,6 +8,8 @@ export interface TcpProxy {
   cut: () => void
   /** Passes nothing on any more, as a server that hangs: connections stay open, and new ones are taken. */
   freeze: () => void
+  /** After freeze: connections are passed on again; those that hung are gone. */
+  thaw: () => void
   /** Bytes that the server has sent so far. */
   relayed: () => number
 }
@@ -38,6 +40,10 @@ export async function tcpProxy(
     frozen = true
     for (const socket of sockets) socket.unpipe().pause()
   }
+  const thaw = (): void => {
+    frozen = false
+    cut()
+  }
   const relay = (client: Socket, first?: Buffer): void => {
     const upstream = keep(createConnection({ port: target, host: '127.0.0.1' }))
     if (first !== undefined) upstream.write(first)
@@ -63,5 +69,5 @@ export async function tcpProxy(
     server.close()
     cut()
   })
-  return { port: (server.address() as { port: number }).port, cut, freeze, relayed: () => bytes }
+  return { port: (server.address() as { port: number }).port, cut, freeze, thaw, relayed: () => bytes }
 }
