@@ -29,6 +29,9 @@ export interface ChannelsComponents {
 const REFUND_TIMEOUT_MS = 120_000
 const ASK_CHAIN_EVERY_MS = 500
 
+/** States of a session that ended in order. */
+const ENDED: readonly string[] = ['receipted', 'closed']
+
 /** The deposits of this node, of both roles. */
 export class Channels {
   readonly #components: ChannelsComponents
@@ -79,7 +82,7 @@ export class Channels {
 
   async #lastEnded(channelId: Hex, options: AbortOptions): Promise<SessionRecord> {
     const bought = await this.#components.sessions.list('buyer', options)
-    const session = bought.findLast((one) => one.channelId === channelId && one.state === 'closed')
+    const session = bought.findLast((one) => one.channelId === channelId && ENDED.includes(one.state))
     if (session !== undefined) return session
     throw new DdmError(
       'refused',

@@ -72,6 +72,8 @@ export class RunningPurchase implements Purchase {
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   readonly done: Promise<PurchaseOutcome>
+  /** Resolves after `done`, when the seller has said that it has the acknowledgement, or nobody waits for that any more. */
+  readonly settled: Promise<void>
   /** The session under way; a new one takes its place after a cut, a failure ends it. */
   #session = Promise.withResolvers<BuyerSession>()
   #last: BuyerSession | undefined
@@ -92,7 +94,10 @@ export class RunningPurchase implements Purchase {
     this.#opener.onPaid = () => this.#onPaid()
     this.#session.promise.catch(() => {})
     this.done = this.#run()
-    this.done.catch(() => {})
+    this.settled = this.done.then(
+      () => this.#last?.settled,
+      () => {}
+    )
   }
 
   get status(): PurchaseStatus {
@@ -129,6 +134,11 @@ export class RunningPurchase implements Purchase {
   cut(): void {
     this.stop()
     this.#last?.cut()
+  }
+
+  /** Waits no longer for what a session that has ended may still hear. */
+  leave(): void {
+    this.#last?.leave()
   }
 
   async commit(mark?: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Chain, defaultToken } from '../chain/index.ts'
 import {
   type AbortOptions,
@@ -17,11 +18,13 @@ import {
 import {
   isComplete,
   isResumable,
+  isUnconfirmed,
   type MenuEntry,
   readSession,
   requestMenu,
   SDPP_PROTOCOL,
   type Seller,
+  type StoredSession,
   sdppSeller,
   systemClock
 } from '../protocols/sdpp/index.ts'
@@ -55,6 +58,7 @@ import { Receipts } from './receipts.ts'
 import { Retention } from './retention.ts'
 import { Sales, waysToBePaid } from './sales.ts'
 import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
+import { Settlement } from './settlement.ts'
 import { transactionName } from './transaction-name.ts'
 import type { BuyOptions, DdmNode, LocalNode, Purchase, Quote, Sale, SellOptions } from './types.ts'
 import { Upkeep } from './upkeep.ts'
@@ -78,6 +82,11 @@ export interface NodeParts {
 /** A seller that was not asked for a day may have forgotten the session (docs/specs/sdpp.md, Resume). */
 const RESUME_WITHIN_MS = 86_400_000
 
+/** How long one look tries to reach a seller for what a session that has ended still misses. */
+const SETTLE_FOR_MS = 60_000
+/** A command that ends right after a purchase gives the seller so long to say that it has the acknowledgement. */
+const CONFIRM_MS = 2_000
+
 /** A started node: what its users call, joined to the rooms that do it. */
 export class RunningNode implements LocalNode {
   readonly #parts: NodeParts
@@ -86,6 +95,7 @@ export class RunningNode implements LocalNode {
   readonly #sales: Sales
   readonly #seller: Seller
   readonly #claims: Claims
+  readonly #settlement: Settlement
   readonly #upkeep: Upkeep
   readonly #funded: FundedPeers
   readonly #figures: Figures
@@ -130,7 +140,10 @@ export class RunningNode implements LocalNode {
     const expiry = new Expiry({ sessions, payers, payees, trust: this.#trust, inUse, logger })
     const products = (): ReturnType<Sales['logs']> => this.#sales.logs()
     const retention = new Retention({ products, sessions, keepRecords: config.keepRecords, logger })
-    this.#upkeep = new Upkeep([expiry, retention], logger)
+    const settle = (session: StoredSession, options: AbortOptions): Promise<boolean> => this.#settle(session, options)
+    this.#settlement = new Settlement({ sessions, inUse, settle, logger })
+    network.libp2p.addEventListener('peer:connect', ({ detail }) => this.#settlement.met(detail.toString()))
+    this.#upkeep = new Upkeep([expiry, retention, this.#settlement], logger)
     this.#funded = new FundedPeers({ sessions: ledger.sessions, payees, logger })
     network.setFunded(this.#funded.has)
     this.#seller = sdppSeller({ onSessionEnd: ({ refund }) => this.#onSessionEnd(refund) })({
@@ -287,7 +300,11 @@ export class RunningNode implements LocalNode {
     const purchase = new RunningPurchase(target, options, components)
     this.#purchases.add(purchase)
     const forget = (): boolean => this.#purchases.delete(purchase)
-    purchase.done.then(forget, forget)
+    purchase.done.then(async ({ seller, session }) => {
+      await purchase.settled
+      forget()
+      if (purchase.status.phase === 'receipted') this.#settlement.missed(seller, session)
+    }, forget)
     return purchase
   }
 
@@ -321,13 +338,22 @@ export class RunningNode implements LocalNode {
 
   async #resume(id: string, options: BuyOptions = {}): Promise<RunningPurchase> {
     const { sessions } = this.#parts.ledger
-    const record = await findSession(sessions, id, options, 'buyer')
-    const session = await readSession(sessions, record.id, 'buyer', options)
-    if (session === undefined || !isResumable(record) || isComplete(session)) {
-      const state = session !== undefined && isComplete(session) ? 'complete' : record.state
-      throw new DdmError('usage', `session ${record.id} is ${state}: there is nothing to resume`)
+    const { id: whole, state } = await findSession(sessions, id, options, 'buyer')
+    await this.#settlement.release(whole)
+    const session = await readSession(sessions, whole, 'buyer', options)
+    const complete = session !== undefined && isComplete(session) && !isUnconfirmed(session)
+    if (session === undefined || !isResumable(session.record) || complete) {
+      throw new DdmError('usage', `session ${whole} is ${complete ? 'complete' : state}: there is nothing to resume`)
     }
     return this.#purchase({ session }, options)
+  }
+
+  /** No records are missing: nobody needs to take any. */
+  async #settle(session: StoredSession, options: AbortOptions): Promise<boolean> {
+    const purchase = this.#purchase({ session }, { ...options, resumeFor: SETTLE_FOR_MS })
+    await purchase.done
+    await purchase.settled
+    return purchase.status.phase === 'closed'
   }
 
   #onSessionEnd(refund: Hex | undefined): void {
@@ -379,8 +405,14 @@ export class RunningNode implements LocalNode {
 
   async #stop(): Promise<void> {
     for (const following of this.#followings) following.stop()
-    for (const purchase of this.#purchases) purchase.stop()
-    await Promise.allSettled([...this.#purchases].map(({ done }) => done))
+    const settling = this.#settlement.stop()
+    const purchases = [...this.#purchases]
+    for (const purchase of purchases) purchase.stop()
+    await Promise.allSettled(purchases.map(({ done }) => done))
+    const confirmed = Promise.all(purchases.map(({ settled }) => settled))
+    await Promise.race([confirmed, sleep(CONFIRM_MS, undefined, { ref: false })])
+    for (const purchase of purchases) purchase.leave()
+    await Promise.all([confirmed, settling])
     this.#figures.stop()
     await this.#seller.stop()
     await this.#sales.close()

@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createNode } from '../../src/index.ts'
+import { onFaultPoint } from '../../src/interface/index.ts'
 import { ddm, type Network, type Ran, type Server, serve, startNetwork } from './cli-process.ts'
 
 /** Sellers and buyers that are killed in the middle of a sale, as separate processes, and what is in the file then. */
@@ -141,4 +143,33 @@ test('the seller moves to where only a relay reaches it: the purchase goes on ov
   const { due, paid, resumes } = JSON.parse(ran.stdout.trim()) as Record<string, unknown>
   assert.deepEqual({ due, paid }, { due: '0.2', paid: '0.2' })
   assert.ok(Number(resumes) >= 1)
+})
+
+test('an acknowledgement that died with its seller is sent again by itself when the seller is back', async () => {
+  const node = await createNode({
+    home: join(network.folder, 'eve'),
+    network: network.profile,
+    insecureDevKeys: true,
+    config: { listen: ['/ip4/127.0.0.1/tcp/0'], logLevel: 'silent' }
+  })
+  try {
+    await node.listings.synced()
+    onFaultPoint((point) => {
+      if (point === 'acknowledgement.stored') process.kill(seller.pid, 'SIGKILL')
+    })
+    const purchase = node.buy(listing, { records: 5, max: '0.01' })
+    for await (const _ of purchase);
+    const { session } = await purchase.done
+    onFaultPoint(undefined)
+    const state = async (): Promise<string> => (await node.sessions.get(session)).state
+    await seller.exited
+    assert.equal(await state(), 'receipted')
+    await sell()
+    for (let i = 0; i < 600 && (await state()) !== 'closed'; i++) await sleep(100)
+    assert.equal(await state(), 'closed')
+    await assert.rejects(node.sessions.resume(session), /is complete/)
+  } finally {
+    onFaultPoint(undefined)
+    await node.stop()
+  }
 })

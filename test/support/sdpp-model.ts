@@ -134,6 +134,7 @@ export class Market {
           assert.fail(`seller failed: ${effect.code} ${effect.text}`)
           break
         case 'finish':
+          if (event.type === 'acknowledged') this.#toBuyer.push({ bytes: 0, event: { type: 'confirmed' } })
           break
       }
     }

@@ -19,7 +19,7 @@ import {
 export const SPEC = new URL('../../docs/specs/sdpp.md', import.meta.url)
 
 const STATUS_TEXT: Record<keyof typeof STATUS, string> = {
-  ok: 'nothing is wrong; may be sent at any time, changes nothing',
+  ok: 'nothing is wrong; may be sent at any time, and changes nothing but as the answer to RECEIPT_ACK: it is stored',
   toppingUp:
     'buyer: a deposit is on its way, which pauses the payment timer; seller: the channel is used up, top it up',
   unknownListing: 'the seller does not sell this listing document, or no longer this version',
@@ -86,7 +86,7 @@ const LIMIT_TEXT: Record<LimitName, [unit: string, text: string]> = {
   HELLO_TIMEOUT_MS: ['ms', 'stream open to HELLO; HELLO to OFFER or MENU'],
   ORDER_TIMEOUT_MS: ['ms', 'OFFER to ORDER'],
   ACCEPT_TIMEOUT_MS: ['ms', 'ORDER to ACCEPT; a payment timer paused by `toppingUp`'],
-  RECEIPT_TIMEOUT_MS: ['ms', 'CLOSE to the final INVOICE; it to RECEIPT; RECEIPT to RECEIPT_ACK'],
+  RECEIPT_TIMEOUT_MS: ['ms', 'CLOSE to the final INVOICE; it to RECEIPT; RECEIPT to RECEIPT_ACK; it to STATUS `ok`'],
   OFFER_TTL_SECONDS: ['s', 'default `ttl` of an OFFER'],
   RESUME_TTL_SECONDS: ['s', 'default `resumeTtl` of an OFFER'],
   MENU_PAGE: ['entries', 'of one MENU by this implementation; a decoder takes up to 64'],

@@ -74,6 +74,8 @@ export type BuyerEvent =
   | { type: 'violated'; payable: Progress }
   | { type: 'closeReceived'; reason: number }
   | ({ type: 'receipt' } & Totals)
+  /** The seller has stored the acknowledgement. */
+  | { type: 'confirmed' }
   | { type: 'tick' }
   | { type: 'aborted' }
 
@@ -115,6 +117,11 @@ export function buyerExpects(state: BuyerState, frame: FrameName): boolean {
 
 function move(state: BuyerState, event: string): BuyerState {
   return { ...state, phase: follow(BUYER_TRANSITIONS, state.phase, event) as BuyerPhase }
+}
+
+/** In order: losing the stream changes nothing any more. */
+export function hasEnded({ phase }: BuyerState): boolean {
+  return phase === 'receipted' || phase === 'closed'
 }
 
 type Step = [BuyerState, BuyerEffect[]]
@@ -238,8 +245,8 @@ function onReceipt(state: BuyerState, event: Totals): Step {
   if (!state.finalReceived) return fail(state, STATUS.unexpected, 'RECEIPT before the final INVOICE')
   const problem = disagreement(state, event)
   if (problem !== undefined) return fail(state, problem.code, `RECEIPT: ${problem.text}`)
-  const closed: BuyerState = { ...move(state, 'receiptReceived'), credited: event.credited, deadline: undefined }
-  return [closed, [{ type: 'acknowledge' }]]
+  const receipted: BuyerState = { ...move(state, 'receiptReceived'), credited: event.credited, deadline: undefined }
+  return [receipted, [{ type: 'acknowledge' }]]
 }
 
 /**
@@ -253,7 +260,7 @@ export function buyerStep(state: BuyerState, event: BuyerEvent, now: number): St
       if (state.deadline === undefined || now < state.deadline) return [state, []]
       return fail(state, STATUS.timeout, `nothing came in state ${state.phase}`)
     case 'aborted':
-      return state.phase === 'closed' || state.phase === 'failed'
+      return hasEnded(state) || state.phase === 'failed'
         ? [state, []]
         : [{ ...move(state, 'aborted'), deadline: undefined }, []]
     case 'refused':
@@ -291,5 +298,7 @@ export function buyerStep(state: BuyerState, event: BuyerEvent, now: number): St
       return onCloseReceived(state, event.reason, now)
     case 'receipt':
       return onReceipt(state, event)
+    case 'confirmed':
+      return [move(state, 'confirmed'), []]
   }
 }

@@ -26,14 +26,15 @@ import {
   type BuyerState,
   buyerExpects,
   buyerStart,
-  buyerStep
+  buyerStep,
+  hasEnded
 } from './buyer-machine.ts'
 import { type OrderRequest, type PlacedOrder, placeOrder } from './buyer-negotiation.ts'
 import { resumeOrder } from './buyer-resume.ts'
 import type { BuyerComponents, BuyerOutcome, BuyerSessionStatus, BuyRequest, Committed } from './buyer-types.ts'
 import { CheckedInbox } from './checked-inbox.ts'
 import { DeadlineTimer } from './clock.ts'
-import { IDLE_POSITION_MS, KEEP_POSITION_MS, SDPP_VERSION } from './constants.ts'
+import { IDLE_POSITION_MS, KEEP_POSITION_MS, RECEIPT_TIMEOUT_MS, SDPP_VERSION } from './constants.ts'
 import type { DataFrame } from './data-frame.ts'
 import { type Batch, DeliveryQueue, RecordBatch } from './delivery-queue.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
@@ -41,7 +42,7 @@ import { checkAccept, checkResumed, sessionTerms } from './negotiation.ts'
 import { OpenPart } from './open-part.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, DISPUTES, isTransient, SdppError, STATUS, statusName } from './status.ts'
-import type { StoredSession } from './stored-session.ts'
+import { isSettled, type StoredSession } from './stored-session.ts'
 import { BUYER_TRANSITIONS } from './transitions.ts'
 import { Wire, type WireStream } from './wire.ts'
 
@@ -70,6 +71,7 @@ export class BuyerSession {
   readonly #verifier: StatementVerifier
   readonly #accepted = Promise.withResolvers<void>()
   readonly #done = Promise.withResolvers<BuyerOutcome>()
+  readonly #settled = Promise.withResolvers<void>()
   readonly #abort = new AbortController()
   #state: BuyerState
   #order: PlacedOrder | undefined
@@ -99,6 +101,8 @@ export class BuyerSession {
   /** Settles when the record that breaks the schema is stored with its proof. */
   #keepingViolation: Promise<void> = Promise.resolve()
   #idle: (() => void) | undefined
+  /** Cancels the wait for the seller's word that it has the acknowledgement. */
+  #confirming: (() => void) | undefined
   #keeping: (() => void) | undefined
   #invoices = 0
   #payments = 0
@@ -242,7 +246,7 @@ export class BuyerSession {
   get #standing(): Standing {
     const { phase, received, handled, due, paid } = this.#state
     // A receipt acknowledges what was received; the consumer may still be at it.
-    const reached = this.#good(phase === 'closed' ? received.n : handled)
+    const reached = this.#good(hasEnded(this.#state) ? received.n : handled)
     const position = reached > this.#floor ? reached : this.#floor
     return { state: this.#left ?? phase, position, due, paid, ...this.#committed }
   }
@@ -256,6 +260,16 @@ export class BuyerSession {
   /** Resolves with the receipt; rejects when the session failed, or a record broke the schema. */
   get done(): Promise<BuyerOutcome> {
     return this.#done.promise
+  }
+
+  /** Resolves after `done`, when the seller has said that it has the acknowledgement, or nobody waits for that any more. */
+  get settled(): Promise<void> {
+    return this.#settled.promise
+  }
+
+  /** Waits no longer for the seller's word: the session stays `receipted`, to be taken up another time. */
+  leave(): void {
+    if (this.#finished) this.#wire.close()
   }
 
   /** Records as they came, a batch per DATA frame; views of the received bytes. */
@@ -281,7 +295,7 @@ export class BuyerSession {
 
   /** Does not wait for a seller that does not settle: nothing more is signed, and the session may be resumed. */
   cut(): void {
-    if (this.#state.phase === 'closed') return
+    if (hasEnded(this.#state)) return this.leave()
     this.#fail(new SdppError(STATUS.timeout, 'the seller did not settle in time'))
   }
 
@@ -313,6 +327,7 @@ export class BuyerSession {
       case 'STATUS': {
         const { code, text } = message.content
         if (code >= 200n) throw new SdppError(Number(code) as never, text, { side: 'remote' })
+        if (code === BigInt(STATUS.ok) && this.#finished && this.#state.phase === 'receipted') this.#onConfirmed()
         if (code === BigInt(STATUS.toppingUp) && this.#state.phase === 'streaming') this.#topUp()
         return
       }
@@ -555,7 +570,7 @@ export class BuyerSession {
     const demand = this.#demand as Demand
     const payment = Promise.all([this.#rail, this.#verified])
       .then(async () => {
-        if (this.#wire.ended || this.#state.phase === 'closed') return
+        if (this.#wire.ended || hasEnded(this.#state)) return
         const payload = await payer.pay(sessionPaid, { signal: this.#abort.signal, demand: quoted(demand) })
         if (this.#wire.ended) return
         this.#wire.send(encodePlain('PAYMENT', { n, sessionPaid, ...(payload === undefined ? {} : { payload }) }))
@@ -586,9 +601,10 @@ export class BuyerSession {
     faultPoint('acknowledgement.stored')
     this.#wire.send(encodeSigned('RECEIPT_ACK', acknowledgement))
     this.#finished = true
-    this.#wire.close()
     this.#stopTimers()
     this.#abort.abort()
+    if (this.#wire.ended) this.#settled.resolve()
+    else this.#confirming = clock.after(RECEIPT_TIMEOUT_MS, () => this.leave())
     const id = order.session.toString()
     if (violation === undefined) {
       this.#queue.end()
@@ -597,6 +613,15 @@ export class BuyerSession {
       this.#queue.end(violation)
       this.#done.reject(violation)
     }
+  }
+
+  /** Stored before the stream is closed: until then it counts as lost, and the acknowledgement is sent again. */
+  #onConfirmed(): void {
+    this.#state = buyerStep(this.#state, { type: 'confirmed' }, this.#components.clock.now())[0]
+    const stored = this.#active?.ledger.store(this.#standing)
+    stored
+      ?.catch((error: unknown) => this.#components.logger.error('session state not stored', { error: String(error) }))
+      .finally(() => this.leave())
   }
 
   /** Without a voucher of ours that covers what was credited, nobody could verify the receipt. */
@@ -649,8 +674,12 @@ export class BuyerSession {
 
   #onEnd(error: SdppError | undefined): void {
     const { phase } = this.#state
+    if (this.#finished) {
+      this.#confirming?.()
+      return this.#settled.resolve()
+    }
     // A receipt that came is kept, whatever happens to the stream meanwhile.
-    if (this.#finished || (phase === 'closed' && this.#localError === undefined)) return
+    if (hasEnded(this.#state) && this.#localError === undefined) return
     const refused = error?.isRefusal === true && Object.hasOwn(BUYER_TRANSITIONS[phase], 'refused')
     this.#step({ type: refused ? 'refused' : 'aborted' })
     this.#finished = true
@@ -663,6 +692,7 @@ export class BuyerSession {
       this.#accepted.reject(failure)
       this.#queue.end(failure, this.#resumable)
       this.#done.reject(failure)
+      this.#settled.resolve()
     })
   }
 
@@ -670,7 +700,9 @@ export class BuyerSession {
   async #release(error: SdppError, refused: boolean): Promise<void> {
     const order = this.#order
     if (order === undefined) return
-    const state = leftAs(error, refused && this.#request.resume === undefined)
+    const { resume } = this.#request
+    const ended = resume !== undefined && isSettled(resume.stored)
+    const state = ended ? endedAs(error) : leftAs(error, refused && resume === undefined)
     const { due, asked } = this.#state
     // Also for a consumer that commits its last records after the end.
     this.#left = state
@@ -686,7 +718,8 @@ export class BuyerSession {
         const { sessions, clock } = this.#components
         await sessions.put({ ...order.record, state, updatedAt: clock.wallTime() })
       }
-      this.#resumable = state === 'suspended' && isTransient(error) && this.#violation === undefined
+      const open = state === 'suspended' || state === 'receipted'
+      this.#resumable = open && isTransient(error) && this.#violation === undefined
     } catch (cause) {
       this.#components.logger.error('session state not stored', { error: String(cause) })
     }
@@ -702,6 +735,11 @@ function startingMark({ sink, resume }: BuyRequest): Committed | undefined {
   if (resume === undefined) return sink === undefined ? undefined : { position: 0n, sink }
   const { record } = resume.stored
   return record.sink === undefined ? undefined : { position: record.position, sink: record.sink }
+}
+
+/** Of a session that has its receipt only the seller's word was missing: one that forgot it has nothing to say. */
+function endedAs({ code }: SdppError): string {
+  return code === STATUS.unknownSession ? 'closed' : 'receipted'
 }
 
 function leftAs({ code }: SdppError, orderRefused: boolean): string {

@@ -366,7 +366,10 @@ export class SellerSession {
     }
     this.#run(
       () => this.#components.sessions.keep(session.toString(), 'seller', [statement]),
-      () => this.#step({ type: 'acknowledged' })
+      () => {
+        this.#wire.send(encodePlain('STATUS', { code: BigInt(STATUS.ok), text: 'the acknowledgement is stored' }))
+        this.#step({ type: 'acknowledged' })
+      }
     )
   }
 

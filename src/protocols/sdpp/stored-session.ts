@@ -38,6 +38,18 @@ export function isSettled({ receipt }: Pick<StoredSession, 'receipt'>): boolean 
   return receipt !== undefined && receipt.content.credited >= receipt.content.due
 }
 
+/**
+ * Buyer: whether all records are here and the end of the session is not: the RECEIPT, or the seller's word that it has the
+ * RECEIPT_ACK. What was not paid is left to the buyer's user.
+ */
+export function isUnconfirmed(stored: Pick<StoredSession, 'record' | 'accept' | 'receipt'>): boolean {
+  const { record, accept, receipt } = stored
+  if (!isResumable(record) || accept === undefined) return false
+  if (receipt !== undefined) return record.state !== 'closed' && isComplete(stored) && isSettled(stored)
+  const { start, until } = accept.content
+  return until !== undefined && start + record.position >= until
+}
+
 /** Nothing was handled yet. */
 export function startCheckpoint(session: CID): Checkpoint {
   return { position: 0n, root: transcriptStart(session.bytes), records: 0n, bytes: 0n }

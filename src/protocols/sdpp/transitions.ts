@@ -31,7 +31,8 @@ export const BUYER_TRANSITIONS = {
   ordering: { orderSent: 'ordered', refused: 'closed', aborted: 'failed' },
   ordered: { accepted: 'streaming', refused: 'closed', aborted: 'failed' },
   streaming: { closing: 'settling', violated: 'settling', aborted: 'failed' },
-  settling: { violated: 'settling', receiptReceived: 'closed', aborted: 'failed' },
+  settling: { violated: 'settling', receiptReceived: 'receipted', aborted: 'failed' },
+  receipted: { confirmed: 'closed' },
   closed: {},
   failed: {}
 } as const satisfies TransitionTable
@@ -58,6 +59,7 @@ export const BUYER_EXPECTS: Readonly<Record<BuyerPhase, readonly FrameName[]>> =
   ordered: ['ACCEPT', 'STATUS', 'PING'],
   streaming: ['DATA', 'INVOICE', 'CLOSE', 'STATUS', 'PING'],
   settling: ['DATA', 'INVOICE', 'CLOSE', 'RECEIPT', 'STATUS', 'PING'],
+  receipted: ['STATUS', 'PING'],
   closed: [],
   failed: []
 }

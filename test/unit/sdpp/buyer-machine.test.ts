@@ -202,7 +202,7 @@ test('stopping: CLOSE with the position handled; data on its way still counts an
   buyer.step({ type: 'closeReceived', reason: 1 })
   assert.deepEqual(paysOf(buyer.invoice()), [30n])
   buyer.step({ type: 'receipt', ...buyer.totals, credited: 30n })
-  assert.equal(buyer.state.phase, 'closed')
+  assert.equal(buyer.state.phase, 'receipted')
   assert.deepEqual(buyer.effects, [{ type: 'acknowledge' }])
 })
 

@@ -473,7 +473,7 @@ test('a receipt that came counts, even if the stream breaks while it is stored',
   table.seller.invoice()
   await until('it pays', () => table.payer.paid.length === 1)
   table.seller.receipt({ credited: 1_000n })
-  await until('the receipt was read', () => table.buyer.status.phase === 'closed')
+  await until('the receipt was read', () => table.buyer.status.phase === 'receipted')
   await until('it is being stored', () => ends === 1)
   table.seller.stream.abort(new Error('cable cut'))
   await new Promise((resolve) => setTimeout(resolve, 20))
@@ -492,7 +492,7 @@ test('a payment that waits for the rail is not made any more after the receipt',
   table.seller.close()
   table.seller.invoice()
   table.seller.receipt()
-  await until('the receipt was read', () => table.buyer.status.phase === 'closed')
+  await until('the receipt was read', () => table.buyer.status.phase === 'receipted')
   held.resolve()
   const outcome = await table.buyer.done
   assert.equal(outcome.due, 0n)

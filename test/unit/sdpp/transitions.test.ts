@@ -112,6 +112,7 @@ const BUYER_EVENTS: Record<string, BuyerEvent> = {
   violated: { type: 'violated', payable: { n: 0n, records: 0n, bytes: 0n } },
   closeReceived: { type: 'closeReceived', reason: 2 },
   receipt: { type: 'receipt', ...totals },
+  confirmed: { type: 'confirmed' },
   tick: { type: 'tick' },
   late: { type: 'tick' },
   aborted: { type: 'aborted' }
@@ -132,30 +133,32 @@ const BUYERS: Record<BuyerPhase, BuyerState> = {
   ordered: buy(greeting, 'offerReceived', 'orderSent'),
   streaming: open,
   settling: buy(open, 'closeReceived', 'invoice'),
-  closed: buy(open, 'closeReceived', 'invoice', 'receipt'),
+  receipted: buy(open, 'closeReceived', 'invoice', 'receipt'),
+  closed: buy(open, 'closeReceived', 'invoice', 'receipt', 'confirmed'),
   failed: buy(greeting, 'aborted')
 }
 
 /** From settling with CLOSE and the final invoice received: everything but the receipt is too late. */
 const BUYER_MATRIX = `
-              greeting  ordering  ordered   streaming settling  closed    failed
-menuReceived  closed    —         —         —         —         —         —
-offerReceived ordering  —         —         —         —         —         —
-orderSent     —         ordered   —         —         —         —         —
-resumeSent    ordered   —         —         —         —         —         —
-refused       closed    closed    closed    —         —         —         —
-accepted      —         —         streaming —         —         —         —
-paid          greeting  ordering  ordered   streaming settling  closed    failed
-handled       greeting  ordering  ordered   streaming settling  closed    failed
-stop          greeting  ordering  ordered   settling  settling  closed    failed
-violated      greeting  ordering  ordered   settling  settling  closed    failed
-data          failed    failed    failed    streaming failed    —         —
-invoice       greeting  ordering  ordered   streaming failed    —         failed
-closeReceived greeting  ordering  ordered   settling  failed    —         failed
-receipt       failed    failed    failed    failed    closed    —         —
-tick          greeting  ordering  ordered   streaming settling  closed    failed
-late          failed    failed    failed    streaming failed    closed    failed
-aborted       failed    failed    failed    failed    failed    closed    failed
+              greeting  ordering  ordered   streaming settling  receipted closed    failed
+menuReceived  closed    —         —         —         —         —         —         —
+offerReceived ordering  —         —         —         —         —         —         —
+orderSent     —         ordered   —         —         —         —         —         —
+resumeSent    ordered   —         —         —         —         —         —         —
+refused       closed    closed    closed    —         —         —         —         —
+accepted      —         —         streaming —         —         —         —         —
+paid          greeting  ordering  ordered   streaming settling  receipted closed    failed
+handled       greeting  ordering  ordered   streaming settling  receipted closed    failed
+stop          greeting  ordering  ordered   settling  settling  receipted closed    failed
+violated      greeting  ordering  ordered   settling  settling  receipted closed    failed
+data          failed    failed    failed    streaming failed    —         —         —
+invoice       greeting  ordering  ordered   streaming failed    —         —         failed
+closeReceived greeting  ordering  ordered   settling  failed    —         —         failed
+receipt       failed    failed    failed    failed    receipted —         —         —
+confirmed     —         —         —         —         —         closed    —         —
+tick          greeting  ordering  ordered   streaming settling  receipted closed    failed
+late          failed    failed    failed    streaming failed    receipted closed    failed
+aborted       failed    failed    failed    failed    failed    receipted closed    failed
 `
 
 function cells(matrix: string): Array<[event: string, from: string, to: string]> {
@@ -241,6 +244,7 @@ test('every state × every frame: what is expected is in the table, everything e
     ordered: 'ACCEPT STATUS PING',
     streaming: 'DATA INVOICE CLOSE STATUS PING',
     settling: 'DATA INVOICE CLOSE RECEIPT STATUS PING',
+    receipted: 'STATUS PING',
     closed: '',
     failed: ''
   }
