@@ -3,7 +3,7 @@ import { type BuyerSession, CLOSE_REASON, type RecordBatch, type ResumePoint } f
 import { listener, type PurchaseEvent } from './purchase-events.ts'
 import { QualityMeter } from './quality.ts'
 import { type PurchaseComponents, type PurchaseTarget, pointOf, SessionOpener } from './session-opener.ts'
-import type { BuyOptions, Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
+import type { BuyOptions, LocalPurchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
 
 const decoder = new TextDecoder()
 
@@ -62,7 +62,7 @@ const NOTHING = {
  * Starts a purchase at once and keeps it going over as many streams as it takes; errors come out of the iteration and of
  * `done`.
  */
-export class RunningPurchase implements Purchase {
+export class RunningPurchase implements LocalPurchase {
   readonly #components: PurchaseComponents
   readonly #options: BuyOptions
   readonly #opener: SessionOpener
@@ -129,6 +129,12 @@ export class RunningPurchase implements Purchase {
   cut(): void {
     this.stop()
     this.#last?.cut()
+  }
+
+  /** Leaves the session as it stands, for a later run to resume; one that is being settled is settled. */
+  suspend(): void {
+    this.#opener.latest?.suspend()
+    this.stop()
   }
 
   async commit(mark?: string): Promise<void> {

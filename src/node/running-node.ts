@@ -55,7 +55,7 @@ import { Retention } from './retention.ts'
 import { Sales, waysToBePaid } from './sales.ts'
 import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
 import { transactionName } from './transaction-name.ts'
-import type { BuyOptions, DdmNode, LocalNode, Purchase, Quote, Sale, SellOptions } from './types.ts'
+import type { BuyOptions, DdmNode, LocalNode, Quote, Sale, SellOptions } from './types.ts'
 import { Upkeep } from './upkeep.ts'
 import { setFrozen, walletStatus } from './wallet.ts'
 
@@ -223,7 +223,7 @@ export class RunningNode implements LocalNode {
     return quote(found, rails.payers, config, options)
   }
 
-  buy(listing: string | Listing, options: BuyOptions = {}): Purchase {
+  buy(listing: string | Listing, options: BuyOptions = {}): RunningPurchase {
     return this.#purchase({ listing }, options)
   }
 
@@ -292,7 +292,7 @@ export class RunningNode implements LocalNode {
     return sale
   }
 
-  readonly sessions: DdmNode['sessions'] = {
+  readonly sessions: LocalNode['sessions'] = {
     selling: async () => this.#seller.sessions(),
     list: (options) => this.#parts.ledger.sessions.list(undefined, options),
     get: (id, options) => findSession(this.#parts.ledger.sessions, id, options),
@@ -319,6 +319,10 @@ export class RunningNode implements LocalNode {
     if (session === undefined || !isResumable(record) || isComplete(session)) {
       const state = session !== undefined && isComplete(session) ? 'complete' : record.state
       throw new DdmError('usage', `session ${record.id} is ${state}: there is nothing to resume`)
+    }
+    // Two streams of one session would throw each other out, for ever.
+    if (this.#inUse(record)) {
+      throw new DdmError('usage', `session ${record.id} goes on in another purchase of this node; stop that one first`)
     }
     return this.#purchase({ session }, options)
   }
