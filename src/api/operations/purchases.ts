@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import Type from 'typebox'
 import { DdmError } from '../../interface/index.ts'
 import type { BuyOptions, Purchase } from '../../node/index.ts'
-import { csvLines } from '../csv-lines.ts'
+import { csvLines, csvTable } from '../csv-lines.ts'
 import { latest } from '../latest.ts'
 import { eventOperation, operation, rawOperation, type ServerEvent } from '../operation.ts'
 import { problemOf } from '../problem.ts'
@@ -167,10 +167,13 @@ export const downloadPurchase = rawOperation({
   raw: ['application/x-ndjson', 'text/csv'],
   run: async ({ purchases }, { params, query }, { signal }) => {
     const { purchase } = params
-    const lines = keptLines(purchases.file(purchase), signal)
-    return query.format === 'csv'
-      ? { contentType: 'text/csv; charset=utf-8', filename: `${purchase}.csv`, body: csvLines(lines) }
-      : { contentType: 'application/x-ndjson', filename: `${purchase}.jsonl`, body: ended(lines) }
+    const file = purchases.file(purchase)
+    if (query.format !== 'csv') {
+      const body = ended(keptLines(file, signal))
+      return { contentType: 'application/x-ndjson', filename: `${purchase}.jsonl`, body }
+    }
+    const body = csvLines(keptLines(file, signal), await csvTable(keptLines(file, signal)))
+    return { contentType: 'text/csv; charset=utf-8', filename: `${purchase}.csv`, body }
   }
 })
 
