@@ -74,7 +74,7 @@ export const PRODUCT_KEYS = [
   'document'
 ] as const satisfies ReadonlyArray<keyof ProductDescription>
 
-export interface ProductOptions extends Pick<SourceOptions, 'onSkip' | 'onProblem' | 'onLog'> {
+export interface ProductOptions extends Pick<SourceOptions, 'onSkip' | 'onProblem' | 'onOpened' | 'patient' | 'onLog'> {
   /** What to say when a part is missing. */
   missing: (key: string) => string
   /** Told of records that `onInvalid: 'drop'` left out. */

@@ -76,8 +76,8 @@ export const ProductSchema = Type.Object({
   tail: Integer,
   finished: Type.Boolean(),
   dropped: Type.Number({ description: 'records left out, as onInvalid says' }),
-  feeding: OneOf('running', 'ended', 'failed'),
-  problem: Type.Optional(Type.String()),
+  feeding: OneOf('running', 'waiting', 'ended', 'failed'),
+  problem: Type.Optional(Type.String({ description: 'why the source waits, or has failed' })),
   /** Where a pushed product goes on: the position kept with its log. */
   from: Type.Optional(Type.String())
 })
