@@ -120,8 +120,8 @@ export async function sellOptions(
   const given = free === undefined ? undefined : readFree(free)
   const described = {
     ...document,
-    ...(schema === undefined ? {} : { schema: { encoding: 'json' as const, jsonSchema: schema } }),
-    ...(cadence === undefined ? {} : { cadence: promised(cadence, opened.finite) }),
+    ...(schema === undefined ? {} : { schema: { ...document?.schema, encoding: 'json' as const, jsonSchema: schema } }),
+    ...(cadence === undefined ? {} : { cadence: { ...document?.cadence, ...promised(cadence, opened.finite) } }),
     ...(typeof given === 'object' ? { freeRange: given } : {})
   }
   return {

@@ -214,9 +214,9 @@ export class Sales implements Catalog {
     return {
       salt,
       document: {
-        schema: { encoding: 'json' },
-        cadence: { mode: finite ? 'finite' : 'event' },
         ...options.document,
+        schema: { encoding: 'json', ...options.document?.schema },
+        cadence: { mode: finite ? 'finite' : 'event', ...options.document?.cadence },
         ...(options.free === undefined ? {} : freeRange(options.free)),
         title: options.title,
         description: options.description ?? options.title,

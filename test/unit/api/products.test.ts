@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { Ajv } from 'ajv'
+import type { ApiHost } from '../../../src/api/operation.ts'
+import { offerProduct } from '../../../src/api/operations/products.ts'
 import { Products, type ProductsInit } from '../../../src/api/products.ts'
+import { ProductWishSchema } from '../../../src/api/schemas/product.ts'
+import { strictSchema } from '../../../src/api/strict-schema.ts'
 import type { Hex, Listing } from '../../../src/interface/index.ts'
 import { createLogger, type Sale, type SellOptions } from '../../../src/node/index.ts'
 import { httpServer } from '../../support/http-feed.ts'
@@ -47,6 +53,27 @@ test('a product whose source cannot be reached waits, says why, and goes on when
   await server.open()
   await until(() => given.length === 1)
   assert.deepEqual(offered.feed(), { feeding: 'running' })
+})
+
+test('headers are sent to the source, also when it is resumed, and shown to nobody', async (t) => {
+  const server = await httpServer(t, (_, response) => response.end('{"a":1}'))
+  const { products, given } = await productsOf(t)
+  const body = {
+    product: { title: 'Air', price: '0', source: server.url, headers: { Authorization: 'Bearer secret' } }
+  }
+  const isValid = new Ajv({ strict: false }).compile(strictSchema(ProductWishSchema))
+  assert.ok(isValid(body), JSON.stringify(isValid.errors))
+  assert.ok(!isValid({ product: { ...body.product, headers: { 'Two words': 'x' } } }))
+  const shown = await offerProduct.run({ products } as ApiHost, { body } as never, t)
+  assert.doesNotMatch(inspect(shown, { depth: 9 }), /secret/)
+  await until(() => given.length === 1)
+  await products.setStatus(LISTING.id, 'paused')
+  await products.setStatus(LISTING.id, 'active')
+  await until(() => given.length === 2)
+  assert.deepEqual(
+    server.requests.map(({ headers }) => headers.authorization),
+    ['Bearer secret', 'Bearer secret']
+  )
 })
 
 test('a product whose source has failed is read anew when it is resumed', async (t) => {

@@ -52,6 +52,15 @@ async function salesOf(t: TestContext, publishing: Publish): Promise<Sales> {
   return sales
 }
 
+test('what a product says of its records is added to what is usual', async (t) => {
+  const sales = await salesOf(t, async () => {})
+  const jsonSchema = { type: 'object' }
+  const said = { schema: { jsonSchema, maxRecordBytes: 100 }, cadence: { periodMs: 1_000 } } as object
+  const { listing } = await sales.sell({ ...WISH, document: said })
+  assert.deepEqual(listing.document.schema, { encoding: 'json', jsonSchema, maxRecordBytes: 100 })
+  assert.deepEqual(listing.document.cadence, { mode: 'event', periodMs: 1_000 })
+})
+
 test('of two sales of one product at once there is one', async (t) => {
   const sales = await salesOf(t, async () => {})
   const results = await Promise.allSettled([sales.sell(WISH), sales.sell(WISH)])
