@@ -20,13 +20,19 @@ interface Push extends PushSourceInit {
   keepLog?: boolean | undefined
 }
 
+/** How the source of a product does; one that waits cannot be reached, and is tried again. */
+export interface Feed {
+  feeding: 'running' | 'waiting' | 'ended' | 'failed'
+  /** Why it waits or has failed. */
+  problem?: string
+}
+
 /** A product on sale by this node, as the API shows it. */
 export interface Offered {
   readonly sale: Sale
   readonly source: string | undefined
   readonly push: PushSource | undefined
-  problem: string | undefined
-  ended: boolean
+  feed: () => Feed
   /** Monotonic ms of the last push. */
   heardAt: number
 }
@@ -105,9 +111,17 @@ export class Products {
     const missing = (key: string): string => `the product has no "${key}"`
     const pushed = push === undefined ? undefined : new PushSource(push)
     const { title } = product
+    let feed: Feed = { feeding: 'running' }
     const sold = await sellOptions(pushed === undefined ? product : { ...product, source: 'telemetry' }, {
       missing,
-      onProblem: ({ message }) => this.#logger.warn('source is tried again', { title, problem: message })
+      patient: true,
+      onProblem: ({ message: problem }) => {
+        feed = { feeding: 'waiting', problem }
+        this.#logger.warn('source is tried again', { title, problem })
+      },
+      onOpened: () => {
+        feed = { feeding: 'running' }
+      }
     })
     const sale = await this.#node.sell({
       ...sold,
@@ -121,16 +135,15 @@ export class Products {
       // Without the password that its address may have.
       source: source === undefined ? undefined : sold.source.name,
       push: pushed,
-      problem: undefined,
-      ended: false,
+      feed: () => feed,
       heardAt: performance.now()
     }
     sale.fed.then(
       () => {
-        offered.ended = true
+        feed = { feeding: 'ended' }
       },
       (error: unknown) => {
-        offered.problem = error instanceof Error ? error.message : String(error)
+        feed = { feeding: 'failed', problem: error instanceof Error ? error.message : String(error) }
       }
     )
     const { id } = sale.listing
@@ -145,7 +158,9 @@ export class Products {
     const kept = this.#kept.get(id)
     if (status === 'active') {
       await this.#node.listings.setStatus(id, status, options)
-      if (offered === undefined && kept !== undefined) await this.offer(kept.product, undefined, options)
+      // Whoever goes on with a product whose source has failed has mended it.
+      if (kept !== undefined && offered?.feed().feeding === 'failed') await this.#withdraw(id)
+      if (kept !== undefined && !this.#offered.has(id)) await this.offer(kept.product, undefined, options)
       return
     }
     await this.#node.listings.setStatus(id, status, options)

@@ -1,32 +1,24 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import {
-  type AbortOptions,
-  type DataRecord,
-  type DataSink,
-  DdmError,
-  type Listing,
-  type Logger
-} from '../interface/index.ts'
+import { type DataRecord, type DataSink, DdmError, type Listing, type Logger } from '../interface/index.ts'
 import {
   type BuyOptions,
-  type DdmNode,
-  fileSink,
+  type LocalNode,
+  type LocalPurchase,
   type Purchase,
   type PurchaseOutcome,
   type PurchaseStatus,
-  pour,
-  resumeFileSink,
-  writeFileAtomic
+  pour
 } from '../node/index.ts'
+import { NOT_YET } from './not-yet.ts'
 import { type Problem, problemOf } from './problem.ts'
+import { type PurchaseNote, PurchaseNotes } from './purchase-notes.ts'
+import { RecentRecords } from './recent-records.ts'
 
-/** Newest records that somebody who opens a live view sees at once. */
-const SHOWN_RECORDS = 500
-
-/** Ended purchases that are still listed; their sessions and receipts stay in the ledger. */
+/** Ended purchases of callers that are still listed; their sessions and receipts stay in the ledger. */
 const MAX_LISTED = 200
+
+/** Whoever does not take the records of a purchase within this time is gone. */
+const TAKEN_WITHIN_MS = 60_000
 
 export interface Bought {
   readonly purchase: string
@@ -34,46 +26,44 @@ export interface Bought {
   readonly title?: string | undefined
   readonly keep: 'caller' | 'node'
   readonly startedAt: number
-  status: PurchaseStatus
-  outcome?: PurchaseOutcome
-  problem?: Problem
+  readonly status: PurchaseStatus
+  readonly outcome?: PurchaseOutcome
+  readonly problem?: Problem
 }
 
-interface Entry extends Bought {
-  running: Purchase | undefined
-  /** Kept by the node: where, and who looks on. */
-  file?: string
-  recent: DataRecord[]
+interface Entry {
+  bought: Bought
+  running: LocalPurchase | undefined
+  /** Settles when a purchase that the node keeps is in its file as far as it came. */
+  kept: Promise<void>
   readonly viewers: Set<(records: DataRecord[]) => void>
   taken: boolean
 }
 
-/** What is written of a purchase that the node keeps, so that a later run goes on with it. */
-interface Note {
-  purchase: string
-  listing?: Listing['id']
-  title?: string
-  startedAt: number
-  session?: string
-  ended?: boolean
-}
+type Target = { listing: Listing } | { session: string }
 
 export interface PurchasesInit {
-  node: DdmNode
+  node: Pick<LocalNode, 'home' | 'buy' | 'sessions'>
   logger: Logger
+  /** @default 60000 */
+  takenWithinMs?: number
 }
 
 /** Purchases asked for over the API: those whose records the caller takes, and those that the node keeps. */
 export class Purchases {
-  readonly #node: DdmNode
+  readonly #node: PurchasesInit['node']
   readonly #logger: Logger
-  readonly #folder: string
+  readonly #takenWithinMs: number
+  readonly #notes: PurchaseNotes
   readonly #entries = new Map<string, Entry>()
+  readonly #recent = new RecentRecords()
+  #suspended = false
 
-  constructor({ node, logger }: PurchasesInit) {
+  constructor({ node, logger, takenWithinMs = TAKEN_WITHIN_MS }: PurchasesInit) {
     this.#node = node
     this.#logger = logger
-    this.#folder = join(node.home, 'purchases')
+    this.#takenWithinMs = takenWithinMs
+    this.#notes = new PurchaseNotes(node.home, logger)
   }
 
   list(): Bought[] {
@@ -86,52 +76,57 @@ export class Purchases {
 
   /** File of the records of a purchase that the node keeps. */
   file(purchase: string): string {
-    const { file } = this.#entry(purchase)
-    if (file === undefined) throw new DdmError('usage', `purchase ${purchase} is kept by its caller, not by this node`)
-    return file
+    if (this.#entry(purchase).bought.keep === 'node') return this.#notes.file(purchase)
+    throw new DdmError('usage', `purchase ${purchase} is kept by its caller, not by this node`)
   }
 
-  async start(
-    target: { listing: Listing } | { session: string },
-    keep: 'caller' | 'node',
-    options: BuyOptions,
-    abort: AbortOptions = {}
-  ): Promise<Bought> {
-    const purchase = randomUUID()
-    const kept = keep === 'node' ? await this.#open(purchase) : undefined
-    // Known before the first record: after a crash the file is cut back to where the session stands.
-    const mark = await kept?.sink.mark?.()
-    const wish = { ...options, ...(mark === undefined ? {} : { mark }) }
-    const running =
-      'session' in target
-        ? await this.#node.sessions.resume(target.session, wish)
-        : this.#node.buy(target.listing, wish)
-    running.done.catch(() => {})
-    const named = 'listing' in target ? { listing: target.listing.id, title: target.listing.document.title } : undefined
-    const entry = this.#add({ purchase, keep, startedAt: Date.now(), ...named }, running)
-    if (kept !== undefined) {
-      entry.file = kept.file
-      await this.#note(entry)
-      void this.#keep(entry, kept.sink, running)
-    }
-    abort.signal?.throwIfAborted()
+  async start(target: Target, keep: 'caller' | 'node', options: BuyOptions): Promise<Bought> {
+    const named = 'listing' in target ? { listing: target.listing.id, title: target.listing.document.title } : {}
+    const bought: Bought = { purchase: randomUUID(), ...named, keep, startedAt: Date.now(), status: NOT_YET }
+    if (keep === 'node') return shown(await this.#startKept(bought, target, options))
+    const running = await this.#begin(target, options)
+    const entry = this.#add(bought, running)
+    this.#endUnlessTaken(entry, running)
+    running.done.then(
+      (outcome) => this.#end(entry, { outcome }),
+      (error: unknown) => this.#end(entry, { problem: problemOf(error) })
+    )
     return shown(entry)
   }
 
-  /** Opened before anything is paid: a file that cannot be written is known by then. */
-  async #open(purchase: string): Promise<{ file: string; sink: DataSink }> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-    const file = join(this.#folder, `${purchase}.jsonl`)
-    return { file, sink: await fileSink(file) }
+  async #startKept(bought: Bought, target: Target, options: BuyOptions): Promise<Entry> {
+    const { purchase } = bought
+    const sink = await this.#notes.create(purchase)
+    try {
+      // Known before the first record: after a crash the file is cut back to where the session stands.
+      const mark = await sink.mark?.()
+      await this.#notes.write({ bought, ...('session' in target ? target : {}) })
+      const running = await this.#begin(target, { ...options, ...(mark === undefined ? {} : { mark }) })
+      return this.#addKept(bought, running, sink)
+    } catch (error) {
+      await sink.close()
+      await this.#notes.remove(purchase)
+      throw error
+    }
+  }
+
+  async #begin(target: Target, options: BuyOptions): Promise<LocalPurchase> {
+    const running =
+      'session' in target
+        ? await this.#node.sessions.resume(target.session, options)
+        : this.#node.buy(target.listing, options)
+    running.done.catch(() => {})
+    return running
   }
 
   /** The purchase itself, for the one caller that takes its records. */
   take(purchase: string): Purchase {
     const entry = this.#entry(purchase)
-    if (entry.keep !== 'caller' || entry.running === undefined) {
+    if (entry.bought.keep !== 'caller') {
       throw new DdmError('usage', `the records of purchase ${purchase} are kept by the node; look on with …/live`)
     }
     if (entry.taken) throw new DdmError('usage', `the records of purchase ${purchase} go to another connection`)
+    if (entry.running === undefined) throw new DdmError('usage', `purchase ${purchase} has ended`)
     entry.taken = true
     return entry.running
   }
@@ -144,123 +139,133 @@ export class Purchases {
     this.#entry(purchase).running?.stop()
   }
 
+  /** Forgets a purchase that has ended, and the file of its records; session and receipt stay in the ledger. */
+  async remove(purchase: string): Promise<void> {
+    const { running, bought } = this.#entry(purchase)
+    if (running !== undefined) throw new DdmError('usage', `purchase ${purchase} is under way; stop it first`)
+    if (bought.keep === 'node') await this.#notes.remove(purchase)
+    this.#forget(purchase)
+  }
+
   /** Calls back with what comes, after the newest that came before; returns the function that ends it. */
   view(purchase: string, onRecords: (records: DataRecord[]) => void): () => void {
-    const { recent, viewers } = this.#entry(purchase)
-    if (recent.length > 0) onRecords([...recent])
+    const { viewers } = this.#entry(purchase)
+    const recent = this.#recent.of(purchase)
+    if (recent.length > 0) onRecords(recent)
     viewers.add(onRecords)
     return () => viewers.delete(onRecords)
   }
 
-  /** Goes on with what an earlier run of the node was keeping. */
+  /** Goes on with what an earlier run of the node was keeping, and lists what ended there. */
   async reopen(): Promise<void> {
-    const names = await readdir(this.#folder).catch(() => [])
-    for (const name of names.filter((file) => file.endsWith('.json'))) {
-      try {
-        await this.#resume(JSON.parse(await readFile(join(this.#folder, name), 'utf8')) as Note)
-      } catch (error) {
-        this.#logger.warn('purchase does not go on', { file: name, error: String(error) })
-      }
+    for (const note of await this.#notes.all()) {
+      const { problem, outcome } = note.bought
+      // A seller that was away may be back.
+      const ended = outcome !== undefined || (problem !== undefined && problem.code !== 'unreachable')
+      if (ended) this.#add(note.bought, undefined)
+      else await this.#resume(note)
     }
   }
 
-  async #resume(note: Note): Promise<void> {
-    const { purchase, startedAt, listing, title, session, ended } = note
-    if (ended === true || session === undefined) return
-    const record = await this.#node.sessions.get(session)
-    const sink = record.sink === undefined ? undefined : await resumeFileSink(record.sink)
-    const running = await this.#node.sessions.resume(session)
-    const entry = this.#add({ purchase, keep: 'node', startedAt, listing, title }, running)
-    entry.file = join(this.#folder, `${purchase}.jsonl`)
-    void this.#keep(entry, sink ?? (await fileSink(entry.file, { append: true })), running)
+  async #resume({ bought: { problem, ...bought }, session = bought.status.id }: PurchaseNote): Promise<void> {
+    const { purchase } = bought
+    let sink: DataSink | undefined
+    try {
+      const record = session === undefined ? await this.#ordered(purchase) : await this.#node.sessions.get(session)
+      sink = await this.#notes.open(purchase, record)
+      this.#addKept(bought, await this.#begin({ session: record.id }, {}), sink)
+    } catch (error) {
+      await sink?.close()
+      this.#logger.warn('purchase does not go on', { purchase, error: String(error) })
+      this.#add({ ...bought, problem: problem ?? problemOf(error) }, undefined)
+    }
   }
 
-  #add(named: Omit<Bought, 'status'>, running: Purchase): Entry {
-    const entry: Entry = { ...named, status: running.status, running, recent: [], viewers: new Set(), taken: false }
-    this.#entries.set(named.purchase, entry)
-    if (named.keep === 'caller') void this.#finish(entry, running)
+  /** The session of a purchase is the one that goes to its file. */
+  async #ordered(purchase: string) {
+    const sessions = await this.#node.sessions.list()
+    const found = sessions.findLast(
+      ({ role, sink }) => role === 'buyer' && sink !== undefined && this.#notes.isOf(purchase, sink)
+    )
+    if (found !== undefined) return found
+    throw new DdmError('aborted', 'the node ended before anything was ordered; buy it again')
+  }
+
+  /** Nothing more is bought: what the node keeps stands in its file as its next run finds it. */
+  async suspend(): Promise<void> {
+    this.#suspended = true
+    const entries = [...this.#entries.values()].filter(({ bought }) => bought.keep === 'node')
+    for (const { running } of entries) running?.suspend()
+    await Promise.all(entries.map(({ kept }) => kept))
+  }
+
+  #add(bought: Bought, running: LocalPurchase | undefined): Entry {
+    const entry: Entry = { bought, running, kept: Promise.resolve(), viewers: new Set(), taken: false }
+    this.#entries.set(bought.purchase, entry)
     return entry
   }
 
-  async #finish(entry: Entry, running: Purchase): Promise<void> {
-    try {
-      this.#end(entry, { outcome: await running.done })
-    } catch (error) {
-      this.#end(entry, { problem: problemOf(error) })
-    }
+  #addKept(bought: Bought, running: LocalPurchase, sink: DataSink): Entry {
+    const entry = this.#add(bought, running)
+    entry.kept = this.#keep(entry, running, sink).catch((error: unknown) =>
+      this.#logger.error('purchase is not noted', { purchase: bought.purchase, error: String(error) })
+    )
+    return entry
+  }
+
+  #endUnlessTaken(entry: Entry, running: Purchase): void {
+    const timer = setTimeout(() => {
+      if (!entry.taken) running.stop()
+    }, this.#takenWithinMs)
+    const clear = (): void => clearTimeout(timer)
+    running.done.then(clear, clear)
   }
 
   #end(entry: Entry, how: { outcome: PurchaseOutcome } | { problem: Problem }): void {
-    if (entry.running !== undefined) entry.status = entry.running.status
+    entry.bought = { ...shown(entry), ...how }
     entry.running = undefined
-    Object.assign(entry, how)
-    const ended = [...this.#entries.values()].filter(({ running }) => running === undefined)
-    for (const { purchase } of ended.slice(0, Math.max(0, ended.length - MAX_LISTED))) this.#entries.delete(purchase)
-    if (entry.keep === 'node' && 'outcome' in how) {
-      void this.#note(entry).catch((error: unknown) =>
-        this.#logger.warn('purchase is not noted', { error: `${error}` })
-      )
-    }
+    const ended = [...this.#entries.values()].filter(
+      ({ running, bought }) => running === undefined && bought.keep === 'caller'
+    )
+    for (const { bought } of ended.slice(0, Math.max(0, ended.length - MAX_LISTED))) this.#forget(bought.purchase)
   }
 
-  async #keep(entry: Entry, sink: DataSink, running: Purchase): Promise<void> {
-    let noted = false
+  #forget(purchase: string): void {
+    this.#entries.delete(purchase)
+    this.#recent.forget(purchase)
+  }
+
+  async #keep(entry: Entry, running: Purchase, sink: DataSink): Promise<void> {
+    const { purchase } = entry.bought
     const watched: DataSink = {
       ...sink,
       write: async (records, options) => {
         await sink.write(records, options)
-        entry.recent = [...entry.recent, ...records].slice(-SHOWN_RECORDS)
+        this.#recent.add(purchase, records)
         for (const onRecords of entry.viewers) onRecords(records)
-        if (!noted && running.status.id !== undefined) {
-          noted = true
-          await this.#note(entry)
-        }
       }
     }
     try {
       await pour(running, watched)
-      await sink.close()
       // Over is what the file has, too.
-      await this.#finish(entry, running)
+      await sink.close()
+      this.#end(entry, { outcome: await running.done })
     } catch (error) {
       running.stop()
-      this.#end(entry, { problem: problemOf(error) })
       await sink.close().catch(() => {})
+      if (this.#suspended) return
+      this.#end(entry, { problem: problemOf(error) })
     }
-  }
-
-  async #note(entry: Entry): Promise<void> {
-    const { purchase, startedAt, listing, title, outcome } = entry
-    const session = outcome?.session ?? entry.running?.status.id ?? entry.status.id
-    const note: Note = {
-      purchase,
-      startedAt,
-      ...(listing === undefined ? {} : { listing }),
-      ...(title === undefined ? {} : { title }),
-      ...(session === undefined ? {} : { session }),
-      ...(outcome === undefined ? {} : { ended: true })
-    }
-    await writeFileAtomic(join(this.#folder, `${purchase}.json`), `${JSON.stringify(note)}\n`)
+    await this.#notes.write({ bought: entry.bought })
   }
 
   #entry(purchase: string): Entry {
     const entry = this.#entries.get(purchase)
-    if (entry === undefined)
-      throw new DdmError('notFound', `there is no purchase ${purchase}; GET /v1/purchases lists them`)
-    return entry
+    if (entry !== undefined) return entry
+    throw new DdmError('notFound', `there is no purchase ${purchase}; GET /v1/purchases lists them`)
   }
 }
 
-function shown(entry: Entry): Bought {
-  const { purchase, listing, title, keep, startedAt, running, status, outcome, problem } = entry
-  return {
-    purchase,
-    ...(listing === undefined ? {} : { listing }),
-    ...(title === undefined ? {} : { title }),
-    keep,
-    startedAt,
-    status: running?.status ?? status,
-    ...(outcome === undefined ? {} : { outcome }),
-    ...(problem === undefined ? {} : { problem })
-  }
+function shown({ bought, running }: Entry): Bought {
+  return running === undefined ? bought : { ...bought, status: running.status }
 }

@@ -71,9 +71,12 @@ export async function serveNode({
     await purchases.reopen()
   }
   const unwatch = products.watch()
-  const stop = async (): Promise<void> => {
+  const stop: ApiServer['stop'] = async (finish) => {
     unwatch()
-    await server.stop()
+    await server.stop(async () => {
+      await purchases.suspend()
+      await finish?.()
+    })
   }
   return { ...server, stop, page: pageUrl(server.url, server.token) }
 }

@@ -8,6 +8,7 @@ import { writeEvents } from './event-stream.ts'
 import { createGuard } from './guard.ts'
 import type { AnyEventOperation, AnyOperation, AnyRawOperation, ApiHost } from './operation.ts'
 import { EVENT_OPERATIONS, OPERATIONS, RAW_OPERATIONS } from './operations/index.ts'
+import { getHealth } from './operations/node.ts'
 import { type Problem, problemOf } from './problem.ts'
 import { strictSchema } from './strict-schema.ts'
 
@@ -29,7 +30,8 @@ export interface ApiServer {
   /** `http://127.0.0.1:8420` */
   readonly url: string
   readonly token: string
-  stop: () => Promise<void>
+  /** @param finish - what is done while `/health` says `stopping`, and everything else 503 */
+  stop: (finish?: () => Promise<void>) => Promise<void>
 }
 
 /**
@@ -58,10 +60,14 @@ export async function serveApi({ host, listen, hosts, logger, page }: ApiServerI
   let guard = createGuard({ hosts: [], token })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS)
-    const refusal = guard({ route: request.routeOptions.url, headers: request.headers })
-    if (refusal === undefined) return
-    const { status, detail } = refusal
-    await send(reply, { type: 'urn:ddm:error:refused', title: 'refused', status, code: 'refused', detail })
+    const { url: route } = request.routeOptions
+    const refusal = guard({ route, headers: request.headers })
+    if (refusal !== undefined) {
+      const { status, detail } = refusal
+      await send(reply, { type: 'urn:ddm:error:refused', title: 'refused', status, code: 'refused', detail })
+    } else if (stopping.signal.aborted && route !== getHealth.path) {
+      await send(reply, { ...problemOf(stopping.signal.reason), status: 503 })
+    }
   })
   app.setErrorHandler(async (error, request, reply) => {
     const problem = problemOf(requestError(error))
@@ -91,10 +97,14 @@ export async function serveApi({ host, listen, hosts, logger, page }: ApiServerI
   return {
     url,
     token,
-    stop: async () => {
-      await removeAddress(home)
+    stop: async (finish) => {
       stopping.abort(new DdmError('aborted', 'the node is stopping'))
-      await app.close()
+      try {
+        await removeAddress(home)
+        await finish?.()
+      } finally {
+        await app.close()
+      }
     }
   }
 }

@@ -178,12 +178,9 @@ export async function startNode(context: Context, needs: NodeNeeds & { reopen?: 
   const node = await withPassphrase(init, start, context)
   try {
     const served = needs.serve === true ? await serve(node, needs.reopen === true) : undefined
-    const stop = async (): Promise<void> => {
-      // Who asks while the node finishes its sessions gets no half answers.
-      await served?.stop()
-      await node.stop()
-    }
-    return { node, served, stop }
+    const finish = (): Promise<void> => node.stop()
+    // Who asks while the node finishes its sessions gets no half answers.
+    return { node, served, stop: served === undefined ? finish : () => served.stop(finish) }
   } catch (error) {
     await node.stop()
     throw error

@@ -13,6 +13,7 @@ export {
 } from '../chain/index.ts'
 export {
   fileSink,
+  isRawJSON,
   jsonLinesSink,
   type OnError,
   type OnInvalid,
@@ -22,7 +23,8 @@ export {
   type SinkOptions,
   type SourceOptions,
   sourceReach,
-  TELEMETRY_SCHEMA
+  TELEMETRY_SCHEMA,
+  toRow
 } from '../data/index.ts'
 export type { VerifiedBundle } from '../evidence/index.ts'
 export { startIotaLedger } from '../iota-ledger/index.ts'

@@ -74,7 +74,7 @@ export const PRODUCT_KEYS = [
   'document'
 ] as const satisfies ReadonlyArray<keyof ProductDescription>
 
-export interface ProductOptions extends Pick<SourceOptions, 'onSkip' | 'onProblem' | 'onLog'> {
+export interface ProductOptions extends Pick<SourceOptions, 'onSkip' | 'onProblem' | 'onOpened' | 'patient' | 'onLog'> {
   /** What to say when a part is missing. */
   missing: (key: string) => string
   /** Told of records that `onInvalid: 'drop'` left out. */
@@ -120,8 +120,8 @@ export async function sellOptions(
   const given = free === undefined ? undefined : readFree(free)
   const described = {
     ...document,
-    ...(schema === undefined ? {} : { schema: { encoding: 'json' as const, jsonSchema: schema } }),
-    ...(cadence === undefined ? {} : { cadence: promised(cadence, opened.finite) }),
+    ...(schema === undefined ? {} : { schema: { ...document?.schema, encoding: 'json' as const, jsonSchema: schema } }),
+    ...(cadence === undefined ? {} : { cadence: { ...document?.cadence, ...promised(cadence, opened.finite) } }),
     ...(typeof given === 'object' ? { freeRange: given } : {})
   }
   return {

@@ -3,7 +3,7 @@ import { type BuyerSession, CLOSE_REASON, type RecordBatch, type ResumePoint } f
 import { listener, type PurchaseEvent } from './purchase-events.ts'
 import { QualityMeter } from './quality.ts'
 import { type PurchaseComponents, type PurchaseTarget, pointOf, SessionOpener } from './session-opener.ts'
-import type { BuyOptions, Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
+import type { BuyOptions, LocalPurchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
 
 const decoder = new TextDecoder()
 
@@ -62,7 +62,7 @@ const NOTHING = {
  * Starts a purchase at once and keeps it going over as many streams as it takes; errors come out of the iteration and of
  * `done`.
  */
-export class RunningPurchase implements Purchase {
+export class RunningPurchase implements LocalPurchase {
   readonly #components: PurchaseComponents
   readonly #options: BuyOptions
   readonly #opener: SessionOpener
@@ -136,9 +136,16 @@ export class RunningPurchase implements Purchase {
     this.#last?.cut()
   }
 
+<<<<<<< HEAD
   /** Waits no longer for what a session that has ended may still hear. */
   leave(): void {
     this.#last?.leave()
+=======
+  /** Leaves the session as it stands, for a later run to resume; one that is being settled is settled. */
+  suspend(): void {
+    this.#opener.latest?.suspend()
+    this.stop()
+>>>>>>> 9c5aa648bfbac79546807415b4641ce28f90d1a2
   }
 
   async commit(mark?: string): Promise<void> {

@@ -60,7 +60,7 @@ import { Sales, waysToBePaid } from './sales.ts'
 import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
 import { Settlement } from './settlement.ts'
 import { transactionName } from './transaction-name.ts'
-import type { BuyOptions, DdmNode, LocalNode, Purchase, Quote, Sale, SellOptions } from './types.ts'
+import type { BuyOptions, DdmNode, LocalNode, Quote, Sale, SellOptions } from './types.ts'
 import { Upkeep } from './upkeep.ts'
 import { setFrozen, walletStatus } from './wallet.ts'
 
@@ -242,7 +242,7 @@ export class RunningNode implements LocalNode {
     return quote(found, rails.payers, config, options)
   }
 
-  buy(listing: string | Listing, options: BuyOptions = {}): Purchase {
+  buy(listing: string | Listing, options: BuyOptions = {}): RunningPurchase {
     return this.#purchase({ listing }, options)
   }
 
@@ -315,7 +315,7 @@ export class RunningNode implements LocalNode {
     return sale
   }
 
-  readonly sessions: DdmNode['sessions'] = {
+  readonly sessions: LocalNode['sessions'] = {
     selling: async () => this.#seller.sessions(),
     list: (options) => this.#parts.ledger.sessions.list(undefined, options),
     get: (id, options) => findSession(this.#parts.ledger.sessions, id, options),
@@ -344,6 +344,10 @@ export class RunningNode implements LocalNode {
     const complete = session !== undefined && isComplete(session) && !isUnconfirmed(session)
     if (session === undefined || !isResumable(session.record) || complete) {
       throw new DdmError('usage', `session ${whole} is ${complete ? 'complete' : state}: there is nothing to resume`)
+    }
+    // Two streams of one session would throw each other out, for ever.
+    if (this.#inUse(record)) {
+      throw new DdmError('usage', `session ${record.id} goes on in another purchase of this node; stop that one first`)
     }
     return this.#purchase({ session }, options)
   }

@@ -83,6 +83,9 @@ interface Offered {
 export class Sales implements Catalog {
   readonly #components: SalesComponents
   readonly #offered = new Map<Hex, Offered>()
+  /** Being published, or taken off sale: two sales of a listing would feed one log. */
+  readonly #busy = new Map<Hex, Promise<unknown>>()
+  readonly #closing = new AbortController()
 
   constructor(components: SalesComponents) {
     this.#components = components
@@ -99,13 +102,28 @@ export class Sales implements Catalog {
   async sell(options: SellOptions): Promise<Sale> {
     const draft = this.#draft(options)
     const id = this.#components.listingId(draft.salt)
-    if (this.#offered.has(id)) {
+    if (!this.#offered.has(id)) await this.#busy.get(id)?.catch(() => {})
+    if (this.#offered.has(id) || this.#busy.has(id)) {
       throw new DdmError('usage', `"${options.title}" is already on sale; give each product a key of its own`)
     }
+    return this.#alone(id, this.#prepare(id, draft, options))
+  }
+
+  async #alone<T>(id: Hex, work: Promise<T>): Promise<T> {
+    this.#busy.set(id, work)
+    try {
+      return await work
+    } finally {
+      this.#busy.delete(id)
+    }
+  }
+
+  async #prepare(id: Hex, draft: ListingDraft, options: SellOptions): Promise<Sale> {
     const pipeline = await productPipeline(draft.document, options)
     try {
       return await this.#offer(id, draft, options, pipeline)
     } catch (error) {
+      this.#components.access.dropRules(id)
       await pipeline.close()
       throw error
     }
@@ -114,8 +132,14 @@ export class Sales implements Catalog {
   async #offer(id: Hex, draft: ListingDraft, options: SellOptions, pipeline: ProductPipeline): Promise<Sale> {
     const { blocks, payees, logger } = this.#components
     this.#components.access.setRules(id, options)
-    const listing = await this.#publish(id, draft, options)
+    const { signal } = this.#closing
+    const stopping = options.signal === undefined ? signal : AbortSignal.any([options.signal, signal])
+    const listing = await this.#publish(id, draft, { ...options, signal: stopping })
     const log = await openProductLog({ id: await logId(listing, options), store: blocks }, options)
+    if (signal.aborted) {
+      await log.close()
+      throw signal.reason
+    }
     const product: Product = {
       listing,
       log,
@@ -147,6 +171,8 @@ export class Sales implements Catalog {
 
   /** Stops feeding; sessions under way are the protocol's to end. */
   async close(): Promise<void> {
+    this.#closing.abort(new DdmError('aborted', 'the node is stopping'))
+    await Promise.allSettled(this.#busy.values())
     await Promise.all([...this.#offered.keys()].map((id) => this.#stop(id)))
   }
 
@@ -154,12 +180,16 @@ export class Sales implements Catalog {
     const offered = this.#offered.get(id)
     if (offered === undefined) return
     this.#offered.delete(id)
-    offered.stop.abort(new DdmError('aborted', 'the sale was stopped'))
-    await offered.fed.catch(() => {})
-    await offered.pipeline.close()
-    await offered.log.close()
-    this.#components.access.dropRules(id)
+    await this.#alone(id, this.#end(id, offered))
     if (options.retire === true) await this.#components.registry.setStatus(id, 'retired', options)
+  }
+
+  async #end(id: Hex, { stop, fed, pipeline, log }: Offered): Promise<void> {
+    stop.abort(new DdmError('aborted', 'the sale was stopped'))
+    await fed.catch(() => {})
+    await pipeline.close()
+    await log.close()
+    this.#components.access.dropRules(id)
   }
 
   /** The listing as it stands on the chain when it says the same; a new version otherwise. */
@@ -184,9 +214,9 @@ export class Sales implements Catalog {
     return {
       salt,
       document: {
-        schema: { encoding: 'json' },
-        cadence: { mode: finite ? 'finite' : 'event' },
         ...options.document,
+        schema: { encoding: 'json', ...options.document?.schema },
+        cadence: { mode: finite ? 'finite' : 'event', ...options.document?.cadence },
         ...(options.free === undefined ? {} : freeRange(options.free)),
         title: options.title,
         description: options.description ?? options.title,

@@ -327,8 +327,18 @@ export interface NodeFigures {
   freeBytes: number
 }
 
+/** A purchase of this process. */
+export interface LocalPurchase extends Purchase {
+  /** Leaves the session as it stands, for a later run to resume; one that is being settled is settled. */
+  suspend: () => void
+}
+
 /** A node of this process: what serves it to others reads its settings and writes to its log. */
 export interface LocalNode extends DdmNode {
+  readonly buy: (...wish: Parameters<DdmNode['buy']>) => LocalPurchase
+  readonly sessions: Omit<DdmNode['sessions'], 'resume'> & {
+    resume: (...wish: Parameters<DdmNode['sessions']['resume']>) => Promise<LocalPurchase>
+  }
   readonly settings: Readonly<NodeConfig>
   readonly logger: Logger
   /** Asks no peers, and the chain at most once a minute. */

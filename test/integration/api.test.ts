@@ -491,6 +491,48 @@ test('a purchase that the node keeps survives kill -9 of the node: every record 
   assert.equal((await csv.text()).trimEnd().split('\r\n').length, 20_001)
 })
 
+test('a kept purchase goes on after an orderly restart, and is listed until it is removed when it has ended', async () => {
+  const listing = await publish('Kept stream', { source: 'telemetry', period: 5, price: '0.000001/record' })
+  const started = await call('buyer', 'POST', '/v1/purchases', { listing, options: { max: '0.1' } })
+  const path = `/v1/purchases/${String(started.body.purchase)}`
+  const handled = async (least: bigint): Promise<{ id: string; handled: bigint }> =>
+    until(`${least} records`, async () => {
+      const { status, problem } = (await call('buyer', 'GET', path)).body as Record<string, Record<string, string>>
+      assert.equal(problem, undefined, JSON.stringify(problem))
+      const count = BigInt(status?.handled ?? 0)
+      return count >= least ? { id: status?.id ?? '', handled: count } : undefined
+    })
+  const restart = async (): Promise<void> => {
+    assert.equal((await buyer.stop()).code, 0)
+    buyer = serve(['start', ...network.as('buyer')])
+    await buyer.event('ready')
+  }
+  const before = await handled(20n)
+  const twice = await call('buyer', 'POST', '/v1/purchases', { resume: before.id })
+  assert.match(String(twice.body.detail), /goes on in another purchase of this node/)
+  assert.match(String((await call('buyer', 'DELETE', path)).body.detail), /stop it first/)
+  await restart()
+  const after = await handled(before.handled + 20n)
+  assert.equal(after.id, before.id)
+  await call('buyer', 'POST', `${path}/stop`)
+  const ended = await until('the end', async () => {
+    const { body } = await call('buyer', 'GET', path)
+    return body.outcome === undefined ? undefined : body
+  })
+  await restart()
+  assert.deepEqual((await call('buyer', 'GET', path)).body, ended)
+  const listed = (await call('buyer', 'GET', '/v1/purchases')).body as unknown as object[]
+  assert.deepEqual(listed.at(-1), ended)
+  const { url, token } = await api('buyer')
+  const file = await fetch(`${url}${path}/file`, { headers: { authorization: `Bearer ${token}` } })
+  const { records, due, paid } = ended.outcome as Record<string, string>
+  assert.equal((await file.text()).trimEnd().split('\n').length, Number(records))
+  assert.equal(due, paid)
+  assert.equal((await call('buyer', 'DELETE', path)).status, 200)
+  await restart()
+  assert.equal((await call('buyer', 'GET', path)).status, 404)
+})
+
 test('a command that is killed, and a reader that leaves, end their purchase in order: nothing stays unpaid', async () => {
   const listing = await publish('Left early', { source: 'telemetry', period: 5, price: '0.000001/record' })
   const sessions = async (): Promise<

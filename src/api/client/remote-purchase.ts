@@ -1,5 +1,6 @@
 import { DdmError } from '../../interface/index.ts'
 import type { BuyOptions, Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from '../../node/index.ts'
+import { NOT_YET } from '../not-yet.ts'
 import * as operations from '../operations/purchases.ts'
 import { errorOf } from '../problem.ts'
 import type { Bought } from '../purchases.ts'
@@ -7,26 +8,6 @@ import { decodeRecords, type WireRecord } from '../records.ts'
 import type { HttpClient } from './http.ts'
 
 const utf8 = new TextDecoder()
-
-const NOT_YET: PurchaseStatus = {
-  id: undefined,
-  phase: 'resolving',
-  received: 0n,
-  handled: 0n,
-  due: 0n,
-  paid: 0n,
-  signed: 0n,
-  credited: 0n,
-  pending: 0n,
-  risk: 0n,
-  invoices: 0,
-  payments: 0,
-  resolvedThrough: undefined,
-  rail: undefined,
-  resumes: 0,
-  rate: 0,
-  quality: { invalid: 0, failures: 0 }
-}
 
 type EventOptions = { [K in 'signal' | 'onEvent']: BuyOptions[K] | undefined }
 

@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import type { FollowEvent, FollowOptions, PurchasedRecord } from '../../node/index.ts'
+import type { Followings } from '../followings.ts'
 import { eventOperation, operation, type ServerEvent } from '../operation.ts'
 import { problemOf } from '../problem.ts'
 import { encodeRecords } from '../records.ts'
@@ -66,47 +67,52 @@ export const takeFollowed = eventOperation({
     done: FollowOutcomeSchema,
     problem: ProblemSchema
   },
-  run: async function* ({ followings }, { params: { following } }, { signal }) {
-    const waiting: ServerEvent[] = []
-    let news = Promise.withResolvers<void>()
-    const running = followings.take(following, (event) => {
-      // Who takes the records sees those for himself.
-      if (event.type === 'records') return
-      waiting.push(told(event))
-      news.resolve()
-    })
-    const onGone = (): void => running.stop()
-    signal.addEventListener('abort', onGone, { once: true })
-    const batches = running.batches()[Symbol.asyncIterator]()
-    let next: Promise<IteratorResult<PurchasedRecord[]>> | undefined
-    try {
-      for (;;) {
-        next ??= batches.next()
-        await Promise.race([next, news.promise])
-        news = Promise.withResolvers()
-        for (const event of waiting.splice(0)) {
-          yield event
-          yield { event: 'status', data: followings.get(following) }
-        }
-        const came = await Promise.race([next, Promise.resolve(undefined)])
-        if (came === undefined) continue
-        next = undefined
-        if (came.done === true) break
-        yield { event: 'records', data: encodeRecords(came.value) }
-      }
-      const outcome = await running.done
-      yield { event: 'status', data: followings.get(following) }
-      yield { event: 'done', data: outcome }
-    } catch (error) {
-      yield { event: 'problem', data: problemOf(error) }
-    } finally {
-      signal.removeEventListener('abort', onGone)
-      running.stop()
-      await next?.catch(() => {})
-      await batches.return?.()
-    }
+  run: ({ followings }, { params: { following } }, { signal }) => {
+    followings.get(following)
+    return taken(followings, following, signal)
   }
 })
+
+async function* taken(followings: Followings, following: string, signal: AbortSignal): AsyncGenerator<ServerEvent> {
+  const waiting: ServerEvent[] = []
+  let news = Promise.withResolvers<void>()
+  const running = followings.take(following, (event) => {
+    // Who takes the records sees those for himself.
+    if (event.type === 'records') return
+    waiting.push(told(event))
+    news.resolve()
+  })
+  const onGone = (): void => running.stop()
+  signal.addEventListener('abort', onGone, { once: true })
+  const batches = running.batches()[Symbol.asyncIterator]()
+  let next: Promise<IteratorResult<PurchasedRecord[]>> | undefined
+  try {
+    for (;;) {
+      next ??= batches.next()
+      await Promise.race([next, news.promise])
+      news = Promise.withResolvers()
+      for (const event of waiting.splice(0)) {
+        yield event
+        yield { event: 'status', data: followings.get(following) }
+      }
+      const came = await Promise.race([next, Promise.resolve(undefined)])
+      if (came === undefined) continue
+      next = undefined
+      if (came.done === true) break
+      yield { event: 'records', data: encodeRecords(came.value) }
+    }
+    const outcome = await running.done
+    yield { event: 'status', data: followings.get(following) }
+    yield { event: 'done', data: outcome }
+  } catch (error) {
+    yield { event: 'problem', data: problemOf(error) }
+  } finally {
+    signal.removeEventListener('abort', onGone)
+    running.stop()
+    await next?.catch(() => {})
+    await batches.return?.()
+  }
+}
 
 function told(event: FollowEvent): ServerEvent {
   const { type, ...data } = event

@@ -39,7 +39,10 @@ export const getHealth = operation({
   path: '/health',
   summary: 'whether the node serves; needs no token',
   result: HealthSchema,
-  run: async ({ startedAt }) => ({ status: 'ok' as const, uptime: (Date.now() - startedAt) / 1000 })
+  run: async ({ startedAt }, _input, { signal }) => ({
+    status: signal.aborted ? ('stopping' as const) : ('ok' as const),
+    uptime: (Date.now() - startedAt) / 1000
+  })
 })
 
 export const listPeers = operation({

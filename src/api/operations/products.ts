@@ -5,7 +5,7 @@ import type { Offered } from '../products.ts'
 import { Empty } from '../schemas/node.ts'
 import { ListingPath, ProductSchema, ProductWishSchema, PushedSchema } from '../schemas/product.ts'
 
-function shown({ sale, source, problem, ended }: Offered) {
+function shown({ sale, source, feed }: Offered) {
   const { listing, log } = sale
   return {
     listing,
@@ -14,8 +14,7 @@ function shown({ sale, source, problem, ended }: Offered) {
     tail: log.tail,
     finished: log.finished,
     dropped: sale.dropped,
-    feeding: problem === undefined ? (ended ? ('ended' as const) : ('running' as const)) : ('failed' as const),
-    ...(problem === undefined ? {} : { problem })
+    ...feed()
   }
 }
 

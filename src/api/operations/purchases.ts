@@ -1,12 +1,12 @@
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { open } from 'node:fs/promises'
 import Type from 'typebox'
 import { DdmError } from '../../interface/index.ts'
-import type { BuyOptions } from '../../node/index.ts'
-import { csvLines } from '../csv-lines.ts'
+import type { BuyOptions, Purchase } from '../../node/index.ts'
+import { csvLines, csvTable } from '../csv-lines.ts'
 import { latest } from '../latest.ts'
 import { eventOperation, operation, rawOperation, type ServerEvent } from '../operation.ts'
 import { problemOf } from '../problem.ts'
+import type { Bought } from '../purchases.ts'
 import { encodeRecords } from '../records.ts'
 import { Name, OneOf } from '../schemas/common.ts'
 import { Empty } from '../schemas/node.ts'
@@ -22,7 +22,7 @@ export const listPurchases = operation({
   id: 'listPurchases',
   method: 'GET',
   path: '/v1/purchases',
-  summary: 'purchases that were asked for over the API, since the node started',
+  summary: 'purchases that were asked for over the API: those that the node keeps, over restarts, and those of callers',
   result: Type.Array(PurchaseSchema),
   run: async ({ purchases }) => purchases.list()
 })
@@ -42,7 +42,7 @@ export const startPurchase = operation({
     }
     const target =
       listing === undefined ? { session: resume ?? '' } : { listing: await node.listings.get(listing, abort) }
-    return purchases.start(target, keep, options as BuyOptions, abort)
+    return purchases.start(target, keep, options as BuyOptions)
   }
 })
 
@@ -69,6 +69,19 @@ export const stopPurchase = operation({
   }
 })
 
+export const removePurchase = operation({
+  id: 'removePurchase',
+  method: 'DELETE',
+  path: '/v1/purchases/:purchase',
+  summary: 'forgets a purchase that has ended, and the file of its records; its receipt stays',
+  params: PurchasePath,
+  result: Empty,
+  run: async ({ purchases }, { params }) => {
+    await purchases.remove(params.purchase)
+    return {}
+  }
+})
+
 export const commitPurchase = operation({
   id: 'commitPurchase',
   method: 'POST',
@@ -91,31 +104,34 @@ export const takeRecords = eventOperation({
   summary: 'the records of a purchase that the caller keeps, no faster than they are taken',
   params: PurchasePath,
   events: { records: RecordsSchema, status: PurchaseSchema, done: OutcomeSchema, problem: ProblemSchema },
-  run: async function* ({ purchases }, { params }, { signal }) {
-    const { purchase } = params
+  run: ({ purchases }, { params: { purchase } }, { signal }) => {
     const running = purchases.take(purchase)
-    const onGone = (): void => running.stop()
-    signal.addEventListener('abort', onGone, { once: true })
-    let toldAt = 0
-    try {
-      for await (const batch of running.batches()) {
-        yield { event: 'records', data: encodeRecords(batch) }
-        if (running.idle || performance.now() - toldAt > STATUS_MS) {
-          toldAt = performance.now()
-          yield { event: 'status', data: purchases.get(purchase) }
-        }
-      }
-      const outcome = await running.done
-      yield { event: 'status', data: { ...purchases.get(purchase), outcome } }
-      yield { event: 'done', data: outcome }
-    } catch (error) {
-      yield { event: 'problem', data: problemOf(error) }
-    } finally {
-      signal.removeEventListener('abort', onGone)
-      running.stop()
-    }
+    return taken(running, () => purchases.get(purchase), signal)
   }
 })
+
+async function* taken(running: Purchase, standing: () => Bought, signal: AbortSignal): AsyncGenerator<ServerEvent> {
+  const onGone = (): void => running.stop()
+  signal.addEventListener('abort', onGone, { once: true })
+  let toldAt = 0
+  try {
+    for await (const batch of running.batches()) {
+      yield { event: 'records', data: encodeRecords(batch) }
+      if (running.idle || performance.now() - toldAt > STATUS_MS) {
+        toldAt = performance.now()
+        yield { event: 'status', data: standing() }
+      }
+    }
+    const outcome = await running.done
+    yield { event: 'status', data: { ...standing(), outcome } }
+    yield { event: 'done', data: outcome }
+  } catch (error) {
+    yield { event: 'problem', data: problemOf(error) }
+  } finally {
+    signal.removeEventListener('abort', onGone)
+    running.stop()
+  }
+}
 
 export const viewPurchase = eventOperation({
   id: 'viewPurchase',
@@ -124,9 +140,9 @@ export const viewPurchase = eventOperation({
   summary: 'looks on at a purchase that the node keeps: its state, the newest records and those that come',
   params: PurchasePath,
   events: { records: RecordsSchema, status: PurchaseSchema },
-  run: ({ purchases }, { params }, { signal }) =>
-    latest<ServerEvent>(signal, (push, end) => {
-      const { purchase } = params
+  run: ({ purchases }, { params: { purchase } }, { signal }) => {
+    purchases.get(purchase)
+    return latest<ServerEvent>(signal, (push, end) => {
       const leave = purchases.view(purchase, (records) => push({ event: 'records', data: encodeRecords(records) }))
       const stop = every(STATUS_MS, () => {
         const bought = purchases.get(purchase)
@@ -138,6 +154,7 @@ export const viewPurchase = eventOperation({
         stop()
       }
     })
+  }
 })
 
 export const downloadPurchase = rawOperation({
@@ -150,17 +167,24 @@ export const downloadPurchase = rawOperation({
   raw: ['application/x-ndjson', 'text/csv'],
   run: async ({ purchases }, { params, query }, { signal }) => {
     const { purchase } = params
-    const lines = keptLines(purchases.file(purchase), signal)
-    return query.format === 'csv'
-      ? { contentType: 'text/csv; charset=utf-8', filename: `${purchase}.csv`, body: csvLines(lines) }
-      : { contentType: 'application/x-ndjson', filename: `${purchase}.jsonl`, body: ended(lines) }
+    const file = purchases.file(purchase)
+    if (query.format !== 'csv') {
+      const body = ended(keptLines(file, signal))
+      return { contentType: 'application/x-ndjson', filename: `${purchase}.jsonl`, body }
+    }
+    const body = csvLines(keptLines(file, signal), await csvTable(keptLines(file, signal)))
+    return { contentType: 'text/csv; charset=utf-8', filename: `${purchase}.csv`, body }
   }
 })
 
 /** Lines of the kept file, read as they are sent. */
 async function* keptLines(file: string, signal: AbortSignal): AsyncGenerator<string> {
-  const lines = createInterface({ input: createReadStream(file, { signal }), crlfDelay: Number.POSITIVE_INFINITY })
-  for await (const line of lines) yield line
+  const handle = await open(file)
+  try {
+    yield* handle.readLines({ signal })
+  } finally {
+    await handle.close()
+  }
 }
 
 async function* ended(lines: AsyncIterable<string>): AsyncGenerator<string> {

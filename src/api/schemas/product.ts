@@ -11,6 +11,15 @@ const Span = Type.Unsafe<string | number>(
   Type.Union([Type.String({ maxLength: 20, description: 'like 1m' }), Type.Integer({ minimum: 1, description: 'ms' })])
 )
 
+/** Kept with the product, and never shown again: there are keys and tokens in it. */
+const Headers = Type.Unsafe<Record<string, string>>({
+  type: 'object',
+  description: 'sent along by a source that speaks HTTP; never shown again',
+  maxProperties: 50,
+  propertyNames: { pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$" },
+  additionalProperties: { type: 'string', maxLength: 8000 }
+})
+
 /** What is sold and how; the same keys as in the file of `ddm sell --config`. */
 export const DescriptionSchema = Type.Object(
   {
@@ -27,6 +36,7 @@ export const DescriptionSchema = Type.Object(
     onInvalid: Type.Optional(OneOf('stop', 'drop')),
     check: Type.Optional(Type.Boolean()),
     period: Type.Optional(Type.Number({ minimum: 1, description: 'ms' })),
+    headers: Type.Optional(Headers),
     key: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
     free: Type.Optional(
       Type.Unsafe<string | number>(
@@ -76,8 +86,8 @@ export const ProductSchema = Type.Object({
   tail: Integer,
   finished: Type.Boolean(),
   dropped: Type.Number({ description: 'records left out, as onInvalid says' }),
-  feeding: OneOf('running', 'ended', 'failed'),
-  problem: Type.Optional(Type.String()),
+  feeding: OneOf('running', 'waiting', 'ended', 'failed'),
+  problem: Type.Optional(Type.String({ description: 'why the source waits, or has failed' })),
   /** Where a pushed product goes on: the position kept with its log. */
   from: Type.Optional(Type.String())
 })

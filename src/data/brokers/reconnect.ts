@@ -17,24 +17,33 @@ export function isLost(error: unknown): error is DdmError {
   return error instanceof DdmError && error.code === 'unreachable'
 }
 
+export interface ReconnectOptions {
+  /** Waits for a first connection, too. @default false: a wrong address is said at once */
+  patient?: boolean
+  /** Told of each connection that was lost, or did not come about. */
+  onProblem?: (error: DdmError) => void
+  /** Told of each connection that came about. */
+  onOpened?: () => void
+}
+
 /**
- * Reads one connection after the other. The first must succeed: a wrong address is said at once. A lost one is followed
- * by the next, with pauses that grow as long as nothing comes, and last as long as the error's `retryAfterMs` says.
+ * Reads one connection after the other. A lost one is followed by the next, with pauses that grow as long as nothing
+ * comes, and last as long as the error's `retryAfterMs` says.
  *
  * @param read - calls `opened` when it is connected, and throws `unreachable` when the connection is lost
- * @param onProblem - told of each connection that was lost
  */
 export async function* reconnecting<T>(
   read: (opened: () => void) => AsyncIterable<T>,
   signal: AbortSignal | undefined,
-  onProblem: (error: DdmError) => void = () => {}
+  { patient = false, onProblem, onOpened }: ReconnectOptions = {}
 ): AsyncGenerator<T> {
-  let everOpened = false
+  let everOpened = patient
   for (let failures = 0; ; failures++) {
     let retryAfterMs = 0
     try {
       const items = read(() => {
         everOpened = true
+        onOpened?.()
       })
       for await (const item of items) {
         failures = 0
@@ -44,7 +53,7 @@ export async function* reconnecting<T>(
     } catch (error) {
       if (signal?.aborted === true) throw abortedBy(signal)
       if (!everOpened || !isLost(error)) throw error
-      onProblem(error)
+      onProblem?.(error)
       retryAfterMs = Number(error.details.retryAfterMs ?? 0)
     }
     await pause(failures, signal, retryAfterMs)

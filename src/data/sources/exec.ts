@@ -30,20 +30,29 @@ export function exec(command: string, options: SourceOptions = {}): DataSource {
     // A command may have a password in it.
     name: `exec:${command.trim().split(/\s/, 1)[0]}`,
     finite: false,
-    records: ({ signal } = {}) =>
-      reconnecting((opened) => run(command, opened, options, { ...(signal && { signal }) }), signal, options.onProblem)
+    records: ({ signal } = {}) => {
+      const reading: Reading = { given: false, problem: problems(options) }
+      const abort = signal === undefined ? {} : { signal }
+      return reconnecting((opened) => run(command, reading, opened, { ...options, ...abort }), signal, options)
+    }
   }
+}
+
+/** What outlives a run of the command. */
+interface Reading {
+  /** Whether any run gave a record: then what is wrong may pass. */
+  given: boolean
+  problem: (error: DdmError) => void
 }
 
 async function* run(
   command: string,
+  reading: Reading,
   opened: () => void,
-  options: SourceOptions,
-  abort: AbortOptions
+  { onLog, ...abort }: Pick<SourceOptions, 'onLog'> & AbortOptions
 ): AsyncGenerator<SourceRecord> {
   throwIfAborted(abort)
   const { signal } = abort
-  const problem = problems(options)
   // A group of its own, so that what the shell starts ends with it.
   const child = spawn(command, { shell: true, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(child, 'close') as Promise<[code: number | null, signal: string | null]>
@@ -61,9 +70,9 @@ async function* run(
   let last = ''
   createInterface({ input: child.stderr }).on('line', (line) => {
     last = printable(line.slice(0, MAX_NOTE))
-    options.onLog?.(last)
+    onLog?.(last)
   })
-  let given = false
+  let isOpen = false
   let number = 0
   try {
     const splitter = new LineSplitter()
@@ -71,14 +80,15 @@ async function* run(
       for (const line of chunk === undefined ? splitter.end() : splitter.push(chunk)) {
         number += 1
         const record = readLine(line)
-        if (typeof record === 'string') problem(badLine(name, number, record))
+        if (typeof record === 'string') reading.problem(badLine(name, number, record))
         else if (record !== undefined) yield record
       }
     }
     const take = function* (chunk: Buffer | undefined) {
       for (const record of cut(chunk)) {
-        if (!given) opened()
-        given = true
+        if (!isOpen) opened()
+        isOpen = true
+        reading.given = true
         yield record
       }
     }
@@ -89,7 +99,7 @@ async function* run(
     if (code === 0) return
     const how = killedBy === null ? `ended with ${code}` : `was ended by ${killedBy}`
     const text = `the command "${name.slice(5)}" ${how}${last === '' ? '' : `: ${last}`}`
-    throw new DdmError(given ? 'unreachable' : 'config', text, { details: { code: code ?? -1 } })
+    throw new DdmError(reading.given ? 'unreachable' : 'config', text, { details: { code: code ?? -1 } })
   } catch (error) {
     throw signal?.aborted === true ? abortedBy(signal) : error
   } finally {

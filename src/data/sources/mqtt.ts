@@ -60,11 +60,7 @@ export function mqttSource(spec: string, options: ProblemOptions = {}): DataSour
     name: address.name,
     finite: false,
     records: ({ signal } = {}) =>
-      reconnecting(
-        (opened) => receive(to, pending, toRecord, opened, { ...(signal && { signal }) }),
-        signal,
-        options.onProblem
-      ),
+      reconnecting((opened) => receive(to, pending, toRecord, opened, { ...(signal && { signal }) }), signal, options),
     durable: (position) => pending.durable(Number(position))
   }
 }

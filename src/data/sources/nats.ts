@@ -82,7 +82,7 @@ export function natsSource(spec: string, options: ProblemOptions = {}): DataSour
           }
         }
       }
-      return reconnecting(read, signal, options.onProblem)
+      return reconnecting(read, signal, options)
     },
     ...(unacknowledged === undefined ? {} : { durable: (position: string) => unacknowledged.durable(Number(position)) })
   }

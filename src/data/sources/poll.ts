@@ -73,7 +73,7 @@ export function poll(url: string, options: SourceOptions = {}): DataSource {
           if (isNews) yield* recordsOf(to, answer, problem)
         }
       }
-      return reconnecting(read, signal, options.onProblem)
+      return reconnecting(read, signal, options)
     }
   }
 }

@@ -73,7 +73,7 @@ export function postgresSource(spec: string, options: ProblemOptions = {}): Data
           }
         }
       }
-      return reconnecting(read, signal, options.onProblem)
+      return reconnecting(read, signal, options)
     }
   }
 }

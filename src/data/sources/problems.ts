@@ -1,9 +1,10 @@
 import { DdmError } from '../../interface/index.ts'
+import type { ReconnectOptions } from '../brokers/reconnect.ts'
 
 /** What a source does with a line that it cannot read. */
 export type OnError = 'stop' | 'skip'
 
-export interface ProblemOptions {
+export interface ProblemOptions extends ReconnectOptions {
   /**
    * `stop`: the source ends with the error. `skip`: it goes on with the next line and tells `onSkip`.
    *
@@ -12,8 +13,6 @@ export interface ProblemOptions {
   onError?: OnError
   /** Called for each skipped line with how many were skipped so far. */
   onSkip?: (skipped: number, error: DdmError) => void
-  /** Told why a source has lost its connection; it goes on by itself. */
-  onProblem?: (error: DdmError) => void
 }
 
 /** Returns what to do with a bad line: throw, or count it and go on. */

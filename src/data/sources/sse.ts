@@ -43,7 +43,7 @@ export function sse(url: string, options: SourceOptions = {}): DataSource {
     records: ({ signal, from } = {}) => {
       const state: State = { lastId: from, retryMs: 0 }
       const abort = signal === undefined ? {} : { signal }
-      return reconnecting((opened) => connect(to, state, opened, problem, abort), signal, options.onProblem)
+      return reconnecting((opened) => connect(to, state, opened, problem, abort), signal, options)
     }
   }
 }

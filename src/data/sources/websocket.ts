@@ -42,7 +42,7 @@ export function webSocket(url: string, options: SourceOptions = {}): DataSource 
     finite: false,
     records: ({ signal } = {}) => {
       const abort = signal === undefined ? {} : { signal }
-      return reconnecting((opened) => connect(to, opened, problem, abort), signal, options.onProblem)
+      return reconnecting((opened) => connect(to, opened, problem, abort), signal, options)
     }
   }
 }

@@ -299,6 +299,13 @@ export class BuyerSession {
     this.#fail(new SdppError(STATUS.timeout, 'the seller did not settle in time'))
   }
 
+  /** Leaves the session as it stands, to be resumed; one that is being settled is settled. */
+  suspend(): void {
+    const { phase } = this.#state
+    if (phase === 'settling' || phase === 'closed') return
+    this.#fail(new SdppError(STATUS.shuttingDown, 'the buyer goes on later', { lost: true }))
+  }
+
   #onCallerAbort(): void {
     if (this.#state.phase === 'streaming' || this.#state.phase === 'settling') this.stop()
     else this.#fail(new SdppError(STATUS.shuttingDown, 'the buyer gave up'))

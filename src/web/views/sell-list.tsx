@@ -59,6 +59,7 @@ export function SellList({ listings, products, selling, onChange }: SellListProp
 /** How the source of what is on sale does. */
 const FED: Readonly<Record<Product['feeding'], string>> = {
   running: 'on sale',
+  waiting: 'on sale, source away',
   ended: 'on sale, complete',
   failed: 'source failed'
 }

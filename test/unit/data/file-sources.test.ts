@@ -134,6 +134,17 @@ test('exec: a command that fails after a record is started again; one that ends 
   assert.equal(source.name, 'exec:echo')
 })
 
+test('exec: what gave records once is started again also after a run that gave none', async (t) => {
+  const file = join(await tempDir(t), 'runs')
+  const skipped: number[] = []
+  const command = `echo x >> ${file}; n=$(wc -l < ${file}); test $n -eq 2 || echo "{\\"n\\":$n}"; echo torn; test $n -ge 3`
+  const source = exec(command, { onError: 'skip', onSkip: (count) => skipped.push(count) })
+  const texts: string[] = []
+  for await (const { bytes } of source.records()) texts.push(Buffer.from(bytes).toString())
+  assert.deepEqual(texts, ['{"n":1}', '{"n":3}'])
+  assert.deepEqual(skipped, [1, 2, 3])
+})
+
 test('a line of 1 GB on standard input is refused in a process of little memory', async () => {
   const script = `
     import { parseSource } from ${JSON.stringify(new URL('../../../src/data/index.ts', import.meta.url).href)}

@@ -179,3 +179,12 @@ test('products that name the same live source share it; files are read by each f
   assert.deepEqual(changed, [true, true, false, false, false])
   assert.equal(after[1]?.every, 10)
 })
+
+test('a JSON Schema and a period are added to what the document says of them', async () => {
+  const jsonSchema = { type: 'object' }
+  const said = { schema: { encoding: 'json' as const, maxRecordBytes: 100 } }
+  const described = { title: 'Air', price: '0', source: 'telemetry', schema: jsonSchema, cadence: '1s', document: said }
+  const { document } = await sellOptions(described, { missing: (key) => key })
+  assert.deepEqual(document?.schema, { encoding: 'json', jsonSchema, maxRecordBytes: 100 })
+  assert.deepEqual(document?.cadence, { mode: 'periodic', periodMs: 1_000 })
+})
