@@ -13,6 +13,7 @@ import { ProductView } from './views/product.tsx'
 import { PurchaseView } from './views/purchase.tsx'
 import { PurchasesView } from './views/purchases.tsx'
 import { SellView } from './views/sell.tsx'
+import { SessionView } from './views/session.tsx'
 import { TokenView } from './views/token.tsx'
 
 const PLACES = [
@@ -24,7 +25,7 @@ const PLACES = [
 ] as const
 
 /** Which of the places a view belongs to. */
-const PLACE_OF: Readonly<Record<string, string>> = { product: 'market', purchase: 'buy' }
+const PLACE_OF: Readonly<Record<string, string>> = { product: 'market', purchase: 'buy', session: 'buy' }
 
 export function App() {
   const main = useRef<HTMLElement>(null)
@@ -77,6 +78,7 @@ function View() {
   if (view === 'product' && id !== undefined) return <ProductView key={id} id={id} />
   if (view === 'buy') return id === undefined ? <PurchasesView /> : <BuyView key={id} id={id} />
   if (view === 'purchase' && id !== undefined) return <PurchaseView key={id} id={id} />
+  if (view === 'session' && id !== undefined) return <SessionView key={id} id={id} />
   if (view === 'sell') return <SellView />
   if (view === 'money') return <MoneyView />
   if (view === 'network') return <NetworkView />

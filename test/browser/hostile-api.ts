@@ -51,6 +51,7 @@ export async function serveHostile(t: Pick<TestContext, 'after'>, texts: readonl
       get: async () => {
         throw new DdmError('notFound', 'there is no such session')
       },
+      list: async () => [],
       statements: async () => [],
       selling: async () => []
     }

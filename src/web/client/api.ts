@@ -55,6 +55,7 @@ export const api = {
   buy: (body: PurchaseWish) => askJson<Purchase>('POST', '/v1/purchases', { body }),
   stop: (id: string) => askJson<Purchase>('POST', `/v1/purchases/${at(id)}/stop`),
   file: (id: string, format: 'csv' | 'jsonl') => ask('GET', `/v1/purchases/${at(id)}/file`, { query: { format } }),
+  sessions: (options?: Abortable) => askJson<Session[]>('GET', '/v1/sessions', options),
   session: (id: string, options?: Abortable) => askJson<Session>('GET', `/v1/sessions/${at(id)}`, options),
   selling: (options?: Abortable) => askJson<Selling[]>('GET', '/v1/sessions/selling', options),
   statements: (id: string, options?: Abortable) =>

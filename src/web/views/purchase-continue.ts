@@ -1,4 +1,4 @@
-import type { Purchase, PurchaseWish } from '../client/types.ts'
+import type { Purchase, PurchaseWish, Session } from '../client/types.ts'
 import type { Terms } from './purchase-terms.ts'
 
 /** What a session that was lost fails with; the same session can go on. */
@@ -28,4 +28,15 @@ export function continuation(
       ...(budget === undefined ? {} : { max: { units: budget.toString() } })
     }
   }
+}
+
+/** States that a session does not leave any more. */
+const OVER = new Set(['closed', 'refused', 'disputed', 'abandoned'])
+
+/**
+ * Whether a session stopped in the middle and nobody goes on with it: it says so, or is of an earlier run of the node,
+ * which may not have had the time to say so. `startedAt`: Unix ms of this run.
+ */
+export function isCut({ state, openedAt }: Session, startedAt: number): boolean {
+  return state === 'suspended' || (!OVER.has(state) && openedAt < startedAt)
 }
