@@ -1,6 +1,7 @@
+import type { Socket } from 'node:net'
 import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { type AbortOptions, DdmError } from '../../interface/index.ts'
+import { type AbortOptions, DdmError, MAX_RECORD_BYTES } from '../../interface/index.ts'
 import { orAborted, throwIfAborted } from '../abort.ts'
 import { type Address, parseAddress } from './address.ts'
 import { isTlsError, tlsFailure, unreachable } from './failures.ts'
@@ -11,6 +12,9 @@ const CONNECT_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 10_000
 
 const END_TIMEOUT_MS = 1_000
+
+/** One message: the largest record, its headers, and what is not a record but may be skipped. Servers take 1 MiB by default. */
+const MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 
 /** Names of streams and consumers are parts of subjects. @source NATS ADR-6 */
 const NAME = /^[^\s.*>/\\]+$/
@@ -59,6 +63,8 @@ export interface NatsOpened {
   readonly stream: StreamInfo
   /** Waits for an answer no longer than the connection lasts: the library would wait for its timeout. */
   readonly ask: <T>(question: Promise<T>) => Promise<T>
+  /** Resolves with the reason when the connection has ended. */
+  readonly lost: () => Promise<Error>
   /** Closes the connection when the server has what was sent, like acknowledgements; soon also when it takes nothing. */
   readonly end: () => Promise<void>
 }
@@ -87,21 +93,50 @@ export async function openNats(to: NatsAddress, options: AbortOptions = {}): Pro
     connecting.then((late) => late.close()).catch(() => {})
     throw natsFailure(to, error)
   })
-  const ask = <T>(question: Promise<T>): Promise<T> =>
-    orAborted(Promise.race([question, lost(to, connection)]), options)
+  const excess = limitMessages(to, connection)
+  const lost = async (): Promise<Error> => {
+    const error = await connection.closed()
+    return excess.error ?? unreachable(to.address.name, error ?? new Error('the connection was cut'))
+  }
+  const ask = async <T>(question: Promise<T>): Promise<T> => {
+    const fails = lost().then((error) => Promise.reject(error))
+    try {
+      return await orAborted(Promise.race([question, fails]), options)
+    } catch (error) {
+      throw excess.error ?? error
+    }
+  }
   try {
     const manager = await ask(jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS }))
     const stream = await ask(manager.streams.info(to.stream))
-    return { connection, manager, ask, stream, end: () => end(connection) }
+    return { connection, manager, ask, stream, lost, end: () => end(connection) }
   } catch (error) {
     await connection.close()
     throw natsFailure(to, error)
   }
 }
 
-async function lost({ address }: NatsAddress, connection: NatsConnection): Promise<never> {
-  const error = await connection.closed()
-  throw unreachable(address.name, error ?? new Error('the connection was cut'))
+/** The parts of the library that are not in its types. */
+interface Inner {
+  protocol: { transport: { socket: Socket } }
+}
+
+/** The library would collect a message of any length that a server states. */
+function limitMessages({ address }: NatsAddress, connection: NatsConnection): { error?: DdmError } {
+  const excess: { error?: DdmError } = {}
+  const { socket } = (connection as unknown as Inner).protocol.transport
+  let bytes = 0
+  let messages = 0
+  socket.on('data', ({ byteLength }: Buffer) => {
+    const { inMsgs } = connection.stats()
+    bytes = inMsgs === messages ? bytes + byteLength : byteLength
+    messages = inMsgs
+    if (bytes <= MAX_MESSAGE_BYTES || excess.error !== undefined) return
+    const text = `${address.name}: the server sends a message of more than ${MAX_MESSAGE_BYTES} bytes; a record has at most ${MAX_RECORD_BYTES}`
+    excess.error = new DdmError('badRecord', text, { details: { limit: MAX_MESSAGE_BYTES } })
+    socket.destroy()
+  })
+  return excess
 }
 
 /** The library waits for the server's answer to its good-bye, also when the connection is lost meanwhile: for ever. */

@@ -1,5 +1,5 @@
 /** What may wait in memory for a slow reader. */
-const PAGE_BYTES = 4 * 1024 * 1024
+export const PAGE_BYTES = 4 * 1024 * 1024
 
 const MAX_ITEMS = 1_000
 

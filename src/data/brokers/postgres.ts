@@ -11,6 +11,12 @@ const QUERY_TIMEOUT_MS = 60_000
 
 const END_TIMEOUT_MS = 1_000
 
+/** One message of the server: a row with the largest record, whose text may be twice as long. */
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+/** All messages that answer one query: a page of rows, and its last one. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
 /** Longer names are cut by the server, and would then mean another table. @source PostgreSQL, NAMEDATALEN */
 const MAX_NAME_BYTES = 63
 
@@ -96,6 +102,7 @@ export async function openPostgres(to: PostgresAddress, options: AbortOptions = 
   })
   // Without a listener a connection that is lost between two queries would end the process.
   client.on('error', () => {})
+  const excess = limitAnswers(client, address.name)
   const end = async (): Promise<void> => {
     // The library waits for the server to hang up, too.
     const timer = setTimeout(() => client.connection.stream.destroy(), END_TIMEOUT_MS)
@@ -108,16 +115,18 @@ export async function openPostgres(to: PostgresAddress, options: AbortOptions = 
   try {
     // The library leaves this open when it is told to end meanwhile.
     await orAborted(client.connect(), options)
+    excess.watch()
   } catch (error) {
     signal?.removeEventListener('abort', stop)
     await end()
-    throw signal?.aborted === true ? abortedBy(signal) : postgresFailure(to, error)
+    throw signal?.aborted === true ? abortedBy(signal) : (excess.error ?? postgresFailure(to, error))
   }
   return {
     client,
     query: async (text, values = []) => {
       try {
         throwIfAborted(options)
+        excess.begin()
         return await client.query<Array<string | null>>({
           text,
           values: [...values],
@@ -125,7 +134,7 @@ export async function openPostgres(to: PostgresAddress, options: AbortOptions = 
           types: { getTypeParser: () => (value: string) => value }
         })
       } catch (error) {
-        throw signal?.aborted === true ? abortedBy(signal) : postgresFailure(to, error)
+        throw signal?.aborted === true ? abortedBy(signal) : (excess.error ?? postgresFailure(to, error))
       }
     },
     end: () => {
@@ -133,6 +142,46 @@ export async function openPostgres(to: PostgresAddress, options: AbortOptions = 
       return end()
     }
   }
+}
+
+interface Excess {
+  error?: DdmError
+  /** An answer begins. */
+  begin: () => void
+  /** Looks at the connection as it is now: TLS replaces it. */
+  watch: () => void
+}
+
+/** The library would collect a message of any length that a server states, and any number of them. */
+function limitAnswers({ connection }: Client, name: string): Excess {
+  let message = 0
+  let answer = 0
+  let watched: unknown
+  const look = ({ byteLength }: Buffer): void => {
+    message += byteLength
+    answer += byteLength
+    if ((message <= MAX_MESSAGE_BYTES && answer <= MAX_ANSWER_BYTES) || excess.error !== undefined) return
+    const limit = message > MAX_MESSAGE_BYTES ? MAX_MESSAGE_BYTES : MAX_ANSWER_BYTES
+    const what = limit === MAX_MESSAGE_BYTES ? 'message' : 'answer'
+    const text = `${name}: the server sends ${what === 'answer' ? 'an' : 'a'} ${what} of more than ${limit} bytes; is it a PostgreSQL server?`
+    excess.error = new DdmError('config', text, { details: { limit } })
+    connection.stream.destroy()
+  }
+  const excess: Excess = {
+    begin: () => {
+      answer = 0
+    },
+    watch: () => {
+      if (watched === connection.stream) return
+      watched = connection.stream
+      connection.stream.on('data', look)
+    }
+  }
+  connection.on('message', () => {
+    message = 0
+  })
+  excess.watch()
+  return excess
 }
 
 /** What the server said, by its SQLSTATE. @source PostgreSQL, Appendix A */

@@ -1,5 +1,5 @@
 import type { AbortOptions } from '../../interface/index.ts'
-import { abortedBy, throwIfAborted } from '../abort.ts'
+import { abortedBy, orAborted, throwIfAborted } from '../abort.ts'
 import { isLost } from '../brokers/reconnect.ts'
 
 /** What may wait for answers, in memory, before `add` waits. */
@@ -33,6 +33,8 @@ export class Outbox<T> {
   #round = 0
   #failure: Error | undefined
   readonly #waiting = new Set<() => void>()
+  /** Whoever adds while another waits for room comes after it. */
+  #last: Promise<void> = Promise.resolve()
 
   constructor(init: OutboxInit<T>) {
     this.#init = init
@@ -40,6 +42,13 @@ export class Outbox<T> {
 
   /** Resolves when there is room for more. */
   async add(items: Array<{ item: T; bytes: number }>, options?: AbortOptions): Promise<void> {
+    throwIfAborted(options)
+    const adding = this.#last.then(() => this.#add(items, options))
+    this.#last = adding.catch(() => {})
+    await orAborted(adding, options)
+  }
+
+  async #add(items: Array<{ item: T; bytes: number }>, options: AbortOptions | undefined): Promise<void> {
     throwIfAborted(options)
     for (const { item, bytes } of items) {
       if (this.#failure !== undefined) throw this.#failure
@@ -53,6 +62,7 @@ export class Outbox<T> {
   /** Resolves when everything was acknowledged. */
   async empty(options?: AbortOptions): Promise<void> {
     throwIfAborted(options)
+    await orAborted(this.#last, options)
     await this.#until(() => this.#entries.length === 0, options)
   }
 

@@ -1,5 +1,11 @@
 import { createReadStream } from 'node:fs'
-import type { AbortOptions, DataSource, DdmError, SourceRecord } from '../../interface/index.ts'
+import {
+  type AbortOptions,
+  type DataSource,
+  type DdmError,
+  MAX_RECORD_BYTES,
+  type SourceRecord
+} from '../../interface/index.ts'
 import { abortedBy } from '../abort.ts'
 import { type CsvRow, CsvRows } from './csv-rows.ts'
 import { fileFingerprint } from './fingerprint.ts'
@@ -48,7 +54,13 @@ async function* read(
       } else if (keys === undefined) {
         keys = header(path, row.cells)
       } else if (row.cells.length === keys.length) {
-        yield { bytes: toJson(keys, row.cells) }
+        const bytes = toJson(keys, row.cells)
+        // With its keys and escapes a row is longer than it was in the file.
+        if (bytes.byteLength <= MAX_RECORD_BYTES) yield { bytes }
+        else
+          problem(
+            badLine(path, row.line, `the record has ${bytes.byteLength} bytes, at most ${MAX_RECORD_BYTES} are one`)
+          )
       } else {
         problem(badLine(path, row.line, `the row has ${row.cells.length} cells, the header has ${keys.length}`))
       }

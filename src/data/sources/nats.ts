@@ -7,7 +7,6 @@ import {
   type SourceRecord
 } from '../../interface/index.ts'
 import { abortedBy, throwIfAborted } from '../abort.ts'
-import { unreachable } from '../brokers/failures.ts'
 import {
   checkSubject,
   type NatsAddress,
@@ -17,7 +16,7 @@ import {
   parseNatsAddress
 } from '../brokers/nats.ts'
 import { PageSize } from '../brokers/page-size.ts'
-import { linger, reconnecting } from '../brokers/reconnect.ts'
+import { isLost, linger, reconnecting } from '../brokers/reconnect.ts'
 import { type ProblemOptions, problems } from './problems.ts'
 
 /** How long one question stays open when there is nothing new. */
@@ -163,9 +162,11 @@ async function* receive(
       throwIfAborted(options)
       page.turn()
     }
-    throw unreachable(to.address.name, (await connection.closed()) ?? new Error('the connection was cut'))
+    throw await opened.lost()
   } catch (error) {
-    throw signal?.aborted === true ? abortedBy(signal) : natsFailure(to, error)
+    if (signal?.aborted === true) throw abortedBy(signal)
+    const failure = natsFailure(to, error)
+    throw isLost(failure) && connection.isClosed() ? await opened.lost() : failure
   } finally {
     signal?.removeEventListener('abort', stop)
     // Messages that nobody reads any more keep their timers until they are closed.

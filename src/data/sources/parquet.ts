@@ -1,5 +1,5 @@
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
-import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet'
+import type { AsyncBuffer, Compressors, FileMetaData, RowGroup } from 'hyparquet'
 import {
   type AbortOptions,
   type DataSource,
@@ -14,6 +14,12 @@ import { badLine, fileError, type ProblemOptions, problems } from './problems.ts
 
 /** Decoded at once; a row group of more than this is not for a program that streams. */
 const MAX_GROUP_BYTES = 1024 * 1024 * 1024
+
+/** Each row is an object in memory. */
+const MAX_GROUP_ROWS = 10_000_000
+
+/** Of one page, decompressed: writers make them of about 1 MiB. */
+const MAX_PAGE_BYTES = 256 * 1024 * 1024
 
 /**
  * A Parquet file: each row is one record, a JSON object with a key per column. Times are ISO 8601, bytes that are no text
@@ -39,7 +45,8 @@ async function* read(path: string, options: ProblemOptions, abort: AbortOptions 
   throwIfAborted(abort)
   const problem = problems(options)
   await fileFingerprint(path)
-  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import('hyparquet')
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, snappyUncompress } = await import('hyparquet')
+  const compressors = limited(snappyUncompress)
   let file: AsyncBuffer
   let metadata: FileMetaData
   try {
@@ -50,11 +57,7 @@ async function* read(path: string, options: ProblemOptions, abort: AbortOptions 
   }
   let start = 0
   for (const group of metadata.row_groups) {
-    const bytes = Number(group.total_byte_size)
-    if (bytes > MAX_GROUP_BYTES) {
-      const text = `${path}: a row group has ${bytes} bytes; write the file with groups of at most ${MAX_GROUP_BYTES}`
-      throw new DdmError('badRecord', text, { details: { bytes, limit: MAX_GROUP_BYTES } })
-    }
+    checkGroup(path, group, file.byteLength)
     const end = start + Number(group.num_rows)
     const range = { rowStart: start, rowEnd: end }
     const rows = await parquetReadObjects({ file, metadata, ...range, compressors, parsers }).catch(
@@ -79,11 +82,51 @@ function toJson(this: unknown, _key: string, value: unknown): unknown {
   return value
 }
 
-/** Besides Snappy, which hyparquet has; the size that the file states is a limit, not a promise. */
-const compressors: Compressors = {
-  GZIP: (input, maxOutputLength) => gunzipSync(input, { maxOutputLength }),
-  BROTLI: (input, maxOutputLength) => brotliDecompressSync(input, { maxOutputLength }),
-  ZSTD: (input, maxOutputLength) => zstdDecompressSync(input, { maxOutputLength })
+/** The footer states sizes that are taken into memory; it may be damaged, or lie. */
+function checkGroup(path: string, { columns, num_rows, total_byte_size }: RowGroup, fileBytes: number): void {
+  const broken = (why: string): DdmError =>
+    new DdmError('badRecord', `${path} is no Parquet file that can be read: ${why}`)
+  const tooLarge = (what: string, have: number, limit: number): DdmError => {
+    const text = `${path}: a row group has ${have} ${what}; write the file with groups of at most ${limit}`
+    return new DdmError('badRecord', text, { details: { have, limit } })
+  }
+  const rows = Number(num_rows)
+  if (rows > MAX_GROUP_ROWS) throw tooLarge('rows', rows, MAX_GROUP_ROWS)
+  let bytes = 0
+  for (const { meta_data: column } of columns) {
+    if (column === undefined) throw broken('a column is in another file')
+    const { data_page_offset, dictionary_page_offset: dictionary, total_compressed_size, num_values } = column
+    const at = Number(dictionary !== undefined && dictionary < data_page_offset ? dictionary : data_page_offset)
+    const length = Number(total_compressed_size)
+    if (at < 0 || length < 0 || at + length > fileBytes) {
+      throw broken(`the footer puts a column at bytes ${at} to ${at + length} of ${fileBytes}`)
+    }
+    if (num_values < num_rows) throw broken(`the footer states ${rows} rows, of which a column has ${num_values}`)
+    bytes += Number(column.total_uncompressed_size)
+  }
+  if (columns.length === 0 && rows > 0) throw broken(`the footer states ${rows} rows without a column`)
+  const most = Math.max(bytes, Number(total_byte_size))
+  if (most > MAX_GROUP_BYTES) throw tooLarge('bytes', most, MAX_GROUP_BYTES)
+}
+
+/** The size that a page states is a limit, not a promise, and is not taken before it is looked at. */
+function limited(snappyUncompress: (input: Uint8Array, output: Uint8Array) => void): Compressors {
+  const upTo =
+    (decompress: (input: Uint8Array, size: number) => Uint8Array) =>
+    (input: Uint8Array, size: number): Uint8Array => {
+      if (size >= 0 && size <= MAX_PAGE_BYTES) return decompress(input, size)
+      throw new Error(`a page states ${size} bytes, and may have at most ${MAX_PAGE_BYTES}`)
+    }
+  return {
+    SNAPPY: upTo((input, size) => {
+      const output = new Uint8Array(size)
+      snappyUncompress(input, output)
+      return output
+    }),
+    GZIP: upTo((input, maxOutputLength) => gunzipSync(input, { maxOutputLength })),
+    BROTLI: upTo((input, maxOutputLength) => brotliDecompressSync(input, { maxOutputLength })),
+    ZSTD: upTo((input, maxOutputLength) => zstdDecompressSync(input, { maxOutputLength }))
+  }
 }
 
 /** Long numbers in JSON stay what they are. */

@@ -8,7 +8,7 @@ import {
 } from '../../interface/index.ts'
 import { requiredOption } from '../brokers/address.ts'
 import { unreachable } from '../brokers/failures.ts'
-import { PageSize } from '../brokers/page-size.ts'
+import { PAGE_BYTES, PageSize } from '../brokers/page-size.ts'
 import {
   openPostgres,
   type PostgresAddress,
@@ -24,6 +24,9 @@ const POLL_MS = 1_000
 
 /** With notifications: only to find out that one was missed. */
 const POLL_NOTIFIED_MS = 60_000
+
+/** As text a row is at most twice as long as its record, but for commas and quotes: a longer one is not asked for. */
+const MAX_ROW_BYTES = 2 * MAX_RECORD_BYTES + 8_192
 
 /** Rows that wait for a transaction that is older than theirs. */
 const POLL_UNSETTLED_MS = 50
@@ -64,12 +67,14 @@ export function postgresSource(spec: string, options: ProblemOptions = {}): Data
     records: ({ signal, from } = {}) => {
       let last = from
       const read = async function* (opened: () => void): AsyncGenerator<SourceRecord> {
-        for await (const { bytes, position } of rows(to, query, () => last, opened, { ...(signal && { signal }) })) {
+        for await (const { bytes, size, position } of rows(to, query, () => last, opened, {
+          ...(signal && { signal })
+        })) {
           last = position
-          if (bytes.byteLength <= MAX_RECORD_BYTES) yield { bytes, position }
+          if (bytes !== undefined && size <= MAX_RECORD_BYTES) yield { bytes, position }
           else {
-            const text = `${name}: the row with ${cursor} ${position} has ${bytes.byteLength} bytes; a record has at most ${MAX_RECORD_BYTES}`
-            problem(new DdmError('badRecord', text, { details: { bytes: bytes.byteLength, limit: MAX_RECORD_BYTES } }))
+            const text = `${name}: the row with ${cursor} ${position} has ${size} bytes; a record has at most ${MAX_RECORD_BYTES}`
+            problem(new DdmError('badRecord', text, { details: { bytes: size, limit: MAX_RECORD_BYTES } }))
           }
         }
       }
@@ -95,13 +100,33 @@ function pollTime({ address }: PostgresAddress, usual: number): number {
   throw new DdmError('usage', `${address.name}: poll "${text}" is no time like 500ms, 1s or 5m`)
 }
 
-/** First column: 1 when no transaction is open that began before the row's own ended; then its position. */
+/** What comes before the columns of the table. */
+const ABOUT_ROW = 4
+
+/**
+ * Four columns before those of the table: whether no transaction is open that began before the row's own ended; its
+ * position; its length as text; and how many rows the page could have. What is more than a page in bytes is left for the
+ * next one, and a row that cannot be a record comes without its values: the server counts, because memory here must not.
+ */
 function statements(table: string, column: string): Pick<Query, 'first' | 'next'> {
-  const select = `SELECT age(t.xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid), t.${column}, t.* FROM ${table} AS t`
-  return {
-    first: `${select} ORDER BY t.${column} LIMIT $1`,
-    next: `${select} WHERE t.${column} > $2 ORDER BY t.${column} LIMIT $1`
-  }
+  const page = (where: string): string => `
+    SELECT p.settled, p.place, p.size, p.found, r.* FROM (
+      SELECT q.*, count(*) OVER () AS found, sum(q.size) OVER (ORDER BY q.place) AS total FROM (
+        SELECT age(ddm_row.xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid) AS settled, ddm_row.${column} AS place,
+          octet_length(ddm_row::text) AS size, ddm_row AS whole
+        FROM ${table} AS ddm_row ${where} ORDER BY ddm_row.${column} LIMIT $1
+      ) AS q
+    ) AS p LEFT JOIN LATERAL (SELECT (p.whole).*) AS r ON p.size <= ${MAX_ROW_BYTES}
+    WHERE p.total - p.size < ${PAGE_BYTES} ORDER BY p.place`
+  return { first: page(''), next: page(`WHERE ddm_row.${column} > $2`) }
+}
+
+interface Row {
+  /** None of a row that is too large to be asked for. */
+  bytes: Uint8Array | undefined
+  /** Of the record, or of what would be one. */
+  size: number
+  position: string
 }
 
 /** The rows of one connection. */
@@ -111,7 +136,7 @@ async function* rows(
   last: () => string | undefined,
   opened: () => void,
   options: AbortOptions
-): AsyncGenerator<{ bytes: Uint8Array; position: string }> {
+): AsyncGenerator<Row> {
   const connection = await openPostgres(to, options)
   try {
     const news = new News(connection, to)
@@ -125,15 +150,17 @@ async function* rows(
       const { rows: found, fields } = await (after === undefined
         ? connection.query(first, [page.items])
         : connection.query(next, [page.items, after]))
-      const columns = fields.slice(2)
+      const columns = fields.slice(ABOUT_ROW)
       const open = found.findIndex(([settled]) => settled !== 't')
-      for (const [, position, ...values] of open === -1 ? found : found.slice(0, open)) {
-        const bytes = rowToJson(columns, values)
-        page.add(bytes.byteLength)
-        yield { bytes, position: position ?? '' }
+      for (const [, position, length, , ...values] of open === -1 ? found : found.slice(0, open)) {
+        const bytes = Number(length) > MAX_ROW_BYTES ? undefined : rowToJson(columns, values)
+        const size = bytes?.byteLength ?? Number(length)
+        page.add(size)
+        yield { bytes, size, position: position ?? '' }
       }
+      const there = Number(found[0]?.[3] ?? 0)
       if (open !== -1) await news.within(POLL_UNSETTLED_MS, options)
-      else if (found.length < page.items) await news.within(pollMs, options)
+      else if (found.length === there && there < page.items) await news.within(pollMs, options)
       page.turn()
     }
   } finally {

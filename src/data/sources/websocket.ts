@@ -19,8 +19,8 @@ const HANDSHAKE_MS = 10_000
 /** A connection that does not answer within two of these is gone. */
 const PING_MS = 20_000
 
-/** Of the library, for a message over `maxPayload`. */
-const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
+/** Of the library, for a message over `maxPayload`, and for one that states a length beyond 2⁵³. */
+const TOO_LARGE = ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH']
 
 /**
  * The messages of a WebSocket, text or binary, each one record as it came. What is sent while the connection is lost is
@@ -82,7 +82,7 @@ async function* connect(
     throw unreachable(to.name, new Error('the server has closed the connection'))
   } catch (error) {
     if (signal?.aborted === true) throw abortedBy(signal)
-    if ((error as { code?: unknown }).code === TOO_LARGE) {
+    if (TOO_LARGE.includes(String((error as { code?: unknown }).code))) {
       const text = `${to.name}: a message has more than the ${MAX_RECORD_BYTES} bytes of a record`
       problem(new DdmError('badRecord', text))
       throw unreachable(to.name, new Error('a message was too large'))

@@ -50,9 +50,9 @@ export function dataSinkCompliance(name: string, { start, able, resumes = false,
     await sink.close()
     assert.deepEqual(await world.arrived(), recordsOf(0, 2_500))
     await assert.rejects(sink.write(batchOf(0, 1)))
-    await assert.rejects((await sinkOf(await must(start(t)))).write(batchOf(0, 1), { signal: AbortSignal.abort() }), {
-      code: 'aborted'
-    })
+    const stopped = await sinkOf(await must(start(t)))
+    await assert.rejects(stopped.write(batchOf(0, 1), { signal: AbortSignal.abort() }), { code: 'aborted' })
+    await stopped.close()
   })
 
   const ableTo = (what: SinkCompliance['able'][number], title: string, run: (world: SinkWorld) => Promise<void>) => {

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { type ColumnMetaData, type FileMetaData, parquetMetadata, type RowGroup } from 'hyparquet'
 import { ByteWriter, parquetWrite } from 'hyparquet-writer'
+import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
 import { parseSource } from '../../../src/data/index.ts'
 import { exec } from '../../../src/data/sources/exec.ts'
 import { parquet } from '../../../src/data/sources/parquet.ts'
@@ -235,4 +237,67 @@ test('parquet: what is compressed is read, what is broken is named', async (t) =
     )
   }
   await assert.rejects(collect(parquet(join(file, '..', 'none')), { until: () => false }), { code: 'notFound' })
+})
+
+/** A file of 1,000 numbers whose footer, or first page, says what is not so. */
+async function lyingFile(
+  t: TestContext,
+  lie: { footer?: (metadata: FileMetaData) => void; pageBytes?: number }
+): Promise<string> {
+  const file = await parquetFile(t, {
+    columnData: [{ name: 'n', data: Array.from({ length: 1_000 }, (_, n) => n % 7), type: 'INT32' }]
+  })
+  const honest = await readFile(file)
+  const metadata = parquetMetadata(honest.buffer.slice(honest.byteOffset, honest.byteOffset + honest.byteLength))
+  const footer = honest.byteLength - 8 - honest.readUInt32LE(honest.byteLength - 8)
+  let pages = honest.subarray(0, footer)
+  if (lie.pageBytes !== undefined) {
+    // PAR1, the page's type, and then its size: a field in variable length.
+    assert.equal(pages[6], 0x15)
+    let end = 7
+    while (((pages[end] ?? 0) & 0x80) !== 0) end += 1
+    const size: number[] = []
+    for (let rest = lie.pageBytes * 2; rest > 0; rest = Math.floor(rest / 128)) {
+      size.push((rest % 128) | (rest >= 128 ? 0x80 : 0))
+    }
+    const longer = size.length - (end + 1 - 7)
+    pages = Buffer.concat([pages.subarray(0, 7), Buffer.from(size), pages.subarray(end + 1)])
+    const [column] = metadata.row_groups[0]?.columns ?? []
+    if (column?.meta_data !== undefined) {
+      column.meta_data.total_compressed_size += BigInt(longer)
+      if (column.meta_data.dictionary_page_offset !== undefined) column.meta_data.data_page_offset += BigInt(longer)
+    }
+  }
+  lie.footer?.(metadata)
+  const writer = new ByteWriter()
+  writeMetadata(writer, metadata)
+  await writeFile(file, Buffer.concat([pages, Buffer.from(writer.getBuffer()), Buffer.from('PAR1')]))
+  return file
+}
+
+test('parquet: a footer or a page that lies about sizes is named, and takes no memory', async (t) => {
+  const honest = await lyingFile(t, {})
+  assert.equal((await collect(parquet(honest), { until: () => false })).texts.length, 1_000)
+  const before = process.memoryUsage().rss
+  const group = (lies: Partial<RowGroup>) => ({
+    footer: ({ row_groups: [one] }: FileMetaData) => void Object.assign(one as RowGroup, lies)
+  })
+  const column = (lies: Partial<ColumnMetaData>) => ({
+    footer: ({ row_groups: [one] }: FileMetaData) => void Object.assign(one?.columns[0]?.meta_data ?? {}, lies)
+  })
+  for (const [lie, message] of [
+    [group({ num_rows: 10n ** 9n }), /1000000000 rows; write the file with/],
+    [group({ num_rows: 9_000_000n }), /9000000 rows, of which a column has 1000/],
+    [group({ total_byte_size: 2n ** 40n }), /1099511627776 bytes; write/],
+    [group({ columns: [] }), /1000 rows without a column/],
+    [column({ total_uncompressed_size: 2n ** 40n }), /1099511627776 bytes; write/],
+    [column({ total_compressed_size: 2n ** 40n }), /the footer puts a column at/],
+    [column({ data_page_offset: -5n }), /the footer puts a column at/],
+    [{ pageBytes: 2 ** 30 }, /a page states 1073741824 bytes/]
+  ] as const) {
+    const reading = collect(parquet(await lyingFile(t, lie)), { until: () => false })
+    await assert.rejects(reading, { code: 'badRecord', message })
+  }
+  const taken = process.memoryUsage().rss - before
+  assert.ok(taken < 256 * 1024 * 1024, `${taken} bytes were taken`)
 })

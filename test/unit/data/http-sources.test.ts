@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { WebSocketServer } from 'ws'
 import { parseSource, type SourceOptions } from '../../../src/data/index.ts'
+import { webSocket } from '../../../src/data/sources/websocket.ts'
 import { MAX_RECORD_BYTES, type SourceRecord } from '../../../src/interface/index.ts'
 import { collect, recordsOf } from '../../support/connectors.ts'
 import { httpServer } from '../../support/http-feed.ts'
+import { lyingServer, sendForEver } from '../../support/lying-server.ts'
 
 async function take(spec: string, count: number, { from, ...options }: SourceOptions & { from?: string } = {}) {
   const source = await parseSource(spec, { periodMs: 100, ...options })
@@ -256,3 +259,38 @@ test('websocket: a page that is none is named', async (t) => {
   const server = await httpServer(t, (_request, response) => response.end('hello'))
   await assert.rejects(take(`ws://127.0.0.1:${server.port}/`, 1), { code: 'config', message: /answers 200/ })
 })
+
+/** A WebSocket frame of a server: its first byte, and a length of 64 bits. */
+function frame(first: number, length: bigint, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.from([first, 127, 0, 0, 0, 0, 0, 0, 0, 0])
+  head.writeBigUInt64BE(length, 2)
+  return Buffer.concat([head, payload])
+}
+
+const PART = Buffer.alloc(32_768, 0x20)
+
+for (const [what, first, again] of [
+  ['a length of 4 EB', frame(0x81, 2n ** 62n), undefined],
+  ['a length of one byte too many', frame(0x82, BigInt(MAX_RECORD_BYTES + 1)), undefined],
+  ['parts without end', frame(0x01, BigInt(PART.length), PART), frame(0x00, BigInt(PART.length), PART)]
+] as const) {
+  test(`websocket: a message with ${what} is refused without being kept`, async (t) => {
+    const lying = await lyingServer(t, (socket) => {
+      socket.once('data', (request: Buffer) => {
+        const [, key = ''] = /sec-websocket-key: *([^\r]+)/i.exec(request.toString('latin1')) ?? []
+        const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`
+        )
+        socket.write(first)
+        sendForEver(socket, again)
+      })
+    })
+    const reading = collect(webSocket(`ws://127.0.0.1:${lying.port}/`), { until: () => true })
+    await assert.rejects(reading, {
+      code: 'badRecord',
+      message: /a message has more than the 1048512 bytes of a record/
+    })
+    assert.ok(lying.sent() < 16 * 1024 * 1024, `${lying.sent()} bytes were taken`)
+  })
+}

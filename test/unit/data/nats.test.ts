@@ -4,8 +4,9 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { natsSink } from '../../../src/data/sinks/nats.ts'
 import { natsSource } from '../../../src/data/sources/nats.ts'
-import type { DataSink } from '../../../src/interface/index.ts'
+import { type DataSink, MAX_RECORD_BYTES } from '../../../src/interface/index.ts'
 import { collect, recordsOf } from '../../support/connectors.ts'
+import { lyingServer, sendForEver } from '../../support/lying-server.ts'
 import { startNatsServer } from '../../support/nats-server.ts'
 import { freePort } from '../../support/server.ts'
 import { tcpProxy } from '../../support/tcp-proxy.ts'
@@ -209,4 +210,40 @@ test('a server that is down, a wrong password, and what is not there are said cl
   await assert.rejects(ahead, { code: 'config', message: /ends at 1, and 7 was read before: it was made anew/ })
   const plain = await startNatsServer(t, { jetstream: false })
   await says(`nats://127.0.0.1:${plain?.port}/S?subject=a`, 'config', /has no JetStream; start it with -js/)
+})
+
+test('a server that states a length of 900 MB is left long before it has sent it', async (t) => {
+  const lying = await lyingServer(t, (socket) => {
+    socket.write('INFO {"server_id":"x","version":"2.11.0","headers":true,"max_payload":1048576,"proto":1}\r\n')
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      for (const line of text.split('\r\n')) {
+        const [verb, , reply] = line.split(' ')
+        if (verb === 'PING') socket.write('PONG\r\n')
+        if (verb !== 'PUB' && verb !== 'HPUB') continue
+        socket.write(`MSG ${reply} 1 900000000\r\n`)
+        sendForEver(socket)
+      }
+    })
+  })
+  const spec = `nats://127.0.0.1:${lying.port}/S?subject=a`
+  const said = { code: 'badRecord', message: /sends a message of more than 8388608 bytes; a record has at most/ }
+  await assert.rejects(collect(natsSource(spec), { until: () => true }), said)
+  await assert.rejects(natsSink(spec), said)
+  assert.ok(lying.sent() < 2 * 32 * 1024 * 1024, `${lying.sent()} bytes were taken`)
+})
+
+test('a message over the limit of a record is left out or ends the source, by its number', async (t) => {
+  const server = await startNatsServer(t)
+  if (server === undefined) return
+  const { addStream, send, manager } = await client(t, server.port)
+  await addStream()
+  await manager.jetstream().publish('a.b', Buffer.alloc(MAX_RECORD_BYTES + 1))
+  await send(0, 5)
+  const spec = `nats://127.0.0.1:${server.port}/S`
+  await assert.rejects(collect(natsSource(spec), { until: () => true }), {
+    code: 'badRecord',
+    message: /message 1 has 1048513 bytes; a record has at most 1048512/
+  })
+  const { texts } = await collect(natsSource(spec, { onError: 'skip' }), { until: (all) => all.length >= 5 })
+  assert.deepEqual(texts, recordsOf(0, 5))
 })

@@ -5,6 +5,7 @@ import { postgresSink } from '../../../src/data/sinks/postgres.ts'
 import { postgresSource } from '../../../src/data/sources/postgres.ts'
 import type { DataSink } from '../../../src/interface/index.ts'
 import { collect, recordsOf } from '../../support/connectors.ts'
+import { lyingServer, sendForEver } from '../../support/lying-server.ts'
 import { PASSWORD, startPostgres } from '../../support/postgres.ts'
 import { freePort } from '../../support/server.ts'
 import { tcpProxy } from '../../support/tcp-proxy.ts'
@@ -303,3 +304,67 @@ test('a server that is down, a wrong password, and what is not there are said cl
   const { texts } = await collect(postgresSource(`${server.url}?table=word&cursor=w`), { until: () => true })
   assert.deepEqual(texts, ['{"w":"a"}'])
 })
+
+/** As PostgreSQL frames its messages: a letter, and the length of what follows. */
+function message(letter: string, body: Buffer, length = body.byteLength + 4): Buffer {
+  const head = Buffer.alloc(5)
+  head.write(letter, 'latin1')
+  head.writeUInt32BE(length, 1)
+  return Buffer.concat([head, body])
+}
+
+test('a row of 200 MB is not asked for: it is left out or ends the source, by its cursor, and large rows come few at a time', async (t) => {
+  const server = await startPostgres(t)
+  if (server === undefined) return
+  await server.query('CREATE TABLE r (id int PRIMARY KEY, filler text)')
+  await server.query(`INSERT INTO r SELECT i, 'x' FROM generate_series(1, 200) AS i`)
+  await server.query(`INSERT INTO r VALUES (201, repeat('x', 200000000))`)
+  await server.query(`INSERT INTO r SELECT i, repeat('"', 500000) FROM generate_series(202, 299) AS i`)
+  const proxy = await tcpProxy(t, server.port)
+  const spec = `${server.url.replace(String(server.port), String(proxy.port))}?table=r&cursor=id`
+  await assert.rejects(collect(postgresSource(spec), { until: () => false }), {
+    code: 'badRecord',
+    message: /the row with id 201 has 2000000[0-9]+ bytes; a record has at most 1048512/
+  })
+  const reader = postgresSource(spec, { onError: 'skip' }).records()[Symbol.asyncIterator]()
+  const ids: number[] = []
+  // Small rows made the page long: the first of the large ones must not come by the hundred.
+  while (ids.at(-1) !== 202) ids.push(Number((await reader.next()).value?.position))
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  assert.ok(proxy.relayed() < 16_000_000, `${proxy.relayed()} bytes were taken`)
+  while (ids.length < 298) ids.push(Number((await reader.next()).value?.position))
+  assert.deepEqual(ids, [...upTo(1, 201), ...upTo(202, 300)])
+  await reader.return?.()
+})
+
+for (const [what, lie, said] of [
+  ['a row whose length is 2 GB', message('D', Buffer.alloc(0), 0x7fff_ffff), /a message of more than 4194304 bytes/],
+  [
+    'a row whose length is less than nothing',
+    message('D', Buffer.alloc(0), 0xffff_ffff),
+    /a message of more than 4194304 bytes/
+  ],
+  [
+    'rows without end',
+    message('D', Buffer.concat([Buffer.from([0, 1, 0, 0, 1, 0]), Buffer.alloc(256, 0x20)])),
+    /an answer of more than 16777216 bytes/
+  ]
+] as const) {
+  test(`a server that sends ${what} is left before it has sent it`, async (t) => {
+    const open = Buffer.concat([message('R', Buffer.alloc(4)), message('Z', Buffer.from('I'))])
+    const lying = await lyingServer(t, (socket) => {
+      socket.once('data', () => {
+        socket.write(open)
+        socket.once('data', () => {
+          socket.write(lie)
+          sendForEver(socket, what === 'rows without end' ? lie : undefined)
+        })
+      })
+    })
+    const spec = `postgres://ann@127.0.0.1:${lying.port}/market?table=r`
+    const refused = { code: 'config', message: said }
+    await assert.rejects(collect(postgresSource(`${spec}&cursor=id`), { until: () => true }), refused)
+    await assert.rejects(postgresSink(spec), refused)
+    assert.ok(lying.sent() < 2 * 32 * 1024 * 1024, `${lying.sent()} bytes were taken`)
+  })
+}
