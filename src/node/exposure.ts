@@ -74,7 +74,7 @@ function windowOf({ role, state, due, paid, credit }: SessionStakes): bigint {
   const atRisk = role === 'seller' ? due - paid : paid - due
   const owed = atRisk > 0n ? atRisk : 0n
   // A receipt closes the buyer's book: what was paid too much is the base of the next session.
-  const ended = state === 'closed' && role === 'buyer' ? 0n : owed
+  const ended = role === 'buyer' && (state === 'closed' || state === 'receipted') ? 0n : owed
   return ENDED.includes(state) || credit < owed ? ended : credit
 }
 

@@ -136,16 +136,15 @@ export class RunningPurchase implements LocalPurchase {
     this.#last?.cut()
   }
 
-<<<<<<< HEAD
   /** Waits no longer for what a session that has ended may still hear. */
   leave(): void {
     this.#last?.leave()
-=======
+  }
+
   /** Leaves the session as it stands, for a later run to resume; one that is being settled is settled. */
   suspend(): void {
     this.#opener.latest?.suspend()
     this.stop()
->>>>>>> 9c5aa648bfbac79546807415b4641ce28f90d1a2
   }
 
   async commit(mark?: string): Promise<void> {

@@ -346,8 +346,8 @@ export class RunningNode implements LocalNode {
       throw new DdmError('usage', `session ${whole} is ${complete ? 'complete' : state}: there is nothing to resume`)
     }
     // Two streams of one session would throw each other out, for ever.
-    if (this.#inUse(record)) {
-      throw new DdmError('usage', `session ${record.id} goes on in another purchase of this node; stop that one first`)
+    if (this.#inUse(session.record)) {
+      throw new DdmError('usage', `session ${whole} goes on in another purchase of this node; stop that one first`)
     }
     return this.#purchase({ session }, options)
   }

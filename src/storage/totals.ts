@@ -8,7 +8,7 @@ const TOTALS = `SELECT role, rail, state, count(*) AS sessions, sum(records) AS 
 const UNSETTLED = `SELECT role, rail, state, due, paid, credit FROM sessions
   WHERE state NOT IN (SELECT value FROM json_each(?))
   OR role = 'seller' AND amount_less(paid, due)
-  OR role = 'buyer' AND state <> 'closed' AND amount_less(due, paid)`
+  OR role = 'buyer' AND state NOT IN ('closed', 'receipted') AND amount_less(due, paid)`
 
 /** Adds up all sessions of ledger.db where they are, so that reading a meter does not carry every row over. */
 export async function sessionTotals(db: Connection, options?: AbortOptions): Promise<SessionTotals[]> {

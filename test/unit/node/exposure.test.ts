@@ -45,6 +45,7 @@ test('the bound of a node is the sum over its sessions and over its channels, ea
   await put({ role: 'seller', state: 'streaming', rail: 'iota', due: 3n, paid: 1n, credit: 4_000n })
   await put({ role: 'buyer', state: 'streaming', due: 5n, paid: 9n, credit: 6n })
   await put({ role: 'buyer', state: 'closed', due: 5n, paid: 11n, credit: 6n })
+  await put({ role: 'buyer', state: 'receipted', due: 5n, paid: 11n, credit: 6n })
   await put({ role: 'buyer', state: 'abandoned', due: 9n, paid: 11n, credit: 6n })
 
   const payees = [
