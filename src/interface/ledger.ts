@@ -42,6 +42,8 @@ export interface SessionRecord {
   paid: bigint
   /** Seller: credit given. Buyer: prepay agreed to. */
   credit: bigint
+  /** Window that the stream would have needed, once it was held back by the one that it had. */
+  needed?: bigint
   openedAt: number
   updatedAt: number
 }

@@ -8,7 +8,7 @@ export type PurchaseEvent =
   | { type: 'records'; first: bigint; count: number }
   /** A payment has left this node. */
   | { type: 'payment'; paid: bigint; due: bigint }
-  /** The window cannot carry the rate that the listing promises; paying `need` ahead (`prepay`) would. */
+  /** The window cannot carry the rate that the listing promises, or that was measured; paying `need` ahead (`prepay`) would. */
   | { type: 'window'; window: bigint; need: bigint }
   /** The stream was lost, and the session goes on over another one. */
   | { type: 'resumed'; resumes: number }

@@ -92,6 +92,7 @@ export class RunningPurchase implements LocalPurchase {
     this.#opener = new SessionOpener(target, { ...options, signal: this.#signal }, components)
     this.#emit = listener(options.onEvent, components.logger)
     this.#opener.onPaid = () => this.#onPaid()
+    this.#opener.onNarrow = (narrow) => this.#emit({ type: 'window', ...narrow })
     this.#session.promise.catch(() => {})
     this.done = this.#run()
     this.settled = this.done.then(
@@ -214,9 +215,8 @@ export class RunningPurchase implements LocalPurchase {
         const session: BuyerSession = await this.#opener.open(point)
         this.#last = session
         this.#meter.promised(this.#opener.document)
-        const { narrow, resumes } = this.#opener
+        const { resumes } = this.#opener
         if (resumes > 0) this.#emit({ type: 'resumed', resumes })
-        else if (narrow !== undefined) this.#emit({ type: 'window', ...narrow })
         this.#session.resolve(session)
         try {
           const outcome = this.#outcome(await session.done)

@@ -16,6 +16,7 @@ import {
   BuyerSession,
   type BuyRequest,
   type Clock,
+  type NarrowWindow,
   type ResumePoint,
   readSession,
   SDPP_PROTOCOL,
@@ -31,7 +32,7 @@ import { checkActive, checkListed, orderWish, priceLimit, type WishDefaults } fr
 import { recordCheck } from './record-check.ts'
 import type { BuyOptions } from './types.ts'
 import { chooseWay } from './way-to-pay.ts'
-import { type NarrowWindow, narrowWindow } from './window-check.ts'
+import { promisedTooMuch } from './window-check.ts'
 
 export interface PurchaseComponents {
   network: Pick<Network, 'resolvePeer' | 'openStream' | 'blocks'>
@@ -83,6 +84,7 @@ export class SessionOpener {
   /** Streams that were lost and replaced. */
   resumes = 0
   onPaid: (() => void) | undefined
+  onNarrow: ((narrow: NarrowWindow) => void) | undefined
   /** Judges the records on every stream of the purchase; its thread starts while the seller is dialled. */
   #validator: Promise<RecordValidator | undefined> | undefined
 
@@ -200,19 +202,25 @@ export class SessionOpener {
       ...(answering === undefined ? {} : { answering }),
       ...(refund === undefined ? {} : { refund })
     })
-    this.narrow = narrowWindow(listing, session)
-    if (this.narrow !== undefined) this.#warn(this.narrow, listing, session.roundTripMs ?? 0)
+    const narrow = promisedTooMuch(listing, session)
+    if (narrow !== undefined) this.#tell(narrow)
     return session
   }
 
-  #warn({ window, need }: NarrowWindow, { id }: Listing, roundTripMs: number): void {
+  /** Once in a purchase: by what the listing promises, or by what was measured. */
+  #tell(narrow: NarrowWindow): void {
+    if (this.narrow !== undefined) return
+    this.narrow = narrow
+    const { window, need } = narrow
     const { defaults, logger } = this.#components
+    const roundTripMs = this.latest?.roundTripMs ?? 0
     const { currency } = defaults(this.rail ?? 'evm')
     const amount = (value: bigint): string => tokenText(value, currency)
     logger.warn(
       `the window of ${amount(window)} is too small for the rate of this stream and a round trip of ${Math.round(roundTripMs)} ms: the seller will wait for payments; ${amount(need)} would do`,
-      { listing: id }
+      { listing: this.place?.listing }
     )
+    this.onNarrow?.(narrow)
   }
 
   async #resume(point: ResumePoint): Promise<BuyerSession> {
@@ -243,7 +251,7 @@ export class SessionOpener {
     const session = new BuyerSession(
       stream,
       seller,
-      { ...request, ...judged, onPaid: () => this.onPaid?.() },
+      { ...request, ...judged, onPaid: () => this.onPaid?.(), onNarrow: (narrow) => this.#tell(narrow) },
       {
         signer,
         sessions,

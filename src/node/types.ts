@@ -24,7 +24,13 @@ import type {
   SessionRole,
   SessionTotals
 } from '../interface/index.ts'
-import type { BuyerSessionStatus, Invoicing, MenuEntry, SellerSessionStatus } from '../protocols/sdpp/index.ts'
+import type {
+  BuyerSessionStatus,
+  Invoicing,
+  MenuEntry,
+  NarrowWindow,
+  SellerSessionStatus
+} from '../protocols/sdpp/index.ts'
 import type { AccessRules } from './access.ts'
 import type { NodeConfig } from './config.ts'
 import type { SessionExposure, TotalExposure } from './exposure.ts'
@@ -32,7 +38,6 @@ import type { Following, FollowOptions } from './follow-types.ts'
 import type { PurchaseEvent } from './purchase-events.ts'
 import type { PurchaseQuality } from './quality.ts'
 import type { WalletStatus } from './wallet.ts'
-import type { NarrowWindow } from './window-check.ts'
 
 /** What a node is made from. Everything but `home` has a default; `config` wins over `DDM_*` and `config.json`. */
 export interface NodeInit {
@@ -153,7 +158,7 @@ export interface PurchaseStatus extends BuyerSessionStatus {
   rail: RailName | undefined
   /** Streams that were lost and replaced so far. */
   resumes: number
-  /** Set when the window cannot carry the rate that the listing promises: pay ahead (`prepay`) as much as `need`. */
+  /** Set when the window cannot carry the rate that the listing promises, or was measured: pay ahead (`prepay`) as much as `need`. */
   narrow?: NarrowWindow
   /** Records per second since the first one. */
   rate: number

@@ -1,15 +1,8 @@
 import type { Listing } from '../interface/index.ts'
-import { type BuyerSession, windowAdvice } from '../protocols/sdpp/index.ts'
+import { type BuyerSession, type NarrowWindow, windowAdvice } from '../protocols/sdpp/index.ts'
 
-/** A window that cannot carry the stream at the rate that its listing promises; atomic units. */
-export interface NarrowWindow {
-  window: bigint
-  /** What a round trip and one record more would take. */
-  need: bigint
-}
-
-/** undefined where the window is wide enough, or the listing promises no rate. */
-export function narrowWindow(
+/** A window that cannot carry the stream at the rate that its listing promises: known before anything is measured. */
+export function promisedTooMuch(
   { document: { cadence } }: Listing,
   { terms, roundTripMs }: Pick<BuyerSession, 'terms' | 'roundTripMs'>
 ): NarrowWindow | undefined {

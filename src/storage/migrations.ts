@@ -275,5 +275,9 @@ CREATE TABLE checkpoints (
   bytes INTEGER NOT NULL,
   PRIMARY KEY (session_id, role, position)
 ) STRICT, WITHOUT ROWID;
+`,
+  `
+-- Window that the stream would have needed, atomic units, once it was held back by the one that it had.
+ALTER TABLE sessions ADD COLUMN needed TEXT;
 `
 ]

@@ -221,6 +221,7 @@ export function serve(
     trust?: TrustLedger
     sessions?: SessionStore
     signer?: StatementSigner
+    logger?: Logger
   } = {}
 ): { session: SellerSession; done: Promise<void> } {
   const done = Promise.withResolvers<void>()
@@ -230,7 +231,7 @@ export function serve(
     {
       signer: options.signer ?? pair.sellerSigner,
       sessions: options.sessions ?? pair.sellerLedger.sessions,
-      logger: silent,
+      logger: options.logger ?? silent,
       clock: options.clock ?? systemClock,
       products: () => options.products ?? [pair.product],
       takeOver: options.takeOver ?? (async () => {}),

@@ -31,6 +31,7 @@ export const SessionSchema = Type.Object({
   due: Integer,
   paid: Integer,
   credit: Integer,
+  needed: Type.Optional(Integer),
   openedAt: Type.Number({ description: 'Unix ms' }),
   updatedAt: Type.Number({ description: 'Unix ms' })
 })

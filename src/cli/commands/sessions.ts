@@ -71,7 +71,7 @@ async function show(context: Context, id: string): Promise<undefined> {
 }
 
 function described(
-  { id, role, peer, listingId, state, start, position, due, paid }: SessionRecord,
+  { id, role, peer, listingId, state, start, position, due, paid, needed }: SessionRecord,
   { window, unclaimed, unconfirmed, locked, bound, withdrawDelay = 0 }: SessionExposure,
   money: (atomic: bigint) => string
 ): string[] {
@@ -86,6 +86,9 @@ function described(
     [selling ? 'credited' : 'paid', money(paid)],
     ['window', `${money(window)} (${selling ? 'delivered before it is paid' : 'paid before it is delivered'})`]
   ]
+  if (needed !== undefined) {
+    rows.push(['too small', `the window held the stream back; ${money(needed)} would not`])
+  }
   if (selling) {
     rows.push(['unclaimed', `${money(unclaimed)} (vouchers of the channel that are not on the chain yet)`])
     rows.push(['unconfirmed', `${money(unconfirmed)} (deposits that are not final yet)`])
@@ -99,7 +102,7 @@ function described(
 
 function shown(record: SessionRecord, { symbol, decimals }: Currency) {
   const amount = (value: bigint): string => formatUnits(value, decimals)
-  const { id, role, listingId, peer, state, rail, channelId, start, position, due, paid, credit } = record
+  const { id, role, listingId, peer, state, rail, channelId, start, position, due, paid, credit, needed } = record
   return {
     session: id,
     role,
@@ -113,6 +116,7 @@ function shown(record: SessionRecord, { symbol, decimals }: Currency) {
     due: amount(due),
     paid: amount(paid),
     window: amount(credit),
+    windowNeeded: needed === undefined ? undefined : amount(needed),
     symbol,
     openedAt: new Date(record.openedAt).toISOString(),
     updatedAt: new Date(record.updatedAt).toISOString()

@@ -6,6 +6,7 @@ import {
   type DdmError,
   type Demand,
   faultPoint,
+  NO_PROGRESS,
   type PayerSession,
   type Progress,
   type RecordValidator,
@@ -44,6 +45,8 @@ import { SessionLedger, type Standing } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, DISPUTES, isTransient, SdppError, STATUS, statusName } from './status.ts'
 import { isSettled, type StoredSession } from './stored-session.ts'
 import { BUYER_TRANSITIONS } from './transitions.ts'
+import { isFull, narrowWindow } from './window-advice.ts'
+import { WindowMeter } from './window-meter.ts'
 import { Wire, type WireStream } from './wire.ts'
 
 interface ActiveSession {
@@ -87,7 +90,9 @@ export class BuyerSession {
   #paying: Promise<unknown> = Promise.resolve()
   #receipt: CheckedStatement<'receipt'> | undefined
   #greetedAt = 0
-  #roundTripMs: number | undefined
+  readonly #meter = new WindowMeter()
+  /** Window that would not have held the stream back, once this one has. */
+  #needed: bigint | undefined
   #localError: unknown
   /** Records before this position were handed out before the session was resumed. */
   readonly #already: bigint
@@ -205,9 +210,9 @@ export class BuyerSession {
     return this.#state.terms
   }
 
-  /** From HELLO to OFFER; undefined for a session that was taken up again. */
+  /** The shortest so far, of HELLO to OFFER and PAYMENT to INVOICE. */
   get roundTripMs(): number | undefined {
-    return this.#roundTripMs
+    return this.#meter.roundTripMs
   }
 
   /** After a failure: whether the session can go on over another stream. */
@@ -248,7 +253,8 @@ export class BuyerSession {
     // A receipt acknowledges what was received; the consumer may still be at it.
     const reached = this.#good(hasEnded(this.#state) ? received.n : handled)
     const position = reached > this.#floor ? reached : this.#floor
-    return { state: this.#left ?? phase, position, due, paid, ...this.#committed }
+    const needed = this.#needed === undefined ? {} : { needed: this.#needed }
+    return { state: this.#left ?? phase, position, due, paid, ...needed, ...this.#committed }
   }
 
   /** A position, or that of the record that breaks the schema if it is before: nobody gets what follows. */
@@ -379,7 +385,7 @@ export class BuyerSession {
     this.#step({ type: 'offerReceived' })
     const { signer, payers, sessions, clock } = this.#components
     const { signal } = this.#abort
-    this.#roundTripMs = clock.now() - this.#greetedAt
+    this.#meter.sample(clock.now() - this.#greetedAt)
     placeOrder({
       offer,
       nonce: this.#nonce,
@@ -426,12 +432,15 @@ export class BuyerSession {
       () => this.#accepted.resolve(),
       (error: unknown) => this.#fail(error)
     )
+    this.#needed = record.needed
+    this.#meter.start(NO_PROGRESS, this.#components.clock.now())
     if (resume === undefined) return this.#step({ type: 'accepted', terms })
     const { position, records, bytes } = record.checkpoint
     const received: Progress = { n: position, records, bytes }
     const credited = content.credited ?? 0n
     // Without a base the seller has given its receipt; here the payments may have ended before it was stored, with what was
     // used of them only.
+    this.#meter.start(received, this.#components.clock.now())
     const paid = content.base === undefined && credited > payer.paid ? credited : payer.paid
     this.#step({ type: 'accepted', terms, resumed: { received, paid, credited } })
   }
@@ -448,6 +457,7 @@ export class BuyerSession {
     this.#step({ type: 'data', first, progress, bytes: bytes.length })
     if (this.#finished || this.#state.phase === 'failed') return
     ledger.add(data, progress)
+    this.#meter.goesOn(this.#components.clock.now(), this.#meter.likelyWaitMs)
     if (this.#inbox !== undefined) this.#openPart.add(data, bad)
     this.#openBlock = endOfBlock ? undefined : blockStart
     if (bad !== undefined) {
@@ -482,6 +492,21 @@ export class BuyerSession {
     this.#demand = statement
     this.#step({ type: 'invoice', n, bytes, due, credited, rootMatches: this.#rootMatches(statement.content.root) })
     this.#invoices++
+    this.#measure(credited)
+  }
+
+  /** An invoice after which no record fits says that the seller waits. */
+  #measure(credited: bigint): void {
+    const { terms } = this.#active as ActiveSession
+    const { received, phase } = this.#state
+    const now = this.#components.clock.now()
+    this.#meter.answered(credited, now)
+    if (this.#needed !== undefined || phase !== 'streaming') return
+    if (isFull(terms, received, credited)) this.#meter.waits(now)
+    const narrow = narrowWindow(this.#meter.flow(received, now), terms)
+    if (narrow === undefined) return
+    this.#needed = narrow.need
+    this.#request.onNarrow?.(narrow)
   }
 
   async #verifyInBackground(statement: CheckedStatement<'invoice'>): Promise<void> {
@@ -583,6 +608,7 @@ export class BuyerSession {
         this.#wire.send(encodePlain('PAYMENT', { n, sessionPaid, ...(payload === undefined ? {} : { payload }) }))
         this.#payments++
         faultPoint('payment.sent')
+        this.#meter.asks(sessionPaid, this.#components.clock.now())
         this.#step({ type: 'paid', sessionPaid })
         this.#request.onPaid?.()
       })

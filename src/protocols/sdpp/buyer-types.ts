@@ -13,6 +13,7 @@ import type { Answering } from './buyer-machine.ts'
 import type { Clock } from './clock.ts'
 import type { OrderWish } from './negotiation.ts'
 import type { StoredSession } from './stored-session.ts'
+import type { NarrowWindow } from './window-advice.ts'
 
 export interface BuyerComponents {
   signer: StatementSigner
@@ -63,6 +64,8 @@ export interface BuyRequest {
   maxPrice?: { amount: bigint; count: bigint }
   /** @default 'newest' */
   answering?: Answering
+  /** Called once, when the window has turned out to hold the stream back. */
+  onNarrow?: (narrow: NarrowWindow) => void
   /** Called when a payment has left. */
   onPaid?: () => void
 }

@@ -43,6 +43,8 @@ import { SessionLedger, type Standing } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, DISPUTES, SdppError, STATUS } from './status.ts'
 import { isSettled } from './stored-session.ts'
 import { SELLER_TRANSITIONS } from './transitions.ts'
+import { narrowWindow } from './window-advice.ts'
+import { WindowMeter } from './window-meter.ts'
 import { Wire, type WireStream } from './wire.ts'
 
 export interface SellerSessionComponents {
@@ -109,6 +111,9 @@ export class SellerSession {
   /** Settles when the vouchers that came are stored: also what arrives just before the end of the stream counts. */
   #crediting: Promise<unknown> = Promise.resolve()
   #credited = 0n
+  readonly #meter = new WindowMeter()
+  /** Window that would not have held the stream back, once this one has. */
+  #needed: bigint | undefined
   /** Each look at the channel asks the chain: PAYMENTs that come meanwhile share the next one. */
   readonly #topUps = new Latest<PayeeSession>(
     (rail) => this.#topUp(rail),
@@ -282,6 +287,7 @@ export class SellerSession {
     const ledger = new SessionLedger(session, order.record, this.#components, resumed?.transcript)
     this.#accepted = { ...order, ledger }
     this.#credited = resumed?.credited ?? 0n
+    this.#needed = order.record.needed
     this.#state = { ...this.#state, invoicing: rail.transfers === true ? 'one' : (product.invoicing ?? 'adaptive') }
     this.#pump = new SellerPump({
       log: product.log,
@@ -375,10 +381,35 @@ export class SellerSession {
 
   #step(event: SellerEvent): void {
     if (this.#finished) return
-    const [state, effects] = sellerStep(this.#state, event, this.#components.clock.now())
+    const now = this.#components.clock.now()
+    const before = this.#state
+    const [state, effects] = sellerStep(before, event, now)
     this.#state = state
     this.#timer.set(state.deadline)
+    if (event.type === 'accepted') this.#meter.start(state.sent, now)
+    else if (state.phase === 'streaming') this.#measure(before, effects, now)
     for (const effect of effects) this.#perform(effect)
+  }
+
+  /** Told once in a session, on however many streams. */
+  #measure(before: SellerState, effects: readonly SellerEffect[], now: number): void {
+    const { blocked, credited, sent, terms } = this.#state
+    if (blocked === 'window') this.#meter.waits(now)
+    else this.#meter.goesOn(now)
+    for (const effect of effects)
+      if (effect.type === 'invoice' && effect.due > credited) this.#meter.asks(effect.due, now)
+    if (credited <= before.credited || terms === undefined) return
+    this.#meter.answered(credited, now)
+    const narrow = this.#needed === undefined ? narrowWindow(this.#meter.flow(sent, now), terms) : undefined
+    if (narrow === undefined) return
+    this.#needed = narrow.need
+    this.#components.logger.warn('the window is too small for this stream: it waits for payments', {
+      session: this.#accepted?.session.toString(),
+      window: narrow.window.toString(),
+      need: narrow.need.toString(),
+      roundTripMs: Math.round(this.#meter.roundTripMs ?? 0)
+    })
+    this.#accepted?.ledger.touch(this.#standing)
   }
 
   #perform(effect: SellerEffect): void {
@@ -479,8 +510,9 @@ export class SellerSession {
     const { sent, sentBefore, dueBefore, due, credited, phase, handled } = this.#state
     // What was sent once is owed or sent again, never new: until a receipt the highest position counts.
     const ended = phase === 'receipted' || phase === 'closed'
-    if (ended || sent.n >= sentBefore) return { state: phase, position: sent.n, due, paid: credited, handled }
-    return { state: phase, position: sentBefore, due: dueBefore, paid: credited, handled }
+    const rest = { paid: credited, handled, ...(this.#needed === undefined ? {} : { needed: this.#needed }) }
+    if (ended || sent.n >= sentBefore) return { state: phase, position: sent.n, due, ...rest }
+    return { state: phase, position: sentBefore, due: dueBefore, ...rest }
   }
 
   /** What the buyer settled, and what it got and has not paid for: also what it says it never received. */

@@ -28,6 +28,7 @@ export type Standing = Pick<SessionRecord, 'state' | 'position' | 'due' | 'paid'
   sink?: string
   /** Seller: what the buyer has acknowledged. @default position */
   handled?: bigint
+  needed?: bigint
 }
 
 /** Ends of blocks that are remembered; with more of them every second one does. */
