@@ -7,15 +7,21 @@ import { type TestContext, test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import type { Libp2p, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
 import { getNetConfig } from '@libp2p/utils'
+import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
 import type { ConnectionLimits, Network } from '../../src/node/network.ts'
 import type { FloodCall } from './flood-peer.ts'
 import { startNetwork, until } from './network-support.ts'
 
 /** The acceptance figure is for 60 s: DDM_FLOOD_SECONDS=60. */
 const FLOOD_SECONDS = Number(process.env.DDM_FLOOD_SECONDS ?? 5)
+const ECHO = '/ddm/test/echo/1'
 const ATTACKER = ['127.0.0.2']
 /** One address per honest buyer: on Linux all of 127.0.0.0/8 is this machine. */
 const HONEST = Array.from({ length: 100 }, (_, i) => `127.0.1.${i + 1}`)
@@ -34,7 +40,7 @@ interface Flooder {
 }
 
 /** A process of many peers that dial `network`; killed when the test ends. */
-async function spawnFlooder(t: TestContext, network: Network): Promise<Flooder> {
+async function spawnFlooder(t: TestContext, network: Pick<Network, 'addresses'>): Promise<Flooder> {
   const child = fork(new URL('./flood-peer.ts', import.meta.url), { stdio: 'inherit' })
   t.after(async () => {
     const exited = once(child, 'exit')
@@ -61,22 +67,82 @@ async function spawnFlooder(t: TestContext, network: Network): Promise<Flooder> 
   }
 }
 
+function echo(stream: Stream): void {
+  stream.addEventListener('message', ({ data }) => void stream.send(data))
+  stream.addEventListener('remoteCloseWrite', () => void stream.close())
+}
+
 async function startSeller(t: TestContext, connections: ConnectionLimits): Promise<Network> {
   const network = await startNetwork(t, { listen: ['/ip4/0.0.0.0/tcp/0'], connections })
-  await network.handle('/ddm/test/echo/1', async (stream) => {
-    stream.addEventListener('message', ({ data }) => void stream.send(data))
-    stream.addEventListener('remoteCloseWrite', () => void stream.close())
-  })
+  await network.handle(ECHO, async (stream) => echo(stream))
   return network
+}
+
+/** A node with as much room and libp2p's own admission: whoever comes first. */
+async function startDefault(t: TestContext): Promise<Libp2p> {
+  const node = await createLibp2p({
+    addresses: { listen: ['/ip4/0.0.0.0/tcp/0'] },
+    transports: [tcp()],
+    connectionEncrypters: [tls()],
+    streamMuxers: [yamux()],
+    connectionManager: {
+      maxConnections: LIMITS.maxConnections as number,
+      inboundConnectionThreshold: LIMITS.inboundPerSecond as number
+    }
+  })
+  t.after(() => node.stop())
+  await node.handle(ECHO, (stream) => echo(stream))
+  return node
+}
+
+interface Buyers {
+  /** Their keys. */
+  identities: string[]
+  /** From now on `network` takes them for funded. */
+  fund: (network: Network) => void
+}
+
+async function makeBuyers(count: number): Promise<Buyers> {
+  const keys = await Promise.all(Array.from({ length: count }, () => generateKeyPair('Ed25519')))
+  const peers = new Set(keys.map((key) => peerIdFromPrivateKey(key).toString()))
+  return {
+    identities: keys.map(({ raw }) => Buffer.from(raw).toString('hex')),
+    fund: (network) => network.setFunded((peer) => peers.has(peer))
+  }
 }
 
 /** Keys of buyers whom `network` takes for funded. */
 async function fund(network: Network, count: number): Promise<string[]> {
-  const keys = await Promise.all(Array.from({ length: count }, () => generateKeyPair('Ed25519')))
-  const peers = new Set(keys.map((key) => peerIdFromPrivateKey(key).toString()))
-  network.setFunded((peer) => peers.has(peer))
-  return keys.map(({ raw }) => Buffer.from(raw).toString('hex'))
+  const buyers = await makeBuyers(count)
+  buyers.fund(network)
+  return buyers.identities
 }
+
+test('a flood of one address, which shuts everybody out of a libp2p node by default, keeps no funded buyer out', async (t) => {
+  const flood = { method: 'occupy', from: ATTACKER, count: 80 } as const
+  const { identities, fund } = await makeBuyers(20)
+  const dial = { method: 'dial', from: HONEST, count: identities.length, identities, hold: false } as const
+
+  const control = await startDefault(t)
+  const addresses = (): string[] => control.getMultiaddrs().map(String)
+  const [attacker, buyers] = await Promise.all([spawnFlooder(t, { addresses }), spawnFlooder(t, { addresses })])
+  assert.equal((await buyers.run({ ...dial, count: 1 })).opened, 1, 'it serves')
+  await attacker.run(flood)
+  assert.equal((await buyers.run({ ...dial, count: 5 })).opened, 0, 'the flood is one')
+
+  // The same flood, and it goes on: they come as strangers, are funded under it, and come again.
+  const seller = await startSeller(t, LIMITS)
+  const [again, honest] = await Promise.all([spawnFlooder(t, seller), spawnFlooder(t, seller)])
+  let flooding = again.run(flood)
+  assert.equal((await honest.run(dial)).opened, identities.length, 'strangers')
+  await flooding
+  fund(seller)
+  flooding = again.run(flood)
+  const { opened } = await honest.run({ ...dial, from: ATTACKER, hold: true })
+  await flooding
+  assert.equal(opened, identities.length, 'funded, and from the address of the flood')
+  assert.equal((await honest.run({ method: 'count', from: [], count: 0 })).open, identities.length, 'and they stay')
+})
 
 test('one address gets its share of the connections and no more; strangers elsewhere and funded buyers get in', async (t) => {
   const seller = await startSeller(t, LIMITS)

@@ -108,7 +108,8 @@ export class Chain {
   /** Money is neither made nor lost. */
   get balanced(): boolean {
     const { channels, deposited, claimed, returned } = this.head
-    const held = [...channels.values()].reduce((sum, { balance, claimed: paid }) => sum + balance - paid, 0n)
+    let held = 0n
+    for (const { balance, claimed: paid } of channels.values()) held += balance - paid
     return deposited === claimed + returned + held
   }
 

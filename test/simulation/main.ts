@@ -2,17 +2,22 @@ import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { FAULTS } from './faults.ts'
 import type { RunResult } from './run.ts'
+import { ADVERSARIES } from './scenario.ts'
 import type { Report, WorkerInput } from './worker.ts'
 
 /**
  * npm run sim -- --seeds N [--seed FIRST] [--real-crypto] [--workers N] [--failures N] [--trace]
  *
  * Runs the production state machines of buyers and sellers N times in virtual time, with faults and cheats that the seed
- * decides. Ends with one line of JSON; exits with 1 when a promise was broken, or when a large run missed a transition.
+ * decides. Ends with one line of JSON; exits with 1 when a promise was broken, or when a large run missed a fault, a cheat or
+ * a transition.
  */
 
-/** From this many runs on every legal transition must have been taken. */
+/** From this many runs on everything that can go wrong must have, and each kind of cheat have tried. */
+const VARIED_FROM = 1_000
+/** From this many on every legal transition must have been taken. */
 const COMPLETE_FROM = 10_000
 
 const { values } = parseArgs({
@@ -84,6 +89,11 @@ await Promise.all(
 
 const missed = total.all.filter((name) => !total.reached.includes(name))
 if (missed.length > 0) process.stderr.write(`not reached: ${missed.join(', ')}\n`)
+const untried = [
+  ...FAULTS.filter((fault) => total.faults[fault] === undefined),
+  ...ADVERSARIES.filter((adversary) => total.adversaries[adversary] === undefined)
+]
+if (untried.length > 0) process.stderr.write(`did not happen: ${untried.join(', ')}\n`)
 process.stderr.write(`${Math.round((total.seeds * 1000) / (performance.now() - startedAt))} seeds/s\n`)
 const violations = total.failures.length
 process.stdout.write(
@@ -97,4 +107,5 @@ process.stdout.write(
     violations
   })}\n`
 )
-process.exitCode = violations > 0 || (seeds >= COMPLETE_FROM && missed.length > 0) ? 1 : 0
+const isPoor = (seeds >= VARIED_FROM && untried.length > 0) || (seeds >= COMPLETE_FROM && missed.length > 0)
+process.exitCode = violations > 0 || isPoor ? 1 : 0

@@ -4,6 +4,7 @@ import { BUYER_TRANSITIONS, SELLER_TRANSITIONS } from '../../src/protocols/sdpp/
 import { BuyerNode, type Outcome } from './buyer.ts'
 import { Chain, MAX_LAG } from './chain.ts'
 import type { Crypto } from './crypto.ts'
+import { type Fault, killChance } from './faults.ts'
 import { type LinkFaults, Network } from './network.ts'
 import { Oracles } from './oracles.ts'
 import { makeScenario, type Purchase, type Scenario } from './scenario.ts'
@@ -13,7 +14,7 @@ import { turn, World } from './world.ts'
 export interface RunResult {
   seed: number
   steps: number
-  faults: Record<string, number>
+  faults: Partial<Record<Fault, number>>
   adversary: string | undefined
   /** Hash of all that happened. */
   trace: string
@@ -60,7 +61,7 @@ export async function runSeed(seed: number, crypto: Crypto): Promise<RunResult> 
   onFaultPoint((point) => {
     const { current } = world
     if (current === undefined || !current.alive || world.now > scenario.faultsUntil) return
-    if (!world.random.chance(0.02 * scenario.intensity)) return
+    if (!world.random.chance(killChance(point) * scenario.intensity)) return
     const node = nodes.find(({ process }) => process === current)
     if (node === undefined) return
     world.fault(`kill at ${point}`)
@@ -70,7 +71,7 @@ export async function runSeed(seed: number, crypto: Crypto): Promise<RunResult> 
   for (const buyer of buyers) buyer.start()
   scheduleFaults(around, nodes)
   world.check = () => {
-    if (world.steps % 64 === 0 && !chain.balanced) world.violated('money was made or lost')
+    if (!chain.balanced) world.violated('money was made or lost')
   }
   const onRejection = (error: unknown): void => world.violated(`unhandled: ${(error as Error)?.stack ?? error}`)
   process.on('unhandledRejection', onRejection)

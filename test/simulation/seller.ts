@@ -3,7 +3,7 @@ import type { Listing, Logger, Payee, ProductLog } from '../../src/interface/ind
 import { faultPoint } from '../../src/interface/index.ts'
 import { createTrustLedger } from '../../src/node/trust.ts'
 import { evmPayee } from '../../src/payments/index.ts'
-import { type Product, type Seller, sdppSeller } from '../../src/protocols/sdpp/index.ts'
+import { type Product, type Seller, type SellerSessionStatus, sdppSeller } from '../../src/protocols/sdpp/index.ts'
 import type { StatementSigner } from '../../src/statements/index.ts'
 import { corruptLog, corruptPayee, corruptStream } from './adversaries.ts'
 import type { Chain } from './chain.ts'
@@ -114,7 +114,11 @@ export class SellerNode {
       now: process.clock.wallTime
     })
     const registrar = network.registrar(process, this.signer.peerId)
-    this.#service = sdppSeller({ clock: process.clock, checkpointEvery: 2 })({
+    const { payee } = this
+    const giveBack = ({ refund }: SellerSessionStatus): void => {
+      if (refund !== undefined) payee.channels?.refund(refund).catch(() => {})
+    }
+    this.#service = sdppSeller({ clock: process.clock, checkpointEvery: 2, onSessionEnd: giveBack })({
       registrar: {
         ...registrar,
         handle: (protocol, handler, options) =>

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { Clock } from '../../src/protocols/sdpp/index.ts'
+import type { Fault } from './faults.ts'
 import { Random } from './random.ts'
 
 interface Event {
@@ -22,7 +23,7 @@ export class Violation extends Error {}
  */
 export class World {
   readonly random: Random
-  readonly faults: Record<string, number> = {}
+  readonly faults: Partial<Record<Fault, number>> = {}
   readonly #trace: Hash = createHash('sha256')
   readonly #events: Event[] = []
   now = 0
@@ -56,7 +57,7 @@ export class World {
     }
   }
 
-  fault(kind: string): void {
+  fault(kind: Fault): void {
     this.faults[kind] = (this.faults[kind] ?? 0) + 1
     this.note(`fault ${kind}`)
   }

@@ -33,7 +33,8 @@ interface Live {
 
 /**
  * One buyer and one seller, one channel, any number of sessions in any interleaving: payments, receipts and cuts on the
- * wire, restarts, resumes, claims, refunds. Honest sides never refuse each other's payments, and the sums hold after every step.
+ * wire, restarts, resumes, deposits on the way, claims and refunds, also such as a reorg undoes. Honest sides never refuse
+ * each other's payments, and the sums hold after every step.
  */
 class Market {
   readonly #money = memoryChain()
@@ -42,6 +43,8 @@ class Market {
   #payer = memoryPayer(this.#money.chain, this.#bought)
   #payee = memoryPayee(this.#money.chain, this.#sold)
   readonly sessions: Live[] = []
+  /** Deposits that made room in a session. */
+  topUps = 0
   /** Consumed at the seller by ended sessions, counted by the model. */
   #consumed = 0n
   #signed = 0n
@@ -166,6 +169,33 @@ class Market {
     return { sessionId: id, channelId, terms, peer: 'seller', maximum }
   }
 
+  /** The channel is short of what was ordered: a refund or other orders came first. */
+  async topUp(session: Live): Promise<void> {
+    const { buying, selling, buyerOpen, buyerUp, sellerOpen, sellerUp, maximum } = session
+    if (!buyerOpen || !buyerUp || !sellerOpen || !sellerUp) return
+    const before = selling.available() as bigint
+    const deposit = await buying.topUp?.()
+    this.#moves++
+    await selling.topUp?.(deposit)
+    this.#moves++
+    const available = selling.available() as bigint
+    session.limit = available < maximum ? available : maximum
+    if (deposit !== undefined && before < maximum && available > before) this.topUps++
+  }
+
+  /** While a session is cut another order takes what it was promised. */
+  async overtake(session: Live): Promise<void> {
+    await this.lose(session)
+    await this.open(session.maximum)
+    await this.resume(session)
+    await this.topUp(session)
+  }
+
+  /** The chain takes back the last claim or refund. */
+  reorg(): void {
+    this.#money.reorg()
+  }
+
   /** Nobody resumes it: each side gives it up by itself. */
   async cutBuyer(session: Live): Promise<void> {
     if (!session.buyerOpen) return
@@ -249,7 +279,9 @@ class Market {
     assert.ok((bought?.base ?? 0n) >= this.#consumed)
     assert.ok((bought?.base ?? 0n) <= this.sessions.reduce((sum, { paid }) => sum + paid, 0n))
     await this.claim()
-    assert.equal((await this.#sold.payees())[0]?.claimed ?? 0n, this.#money.claimed.get(sold?.channelId ?? '0x') ?? 0n)
+    const claimed = this.#money.claimed.get(sold?.channelId ?? '0x') ?? 0n
+    assert.equal((await this.#sold.payees())[0]?.claimed ?? 0n, claimed)
+    assert.ok(claimed >= this.#consumed, `${claimed} claimed of ${this.#consumed} earned`)
   }
 }
 
@@ -268,15 +300,18 @@ const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ type: fc.constant('deliver' as const), which }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('finish' as const), which, unused: fc.bigInt(0n, 5n) }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('receipt', 'cutBuyer', 'cutSeller'), which }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('lose', 'resume'), which }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('lose', 'resume', 'topUp', 'overtake'), which }) },
   {
     weight: 2,
-    arbitrary: fc.record({ type: fc.constantFrom('restartBuyer', 'restartSeller', 'claim', 'refund', 'watch') })
+    arbitrary: fc.record({
+      type: fc.constantFrom('restartBuyer', 'restartSeller', 'claim', 'refund', 'watch', 'reorg')
+    })
   }
 )
 
 test('any interleaving of sessions on one channel keeps the sums of both sides', async () => {
   assert.ok(eip712)
+  let topUps = 0
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.boolean(), async (steps, together) => {
       const market = new Market()
@@ -301,7 +336,9 @@ test('any interleaving of sessions on one channel keeps the sums of both sides',
       }
       await Promise.all(opening)
       await market.settle()
+      topUps += market.topUps
     }),
     { numRuns: 500 }
   )
+  assert.ok(topUps > 0, 'no channel was topped up')
 })

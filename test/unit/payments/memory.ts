@@ -60,6 +60,8 @@ export function memoryChain() {
   const nonces = new Set<string>()
   const domain = eip712.escrowDomain(1, at('e5'))
   const refunds = new Map<Hex, bigint>()
+  /** Takes back what came last; a deposit is final. */
+  let undo = (): void => {}
   const stateOf = (channelId: Hex): ChannelState => ({
     balance: balances.get(channelId) ?? 0n,
     totalClaimed: claimed.get(channelId) ?? 0n,
@@ -80,12 +82,17 @@ export function memoryChain() {
       const nonce = eip712.depositNonce(channelId, BigInt(`0x${data.slice(2 + 128, 2 + 192)}`))
       if (nonces.has(nonce)) throw new Error('AuthorizationUsedOrCanceled')
       nonces.add(nonce)
+      undo = () => {}
       balances.set(channelId, (balances.get(channelId) ?? 0n) + amount)
       return '0x'
     },
     isAuthorizationUsed: async (_owner, nonce) => nonces.has(nonce),
     simulateClaim: async () => undefined,
     claim: async (claims) => {
+      const before = new Map(claimed)
+      undo = () => {
+        for (const [channelId] of claimed) claimed.set(channelId, before.get(channelId) ?? 0n)
+      }
       for (const { config, totalClaimed, voucher } of claims) {
         const channelId = eip712.channelId(domain, config)
         if (totalClaimed > (balances.get(channelId) ?? 0n)) throw new Error('ClaimExceedsBalance')
@@ -101,6 +108,10 @@ export function memoryChain() {
       if (nonce !== (refunds.get(channelId) ?? 0n)) throw new Error('InvalidRefundNonce')
       refunds.set(channelId, nonce + 1n)
       const { balance, totalClaimed } = stateOf(channelId)
+      undo = () => {
+        refunds.set(channelId, nonce)
+        balances.set(channelId, balance)
+      }
       balances.set(channelId, balance - (amount < balance - totalClaimed ? amount : balance - totalClaimed))
       return '0x'
     },
@@ -109,7 +120,11 @@ export function memoryChain() {
     gasPrice: async () => 1n,
     timestamp: async () => 1n
   }
-  return { chain, balances, claimed }
+  const reorg = (): void => {
+    undo()
+    undo = () => {}
+  }
+  return { chain, balances, claimed, reorg }
 }
 
 const network = { networkId: 'eip155:1', assetId: `eip155:1/erc20:${at('cc')}`, logger: silent, eip712 }
