@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { DdmError } from '../interface/index.ts'
 import type { DdmNode, FollowEvent, Following, FollowOptions, FollowOutcome } from '../node/index.ts'
+import { Entries } from './entries.ts'
 import { type Problem, problemOf } from './problem.ts'
-
-/** Those that are still listed when they have ended, or were never taken; their sessions stay in the ledger. */
-const MAX_LISTED = 200
 
 /** A product that is bought from several sellers, as the API shows it. */
 export interface Followed {
@@ -24,18 +22,20 @@ interface Entry extends Omit<Followed, 'status'> {
 /** Products followed for callers of the API: each takes its records over one connection. */
 export class Followings {
   readonly #node: Pick<DdmNode, 'follow'>
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Entries<Entry>(
+    (following) => `no product is followed as ${following}; GET /v1/followings lists them`
+  )
 
   constructor(node: Pick<DdmNode, 'follow'>) {
     this.#node = node
   }
 
   list(): Followed[] {
-    return [...this.#entries.values()].map(shown)
+    return this.#entries.all().map(shown)
   }
 
   get(following: string): Followed {
-    return shown(this.#entry(following))
+    return shown(this.#entries.get(following))
   }
 
   /** Nothing is bought before the records are taken. */
@@ -45,7 +45,7 @@ export class Followings {
     const running = this.#node.follow(listings, { ...options, onEvent })
     const entry: Entry = { following, startedAt: Date.now(), running, tell: undefined, taken: false }
     this.#entries.set(following, entry)
-    this.#forgetOldest()
+    for (const name of this.#entries.tooMany(isOver)) this.#entries.delete(name)
     running.done.then(
       (outcome) => {
         entry.outcome = outcome
@@ -59,7 +59,7 @@ export class Followings {
 
   /** For the one caller that takes its records. */
   take(following: string, onEvent: (event: FollowEvent) => void): Following {
-    const entry = this.#entry(following)
+    const entry = this.#entries.get(following)
     if (entry.taken) throw new DdmError('usage', `the records of ${following} go to another connection`)
     entry.taken = true
     entry.tell = onEvent
@@ -67,21 +67,13 @@ export class Followings {
   }
 
   stop(following: string): void {
-    this.#entry(following).running.stop()
+    this.#entries.get(following).running.stop()
   }
+}
 
-  #forgetOldest(): void {
-    const idle = [...this.#entries.values()].filter(
-      ({ taken, outcome, problem }) => !taken || outcome !== undefined || problem !== undefined
-    )
-    for (const { following } of idle.slice(0, Math.max(0, idle.length - MAX_LISTED))) this.#entries.delete(following)
-  }
-
-  #entry(following: string): Entry {
-    const entry = this.#entries.get(following)
-    if (entry !== undefined) return entry
-    throw new DdmError('notFound', `no product is followed as ${following}; GET /v1/followings lists them`)
-  }
+/** One that was never taken may as well be. */
+function isOver({ taken, outcome, problem }: Entry): boolean {
+  return !taken || outcome !== undefined || problem !== undefined
 }
 
 function shown({ following, startedAt, running, outcome, problem }: Entry): Followed {

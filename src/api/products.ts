@@ -152,21 +152,20 @@ export class Products {
     return offered
   }
 
-  /** Pauses, goes on with, or retires a product; of listings that are not on sale here only the chain is told. */
+  /** Pauses, goes on with, or retires a product. One that somebody else feeds goes on being fed: it is his to end. */
   async setStatus(id: Hex, status: ListingStatus, options: AbortOptions = {}): Promise<void> {
-    const offered = this.#offered.get(id)
+    await this.#node.listings.setStatus(id, status, options)
     const kept = this.#kept.get(id)
+    if (kept === undefined) return
     if (status === 'active') {
-      await this.#node.listings.setStatus(id, status, options)
       // Whoever goes on with a product whose source has failed has mended it.
-      if (kept !== undefined && offered?.feed().feeding === 'failed') await this.#withdraw(id)
-      if (kept !== undefined && !this.#offered.has(id)) await this.offer(kept.product, undefined, options)
+      if (this.#offered.get(id)?.feed().feeding === 'failed') await this.#withdraw(id)
+      if (!this.#offered.has(id)) await this.offer(kept.product, undefined, options)
       return
     }
-    await this.#node.listings.setStatus(id, status, options)
     await this.#withdraw(id)
     if (status === 'retired') this.#kept.delete(id)
-    else if (kept !== undefined) this.#kept.set(id, { ...kept, paused: true })
+    else this.#kept.set(id, { ...kept, paused: true })
     await this.#write()
   }
 

@@ -9,13 +9,11 @@ import {
   type PurchaseStatus,
   pour
 } from '../node/index.ts'
+import { Entries } from './entries.ts'
 import { NOT_YET } from './not-yet.ts'
-import { type Problem, problemOf } from './problem.ts'
+import { errorOf, type Problem, problemOf } from './problem.ts'
 import { type PurchaseNote, PurchaseNotes } from './purchase-notes.ts'
 import { RecentRecords } from './recent-records.ts'
-
-/** Ended purchases of callers that are still listed; their sessions and receipts stay in the ledger. */
-const MAX_LISTED = 200
 
 /** Whoever does not take the records of a purchase within this time is gone. */
 const TAKEN_WITHIN_MS = 60_000
@@ -55,7 +53,7 @@ export class Purchases {
   readonly #logger: Logger
   readonly #takenWithinMs: number
   readonly #notes: PurchaseNotes
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Entries<Entry>((purchase) => `there is no purchase ${purchase}; GET /v1/purchases lists them`)
   readonly #recent = new RecentRecords()
   #suspended = false
 
@@ -67,16 +65,16 @@ export class Purchases {
   }
 
   list(): Bought[] {
-    return [...this.#entries.values()].map(shown)
+    return this.#entries.all().map(shown)
   }
 
   get(purchase: string): Bought {
-    return shown(this.#entry(purchase))
+    return shown(this.#entries.get(purchase))
   }
 
   /** File of the records of a purchase that the node keeps. */
   file(purchase: string): string {
-    if (this.#entry(purchase).bought.keep === 'node') return this.#notes.file(purchase)
+    if (this.#entries.get(purchase).bought.keep === 'node') return this.#notes.file(purchase)
     throw new DdmError('usage', `purchase ${purchase} is kept by its caller, not by this node`)
   }
 
@@ -121,27 +119,29 @@ export class Purchases {
 
   /** The purchase itself, for the one caller that takes its records. */
   take(purchase: string): Purchase {
-    const entry = this.#entry(purchase)
+    const entry = this.#entries.get(purchase)
     if (entry.bought.keep !== 'caller') {
       throw new DdmError('usage', `the records of purchase ${purchase} are kept by the node; look on with …/live`)
     }
     if (entry.taken) throw new DdmError('usage', `the records of purchase ${purchase} go to another connection`)
+    const { problem } = entry.bought
+    if (problem !== undefined) throw errorOf(problem, 'the purchase failed')
     if (entry.running === undefined) throw new DdmError('usage', `purchase ${purchase} has ended`)
     entry.taken = true
     return entry.running
   }
 
   async commit(purchase: string, mark?: string): Promise<void> {
-    await this.#entry(purchase).running?.commit(mark)
+    await this.#entries.get(purchase).running?.commit(mark)
   }
 
   stop(purchase: string): void {
-    this.#entry(purchase).running?.stop()
+    this.#entries.get(purchase).running?.stop()
   }
 
   /** Forgets a purchase that has ended, and the file of its records; session and receipt stay in the ledger. */
   async remove(purchase: string): Promise<void> {
-    const { running, bought } = this.#entry(purchase)
+    const { running, bought } = this.#entries.get(purchase)
     if (running !== undefined) throw new DdmError('usage', `purchase ${purchase} is under way; stop it first`)
     if (bought.keep === 'node') await this.#notes.remove(purchase)
     this.#forget(purchase)
@@ -149,7 +149,7 @@ export class Purchases {
 
   /** Calls back with what comes, after the newest that came before; returns the function that ends it. */
   view(purchase: string, onRecords: (records: DataRecord[]) => void): () => void {
-    const { viewers } = this.#entry(purchase)
+    const { viewers } = this.#entries.get(purchase)
     const recent = this.#recent.of(purchase)
     if (recent.length > 0) onRecords(recent)
     viewers.add(onRecords)
@@ -194,7 +194,7 @@ export class Purchases {
   /** Nothing more is bought: what the node keeps stands in its file as its next run finds it. */
   async suspend(): Promise<void> {
     this.#suspended = true
-    const entries = [...this.#entries.values()].filter(({ bought }) => bought.keep === 'node')
+    const entries = this.#entries.all().filter(({ bought }) => bought.keep === 'node')
     for (const { running } of entries) running?.suspend()
     await Promise.all(entries.map(({ kept }) => kept))
   }
@@ -224,10 +224,7 @@ export class Purchases {
   #end(entry: Entry, how: { outcome: PurchaseOutcome } | { problem: Problem }): void {
     entry.bought = { ...shown(entry), ...how }
     entry.running = undefined
-    const ended = [...this.#entries.values()].filter(
-      ({ running, bought }) => running === undefined && bought.keep === 'caller'
-    )
-    for (const { bought } of ended.slice(0, Math.max(0, ended.length - MAX_LISTED))) this.#forget(bought.purchase)
+    for (const purchase of this.#entries.tooMany(isOver)) this.#forget(purchase)
   }
 
   #forget(purchase: string): void {
@@ -258,12 +255,11 @@ export class Purchases {
     }
     await this.#notes.write({ bought: entry.bought })
   }
+}
 
-  #entry(purchase: string): Entry {
-    const entry = this.#entries.get(purchase)
-    if (entry !== undefined) return entry
-    throw new DdmError('notFound', `there is no purchase ${purchase}; GET /v1/purchases lists them`)
-  }
+/** One that the node keeps stays until it is removed. */
+function isOver({ running, bought }: Entry): boolean {
+  return running === undefined && bought.keep === 'caller'
 }
 
 function shown({ bought, running }: Entry): Bought {

@@ -1,6 +1,9 @@
 import type { Writable } from 'node:stream'
 import { DdmError, printable, printableJson } from '../interface/index.ts'
 
+/** How often a line of progress moves. */
+const WATCH_MS = 250
+
 export interface OutputFlags {
   json?: boolean
   quiet?: boolean
@@ -71,6 +74,13 @@ export class Output {
     const width = Math.max(20, (this.#streams.stderr.columns || 80) - 1)
     for (const line of lines) this.#streams.stderr.write(`${printable(line).slice(0, width)}\n`)
     this.#shown = lines.length
+  }
+
+  /** Keeps a line of progress up to date; returns what ends it. */
+  watch(line: () => string): () => void {
+    if (!this.live) return () => {}
+    const timer = setInterval(() => this.progress(line()), WATCH_MS)
+    return () => clearInterval(timer)
   }
 
   /** One line, never a stack; with `debug` the stack of what nobody expected. */

@@ -225,7 +225,10 @@ export class RunningNode implements LocalNode {
     search: async (query, options) => this.#parts.registry.search(searchQuery(query), options),
     get: (id, options) => this.#parts.registry.get(id, options),
     watch: (query, options) => this.#parts.registry.watch(searchQuery(query), options),
-    setStatus: (id, status, options) => this.#parts.registry.setStatus(id, status, options),
+    setStatus: async (id, status, options) => {
+      await this.#parts.registry.setStatus(id, status, options)
+      this.#sales.setStatus(id, status)
+    },
     synced: (options) => this.#parts.registry.synced(options)
   }
 

@@ -16,6 +16,7 @@ import {
   type Listing,
   type ListingDraft,
   type ListingPayment,
+  type ListingStatus,
   type Logger,
   type NetworkId,
   type NetworkProfile,
@@ -135,6 +136,9 @@ export class Sales implements Catalog {
     const { signal } = this.#closing
     const stopping = options.signal === undefined ? signal : AbortSignal.any([options.signal, signal])
     const listing = await this.#publish(id, draft, { ...options, signal: stopping })
+    if (listing.status === 'paused') {
+      logger.warn('this listing is paused: nobody can buy it until "ddm listings resume"', { listing: id })
+    }
     const log = await openProductLog({ id: await logId(listing, options), store: blocks }, options)
     if (signal.aborted) {
       await log.close()
@@ -157,9 +161,12 @@ export class Sales implements Catalog {
     fed.catch((error: unknown) => {
       if (!stop.signal.aborted) logger.error('source failed', { listing: id, error: String(error) })
     })
-    this.#offered.set(id, { product, pipeline, log, finite: options.source.finite, stop, fed })
+    const offered: Offered = { product, pipeline, log, finite: options.source.finite, stop, fed }
+    this.#offered.set(id, offered)
     return {
-      listing,
+      get listing() {
+        return offered.product.listing
+      },
       fed,
       log,
       get dropped() {
@@ -167,6 +174,14 @@ export class Sales implements Catalog {
       },
       stop: (stopOptions) => this.#stop(id, stopOptions)
     }
+  }
+
+  /** Of what is on sale here: what is paused or retired goes on being fed, and takes no new orders. */
+  setStatus(id: Hex, status: ListingStatus): void {
+    const offered = this.#offered.get(id)
+    if (offered === undefined) return
+    const { product } = offered
+    offered.product = { ...product, listing: { ...product.listing, status } }
   }
 
   /** Stops feeding; sessions under way are the protocol's to end. */

@@ -244,6 +244,7 @@ export interface SellOptions extends AbortOptions, AccessRules {
 
 /** A product on sale by this node. */
 export interface Sale {
+  /** With its status as this node has set it. */
   readonly listing: Listing
   /** Resolves when a finite source has been read whole; rejects when the source failed. */
   readonly fed: Promise<void>

@@ -217,6 +217,33 @@ test('what a command sells through the running node is pushed to it, durable, an
   assert.equal((await call('seller', 'GET', `/v1/products/${String(listing)}`)).status, 404)
 })
 
+test('what a command sells through the running node is paused and resumed over the API while it is fed', async () => {
+  const selling = serve(['sell', '--name', 'Held push', '--price', '0', '--source', 'telemetry', ...home('seller')])
+  const { listing } = await selling.event('listed')
+  const path = `/v1/products/${String(listing)}`
+  const grows = async (): Promise<void> => {
+    const { head } = (await call('seller', 'GET', path)).body
+    await until('more records', async () => {
+      const { body } = await call('seller', 'GET', path)
+      return BigInt(String(body.head)) > BigInt(String(head)) + 20n ? true : undefined
+    })
+  }
+  const set = async (status: string): Promise<void> => {
+    assert.equal((await call('seller', 'PUT', `/v1/listings/${String(listing)}/status`, { status })).status, 200)
+    const { body } = await call('seller', 'GET', path)
+    assert.equal((body.listing as { status: string }).status, status)
+  }
+  await set('paused')
+  await grows()
+  const refusal = await ddm(['buy', String(listing), '-n', '1', ...home('buyer'), '--json'])
+  assert.notEqual(refusal.code, 0)
+  await set('active')
+  await grows()
+  const bought = await ddm(['buy', String(listing), '-n', '3', ...home('buyer'), '--json'])
+  assert.equal(bought.code, 0, bought.stderr)
+  assert.equal((await selling.stop()).code, 0)
+})
+
 test('a finite file is sold a second time through the running node: its log is finished already', async () => {
   const file = await network.file('twice.jsonl', `${LINES.slice(0, 20).join('\n')}\n`)
   const listings: unknown[] = []

@@ -1,78 +1,39 @@
 import { resolve } from 'node:path'
-import { Option } from 'commander'
-import {
-  type Currency,
-  EXIT_CODES,
-  formatUnits,
-  type Listing,
-  RAIL_NAMES,
-  type RailName
-} from '../../interface/index.ts'
+import { type Currency, EXIT_CODES, formatUnits, type Listing } from '../../interface/index.ts'
 import type { BuyOptions, DdmNode, Purchase, PurchaseOutcome } from '../../node/index.ts'
-import { startFrom, timeSpan, timeSpanOrNone, wholeNumber } from '../arguments.ts'
+import { timeSpan } from '../arguments.ts'
 import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
 import { type DownloadFlags, endsWith, openSink, removeEmpty, settled, sinkOptions } from '../sink.ts'
+import { given, type WishFlags, wishOf, wishOptions } from '../wish.ts'
 
-interface Options extends DownloadFlags {
-  rail?: RailName
-  records?: number
-  from?: string
+interface Options extends DownloadFlags, WishFlags {
   max?: string
-  maxPrice?: string
-  k?: number
-  prepay?: string
   duration?: number
-  resumeFor?: number
   refund?: boolean
-  check: boolean
-  onInvalid?: 'stop' | 'drop'
 }
-
-/** How often the progress line moves. */
-const PROGRESS_MS = 250
 
 export const buy: Register = (program, act) => {
   const command = program
     .command('buy')
     .description('buy records of a listing: they go to stdout as JSON lines, what happens meanwhile to stderr')
     .argument('<listing>', 'its ID, a unique beginning of it (0x and 4 digits or more), or the CID of its document')
-    .option(
-      '-n, --records <number>',
-      'stop after so many (default: all of a finite product, a stream until stopped)',
-      wholeNumber(1)
-    )
-    .option(
-      '--from <start>',
-      'first offset, a time like 2026-01-31 or 2026-01-31T12:00Z, or "live" (default: the first one, the newest of a stream)'
-    )
-    .addOption(
-      new Option('--rail <rail>', 'pay this way (default: the first of the setting "rails" that can be paid)').choices(
-        RAIL_NAMES
-      )
-    )
     .option('--max <amount>', 'most that this purchase may cost, in whole tokens like 0.05')
-    .option('--max-price <amount>', 'highest price per record (or KiB), in whole tokens')
-    .option('--k <number>', 'records per invoice', wholeNumber(1))
-    .option('--prepay <amount>', 'most that is paid before it was received, in whole tokens')
     .option('--duration <span>', 'stop after this time, like 90s or 10m', timeSpan)
-    .option(
-      '--resume-for <span>',
-      'go on trying to reach a seller that was lost for so long, like 30s (default: 5m; 0s: fail at once)',
-      timeSpanOrNone
-    )
     .option('--refund', 'ask the seller to pay back at the end what the channel still holds')
-    .option('--no-check', "do not check the records against the listing's JSON Schema")
-    .addOption(
-      new Option(
-        '--on-invalid <action>',
-        'for a record that breaks the JSON Schema: stop, pay nothing from it on and keep the proof (default); or drop it, paid for like any other'
-      ).choices(['stop', 'drop'])
-    )
+  wishOptions(command, {
+    records: 'stop after so many (default: all of a finite product, a stream until stopped)',
+    from: 'first offset, a time like 2026-01-31 or 2026-01-31T12:00Z, or "live" (default: the first one, the newest of a stream)',
+    rail: 'pay this way (default: the first of the setting "rails" that can be paid)',
+    resumeFor: 'go on trying to reach a seller that was lost for so long, like 30s (default: 5m; 0s: fail at once)',
+    onInvalid:
+      'for a record that breaks the JSON Schema: stop, pay nothing from it on and keep the proof (default); or drop it, paid for like any other'
+  })
   sinkOptions(command, 'write the records to this file instead; after a cut it goes on exactly there').action(act(run))
 }
 
 async function run(context: Context, id: string, options: Options): Promise<number> {
-  const wish = wishOf(options)
+  const { max, duration, refund } = options
+  const wish = { ...wishOf(options), ...given({ max, duration, refund }) }
   return download(context, id, options, () => wish)
 }
 
@@ -96,18 +57,21 @@ export async function download(
     const purchase = node.buy(listing, { ...wish, ...(mark === undefined ? {} : { mark }) })
     const stop = (): void => purchase.stop()
     signal.addEventListener('abort', stop, { once: true })
-    const shown = showProgress(context, purchase, listing.document.title, node)
+    const { title } = listing.document
+    const endProgress = context.output.watch(() =>
+      progressLine(title, purchase, currencyOf(node, purchase.status.rail))
+    )
     try {
       await pour(purchase, sink)
       await sink.close()
       const outcome = await purchase.done
-      shown.end()
+      endProgress()
       report(context, node, outcome, options, purchase, listing)
       return exitCode(outcome, wish, listing, signal)
     } catch (error) {
       throw await settled(error, purchase, options)
     } finally {
-      shown.end()
+      endProgress()
       signal.removeEventListener('abort', stop)
       await Promise.allSettled([purchase.done, sink.close()])
       if (purchase.status.received === 0n) await removeEmpty(options, mark)
@@ -125,33 +89,6 @@ async function showFees({ output, signal }: Context, node: DdmNode, listing: Lis
     { event: 'fee', rail, fee: formatUnits(fee, currency.decimals), symbol: currency.symbol, k, feePercent },
     `Each payment costs a fee of ${moneyText(fee, currency)}${share}; a window too small for that makes payments smaller`
   )
-}
-
-function wishOf(options: Options): BuyOptions {
-  const { rail, records, from, max, maxPrice, k, prepay, duration, resumeFor, refund, check, onInvalid } = options
-  return {
-    ...(rail === undefined ? {} : { rail }),
-    ...(records === undefined ? {} : { records }),
-    ...(from === undefined ? {} : { from: startFrom(from) }),
-    ...(max === undefined ? {} : { max }),
-    ...(maxPrice === undefined ? {} : { maxPrice }),
-    ...(k === undefined ? {} : { k }),
-    ...(prepay === undefined ? {} : { prepay }),
-    ...(duration === undefined ? {} : { duration }),
-    ...(resumeFor === undefined ? {} : { resumeFor }),
-    ...(refund === undefined ? {} : { refund }),
-    ...(onInvalid === undefined ? {} : { onInvalid }),
-    checkSchema: check
-  }
-}
-
-function showProgress({ output }: Context, purchase: Purchase, title: string, node: DdmNode): { end: () => void } {
-  if (!output.live) return { end: () => {} }
-  const timer = setInterval(
-    () => output.progress(progressLine(title, purchase, currencyOf(node, purchase.status.rail))),
-    PROGRESS_MS
-  )
-  return { end: () => clearInterval(timer) }
 }
 
 function progressLine(title: string, { status }: Pick<Purchase, 'status'>, { symbol, decimals }: Currency): string {

@@ -1,37 +1,19 @@
-import { Option } from 'commander'
-import {
-  type Currency,
-  EXIT_CODES,
-  formatUnits,
-  type Listing,
-  RAIL_NAMES,
-  type RailName
-} from '../../interface/index.ts'
+import { type Currency, EXIT_CODES, formatUnits, type Listing } from '../../interface/index.ts'
 import type { DdmNode, FollowEvent, Following, FollowOptions, FollowOutcome } from '../../node/index.ts'
-import { startFrom, timeSpan, timeSpanOrNone, wholeNumber } from '../arguments.ts'
+import { timeSpan, wholeNumber } from '../arguments.ts'
 import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
 import { type DownloadFlags, endsWith, openSink, sinkOptions } from '../sink.ts'
 import { short } from '../table.ts'
+import { given, type WishFlags, wishOf, wishOptions } from '../wish.ts'
 
-interface Options extends DownloadFlags {
+interface Options extends DownloadFlags, WishFlags {
   max: string
-  records?: number
   key?: string
-  rail?: RailName
-  from?: string
-  maxPrice?: string
-  k?: number
-  prepay?: string
   patience?: number
-  resumeFor?: number
   silent?: number
   missing?: number
   delay?: number
-  check: boolean
-  onInvalid?: 'stop' | 'drop'
 }
-
-const PROGRESS_MS = 250
 
 export const follow: Register = (program, act) => {
   const command = program
@@ -42,19 +24,9 @@ export const follow: Register = (program, act) => {
     .argument('<listings...>', 'listings of the same product, as "ddm buy" takes them')
     .requiredOption('--max <amount>', 'most that all purchases together may cost, in whole tokens like 0.05')
     .option(
-      '-n, --records <number>',
-      'stop after so many different ones (default: a finite product whole, a stream until stopped)',
-      wholeNumber(1)
-    )
-    .option(
       '--key <field>',
       'records with the same value there are one, like time or wind.id (default: the same bytes)'
     )
-    .option('--from <start>', 'where the first purchase starts: an offset, a time or "live", as in "ddm buy"')
-    .addOption(new Option('--rail <rail>', 'pay this way: all sellers must take the same currency').choices(RAIL_NAMES))
-    .option('--max-price <amount>', 'highest price per record (or KiB), in whole tokens')
-    .option('--k <number>', 'records per invoice', wholeNumber(1))
-    .option('--prepay <amount>', 'most that is paid before it was received, in whole tokens')
     .option(
       '--silent <span>',
       'leave a seller that sends nothing for so long (default: ten periods of its cadence, at least 5s)',
@@ -63,25 +35,21 @@ export const follow: Register = (program, act) => {
     .option('--missing <number>', 'leave a seller after so many missing records of its cadence', wholeNumber(0))
     .option('--delay <span>', 'leave a seller whose records are older when they come (95 % of them)', timeSpan)
     .option('--patience <span>', 'give up when nobody has delivered for so long (default: 1m)', timeSpan)
-    .option(
-      '--resume-for <span>',
-      'try to reach a seller that was lost for so long, before the next one is asked (default: 5s)',
-      timeSpanOrNone
-    )
-    .option('--no-check', "do not check the records against the listing's JSON Schema")
-    .addOption(
-      new Option(
-        '--on-invalid <action>',
-        'for a record that breaks the JSON Schema: stop and leave the seller (default), or drop it, paid for like any other'
-      ).choices(['stop', 'drop'])
-    )
+  wishOptions(command, {
+    records: 'stop after so many different ones (default: a finite product whole, a stream until stopped)',
+    from: 'where the first purchase starts: an offset, a time or "live", as in "ddm buy"',
+    rail: 'pay this way: all sellers must take the same currency',
+    resumeFor: 'try to reach a seller that was lost for so long, before the next one is asked (default: 5s)',
+    onInvalid:
+      'for a record that breaks the JSON Schema: stop and leave the seller (default), or drop it, paid for like any other'
+  })
   sinkOptions(command, 'write the records to this file instead').action(act(run))
 }
 
 async function run(context: Context, ids: string[], options: Options): Promise<number> {
   const { signal } = context
   const { pourFollowed } = await loadNode()
-  const wish = wishOf(options)
+  const wish = followWish(options)
   return withNode(context, { logLevel: 'error', serve: true }, async (node) => {
     await node.listings.synced({ signal })
     const listings: Listing[] = []
@@ -91,44 +59,26 @@ async function run(context: Context, ids: string[], options: Options): Promise<n
     const currency = await currencyFor(node, listings, { ...wish, signal })
     const onEvent = (event: FollowEvent): void => tell(context, event)
     const following = node.follow(listings, { ...wish, signal, onEvent })
-    const shown = showProgress(context, following, listings, currency)
+    const title = listings[0]?.document.title ?? ''
+    const endProgress = context.output.watch(() => progressLine(following, title, currency))
     try {
       await pourFollowed(following, sink)
       await sink.close()
       const outcome = await following.done
-      shown.end()
+      endProgress()
       report(context, outcome, currency)
       return exitCode(outcome, options, signal)
     } finally {
-      shown.end()
+      endProgress()
       following.stop()
       await Promise.allSettled([following.done, sink.close()])
     }
   })
 }
 
-function wishOf({ silent, missing, delay, from, check, ...options }: Options): FollowOptions {
-  const { max, records, key, rail, maxPrice, k, prepay, patience, resumeFor, onInvalid } = options
-  const leave = {
-    ...(silent === undefined ? {} : { silentMs: silent }),
-    ...(missing === undefined ? {} : { missing }),
-    ...(delay === undefined ? {} : { delayMs: delay })
-  }
-  return {
-    max,
-    ...(records === undefined ? {} : { records }),
-    ...(key === undefined ? {} : { key }),
-    ...(rail === undefined ? {} : { rail }),
-    ...(from === undefined ? {} : { from: startFrom(from) }),
-    ...(maxPrice === undefined ? {} : { maxPrice }),
-    ...(k === undefined ? {} : { k }),
-    ...(prepay === undefined ? {} : { prepay }),
-    ...(patience === undefined ? {} : { patience }),
-    ...(resumeFor === undefined ? {} : { resumeFor }),
-    ...(onInvalid === undefined ? {} : { onInvalid }),
-    leave,
-    checkSchema: check
-  }
+function followWish(options: Options): FollowOptions {
+  const { max, key, patience, silent: silentMs, missing, delay: delayMs } = options
+  return { max, ...wishOf(options), ...given({ key, patience }), leave: given({ silentMs, missing, delayMs }) }
 }
 
 /** Who delivers now, and why somebody was left. */
@@ -162,22 +112,10 @@ async function currencyFor(
   return currencyOf(node, rail)
 }
 
-function showProgress(
-  { output }: Context,
-  following: Following,
-  listings: readonly Listing[],
-  currency: Currency
-): { end: () => void } {
-  if (!output.live) return { end: () => {} }
-  const title = listings[0]?.document.title ?? ''
-  const timer = setInterval(() => {
-    const { records, duplicates, paid, seller } = following.status
-    const from = seller === undefined ? 'no seller' : `seller …${seller.slice(-8)}`
-    output.progress(
-      `${title}: ${records} records, ${duplicates} duplicates, paid ${moneyText(paid, currency)} (${from})`
-    )
-  }, PROGRESS_MS)
-  return { end: () => clearInterval(timer) }
+function progressLine({ status }: Following, title: string, currency: Currency): string {
+  const { records, duplicates, paid, seller } = status
+  const from = seller === undefined ? 'no seller' : `seller …${seller.slice(-8)}`
+  return `${title}: ${records} records, ${duplicates} duplicates, paid ${moneyText(paid, currency)} (${from})`
 }
 
 function report(

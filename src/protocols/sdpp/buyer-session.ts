@@ -307,8 +307,7 @@ export class BuyerSession {
 
   /** Leaves the session as it stands, to be resumed; one that is being settled is settled. */
   suspend(): void {
-    const { phase } = this.#state
-    if (phase === 'settling' || phase === 'closed') return
+    if (this.#state.phase === 'settling' || hasEnded(this.#state)) return
     this.#fail(new SdppError(STATUS.shuttingDown, 'the buyer goes on later', { lost: true }))
   }
 

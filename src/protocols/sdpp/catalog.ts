@@ -3,6 +3,7 @@ import type { Invoicing } from './seller-state.ts'
 
 /** A product as the seller's side of the protocol sees it. */
 export interface Product {
+  /** New orders are taken while its status is `active`; sessions go on as long as the product is in the catalog. */
   readonly listing: Listing
   readonly log: ProductLog
   /** Ways to be paid, one per entry of the listing's `payment` that this node can serve. */

@@ -113,7 +113,7 @@ export class SellerNegotiation {
     const { gate, buyer } = this.#components
     const products = this.#components
       .products()
-      .filter(({ listing }) => gate === undefined || gate.greets(buyer, listing.id))
+      .filter(({ listing }) => listing.status === 'active' && (gate === undefined || gate.greets(buyer, listing.id)))
     const after = Number(hello.after ?? 0n)
     const listings = products.slice(after, after + MENU_PAGE).flatMap(({ listing, log }) => {
       const payment = listing.document.payment[0]
@@ -147,6 +147,8 @@ export class SellerNegotiation {
       )
     }
     const { listing, log } = product
+    if (listing.status !== 'active')
+      throw new SdppError(STATUS.unknownListing, `listing ${wanted} is ${listing.status}`)
     const { gate, buyer } = this.#components
     if (gate !== undefined && !gate.greets(buyer, listing.id)) {
       throw new SdppError(STATUS.forbidden, 'this buyer is not served')

@@ -71,6 +71,17 @@ test('a purchase whose records nobody takes is ended', async (t) => {
   await assert.rejects(ended.promise, { message: 'the purchase was stopped' })
 })
 
+test('whoever takes the records of a purchase that has failed already is told why', async (t) => {
+  const failed = Promise.reject(new DdmError('budget', 'this would cost more than the cap'))
+  failed.catch(() => {})
+  const server = await serve(t, {
+    buy: () => ({ done: failed, stop: () => {}, status: NOT_YET }) as unknown as LocalPurchase
+  })
+  const { body } = await ask(server, 'POST', '/v1/purchases', { listing: '0x12', keep: 'caller' })
+  const refused = await ask(server, 'GET', `/v1/purchases/${String(body.purchase)}/records`)
+  assert.deepEqual([refused.status, refused.body.code], [403, 'budget'])
+})
+
 test('a session that cannot be resumed leaves neither a note nor a file', async (t) => {
   const server = await serve(t, {
     sessions: {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { CID } from 'multiformats/cid'
 import { HELLO_TIMEOUT_MS, MENU_PAGE } from '../../../src/protocols/sdpp/constants.ts'
 import { type Product, requestMenu, STATUS } from '../../../src/protocols/sdpp/index.ts'
 import { encodePlain, encodeSigned } from '../../../src/protocols/sdpp/messages.ts'
@@ -78,6 +79,19 @@ test('after the menu the same stream may ask for an offer', async (t) => {
   assert.equal(buyer.offer?.content.listing.toString(), pair.listing.cid)
   await outbound.close()
   await done
+})
+
+test('what is paused is neither in the menu nor offered', async (t) => {
+  const pair = await makePair(t)
+  const paused: Product = { ...pair.product, listing: { ...pair.listing, status: 'paused' } }
+  const [outbound, inbound] = await openStreams()
+  serve(pair, inbound, { products: [paused] })
+  const buyer = new RawBuyer(pair, outbound)
+  buyer.send(encodePlain('HELLO', { versions: [2n], nonce: buyer.nonce, pay: [] }))
+  assert.deepEqual((await buyer.next('MENU')).statement.content.listings, [])
+  const listing = CID.parse(pair.listing.cid)
+  buyer.send(encodePlain('HELLO', { versions: [2n], nonce: buyer.nonce, pay: [{ rail: 'evm' as const }], listing }))
+  assert.equal(await buyer.status(), STATUS.unknownListing)
 })
 
 async function answered(
