@@ -52,7 +52,16 @@ async function sale(t: TestContext, browser: Browser, { seller, buyer, network }
   await form.getByLabel('Title').fill(title)
   await form.getByLabel('Description').fill('Load of the machine that runs this test.')
   await form.getByLabel('Keywords').fill('load, memory')
+  await form.getByText('Which records, on credit, and who may buy').click()
+  await form.getByLabel('Fields').fill('time, cpuPercent')
+  await form.getByLabel('Never sell to').fill('Bob')
+  await form.getByRole('button', { name: 'Publish' }).click()
+  await form.getByText('Write the price in digits').waitFor()
+  assert.match(await sells.page.evaluate<string>(FOCUSED), /^Price/, 'the first wrong field has the focus')
+  assert.equal(await form.locator('[aria-invalid="true"]').count(), 2)
   await form.getByLabel('Price').fill('0.0001')
+  await form.getByLabel('Never sell to').fill(`0x${'b'.repeat(40)}`)
+  assert.equal(await form.locator('[aria-invalid="true"]').count(), 0)
   await form.getByText('Place, time, licence and everything else').click()
   const where = form.getByRole('group', { name: 'Where' })
   await where.getByLabel('Longitude').fill('-70.65')
@@ -107,7 +116,9 @@ async function sale(t: TestContext, browser: Browser, { seller, buyer, network }
   assert.equal(await save(page, 'Download JSONL'), kept)
   const csv = (await save(page, 'Download CSV')).trimEnd().split(/\r?\n/)
   assert.equal(csv.length, Number(outcome.records) + 1)
-  const { cpuPercent } = JSON.parse(kept.split('\n', 1)[0] ?? '') as { cpuPercent: number }
+  const record = JSON.parse(kept.split('\n', 1)[0] ?? '') as { cpuPercent: number }
+  assert.deepEqual(Object.keys(record), ['time', 'cpuPercent'])
+  const { cpuPercent } = record
   const column = csv[0]?.split(',').indexOf('cpuPercent') ?? -1
   assert.equal(csv[1]?.split(',')[column], `${cpuPercent}`)
 

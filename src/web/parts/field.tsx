@@ -3,6 +3,8 @@ import { useId } from 'preact/hooks'
 export interface FieldProps {
   label: string
   hint?: string | undefined
+  /** What is wrong with the value; said beside it. */
+  error?: string | undefined
   unit?: string | undefined
   value: string
   onValue: (value: string) => void
@@ -20,8 +22,9 @@ export interface FieldProps {
 }
 
 /** One labelled line of a form. */
-export function Field({ label, hint, unit, value, onValue, input }: FieldProps) {
+export function Field({ label, hint, error, unit, value, onValue, input }: FieldProps) {
   const id = useId()
+  const described = [...(error === undefined ? [] : [`${id}-error`]), ...(hint === undefined ? [] : [`${id}-hint`])]
   return (
     <div class="field">
       <label for={id}>{label}</label>
@@ -30,11 +33,17 @@ export function Field({ label, hint, unit, value, onValue, input }: FieldProps) 
           {...input}
           id={id}
           value={value}
-          aria-describedby={hint === undefined ? undefined : `${id}-hint`}
+          aria-invalid={error !== undefined}
+          aria-describedby={described.length === 0 ? undefined : described.join(' ')}
           onInput={({ currentTarget }) => onValue(currentTarget.value)}
         />
         {unit === undefined ? null : <span class="unit">{unit}</span>}
       </span>
+      {error === undefined ? null : (
+        <small id={`${id}-error`} class="fault">
+          {error}
+        </small>
+      )}
       {hint === undefined ? null : (
         <small id={`${id}-hint`} class="hint">
           {hint}

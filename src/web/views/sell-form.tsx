@@ -1,13 +1,15 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { api } from '../client/api.ts'
-import type { Product, ProductWish } from '../client/types.ts'
-import { compact, type JsonSchema } from '../form/json-schema.ts'
+import { ApiProblem } from '../client/http.ts'
+import type { Product } from '../client/types.ts'
+import type { JsonSchema } from '../form/json-schema.ts'
 import { SchemaField } from '../form/schema-field.tsx'
 import { currency, node } from '../node.ts'
-import { Choice, Field } from '../parts/field.tsx'
+import { Choice, Field, type FieldProps } from '../parts/field.tsx'
 import { Problem } from '../parts/problem.tsx'
-import { Text } from '../parts/text.tsx'
+import { plain, Text } from '../parts/text.tsx'
 import { href } from '../router.ts'
+import { blankDraft, type Checked, type Draft, type Faults, faultsOf, fieldOf, wishOf } from './product-draft.ts'
 import { SUGGESTED_SOURCES } from './suggested-sources.ts'
 
 /** Parts that the node fills in by itself, or that this form asks for in its own words. */
@@ -16,49 +18,62 @@ const OTHERWISE = new Set([
   ...['title', 'description', 'keywords']
 ])
 
-/** What a product is called and about: first in the form, and keys of their own in what is sent. */
-const NAMED = ['title', 'description', 'keywords'] as const
-
-interface Draft {
-  source: string
-  amount: string
-  unit: 'record' | 'KiB'
-  symbol: string
-  free: string
-  named: Record<string, unknown>
-  document: Record<string, unknown>
-}
+/** What a product is about, besides its title: keys of their own in what is sent. */
+const NAMED = ['description', 'keywords'] as const
 
 /** A product in words: grown from the schema of listing documents, so that it knows every part of them. */
 export function SellForm({ schema, onPublished }: { schema: JsonSchema; onPublished: () => void }) {
   const { symbol } = currency()
-  const blank = (): Draft => ({ source: '', amount: '', unit: 'record', symbol, free: '', named: {}, document: {} })
-  const [draft, setDraft] = useState(blank)
+  const [draft, setDraft] = useState(() => blankDraft(symbol))
   const [round, setRound] = useState(0)
+  const [faults, setFaults] = useState<Faults>({})
   const [error, setError] = useState<unknown>(undefined)
   const [published, setPublished] = useState<Product | undefined>(undefined)
   const [busy, setBusy] = useState(false)
+  const form = useRef<HTMLFormElement>(null)
+  const [refused, setRefused] = useState(0)
+  // Only when the form was sent: who corrects one field is not led to the next.
+  useEffect(() => showFirstFault(form.current), [refused])
   const set = (change: Partial<Draft>): void => setDraft({ ...draft, ...change })
+  const refuse = (found: Faults): void => {
+    setFaults(found)
+    setRefused(refused + 1)
+  }
   const publish = async (): Promise<void> => {
     if (busy) return
-    setBusy(true)
+    const found = faultsOf(draft)
     setError(undefined)
     setPublished(undefined)
+    if (Object.keys(found).length > 0) return refuse(found)
+    setBusy(true)
     try {
-      setPublished(await api.offer(wishOf(draft)))
-      setDraft(blank())
+      setPublished(await api.offer(wishOf(draft, symbol)))
+      setDraft(blankDraft(symbol))
       setRound(round + 1)
       onPublished()
     } catch (problem) {
-      setError(problem)
+      const field = problem instanceof ApiProblem ? fieldOf(problem.message) : undefined
+      if (field === undefined) setError(problem)
+      else refuse({ [field]: plain((problem as Error).message, 300) })
     } finally {
       setBusy(false)
     }
   }
   const { properties = {} } = schema
   const symbols = [symbol, ...(node.value?.profile.iota === undefined ? [] : ['IOTA'])]
+  /** One line of the draft, with what is wrong with it. */
+  const line = (name: Checked) => ({
+    value: draft[name],
+    error: faults[name],
+    onValue: (value: string) => {
+      set({ [name]: value })
+      const { [name]: _, ...rest } = faults
+      if (name in faults) setFaults(rest)
+    }
+  })
   return (
     <form
+      ref={form}
       class="form"
       aria-labelledby="sell-new"
       onSubmit={(event) => {
@@ -71,15 +86,15 @@ export function SellForm({ schema, onPublished }: { schema: JsonSchema; onPublis
         <Field
           label="Source"
           hint="What the node reads the records from; files are those of the node's machine."
-          value={draft.source}
-          input={{ required: true, list: 'sources', placeholder: 'csv:/path/to/file.csv' }}
-          onValue={(source) => set({ source })}
+          input={{ list: 'sources', placeholder: 'csv:/path/to/file.csv' }}
+          {...line('source')}
         />
         <datalist id="sources">
           {SUGGESTED_SOURCES.map((source) => (
             <option key={source} value={source} />
           ))}
         </datalist>
+        <Field label="Title" input={{ maxLength: 200 }} {...line('title')} />
         {NAMED.map((name) => (
           <SchemaField
             key={name}
@@ -92,10 +107,9 @@ export function SellForm({ schema, onPublished }: { schema: JsonSchema; onPublis
         <div class="together">
           <Field
             label="Price"
-            value={draft.amount}
-            input={{ required: true, inputMode: 'decimal', pattern: '[0-9]+([.][0-9]+)?', placeholder: '0.0001' }}
+            input={{ inputMode: 'decimal', placeholder: '0.0001' }}
             hint="0 gives it away."
-            onValue={(amount) => set({ amount })}
+            {...line('amount')}
           />
           <Choice
             label="In"
@@ -115,11 +129,14 @@ export function SellForm({ schema, onPublished }: { schema: JsonSchema; onPublis
         </div>
         <Field
           label="Free records"
-          value={draft.free}
-          input={{ inputMode: 'numeric', pattern: '[0-9]*', placeholder: '0' }}
-          hint="So many from the first on cost nothing, as a sample for everybody."
-          onValue={(free) => set({ free })}
+          input={{ placeholder: '0' }}
+          hint="So many from the first on, or offsets like 100-110, cost nothing: a sample for everybody."
+          {...line('free')}
         />
+        <details>
+          <summary>Which records, on credit, and who may buy</summary>
+          <Terms line={line} symbol={draft.symbol} />
+        </details>
         <details>
           <summary>Place, time, licence and everything else</summary>
           <div class="form">
@@ -148,6 +165,57 @@ export function SellForm({ schema, onPublished }: { schema: JsonSchema; onPublis
   )
 }
 
+type Line = Pick<FieldProps, 'value' | 'error' | 'onValue'>
+
+/** What of the source is sold, and to whom. */
+function Terms({ line, symbol }: { line: (name: Checked) => Line; symbol: string }) {
+  return (
+    <div class="form">
+      <Field
+        label="Fields"
+        input={{ placeholder: 'time, wind.speed' }}
+        hint="Only these of each record, nested ones by dots. Empty: all of them."
+        {...line('select')}
+      />
+      <div class="together">
+        <Field
+          label="One of every"
+          unit="records"
+          input={{ inputMode: 'numeric', placeholder: '1' }}
+          hint="Thins a fast source out."
+          {...line('every')}
+        />
+        <Field
+          label="One in each"
+          input={{ placeholder: '1m' }}
+          hint="Thins by time: 90s, 10m."
+          {...line('interval')}
+        />
+      </div>
+      <Field
+        label="Credit"
+        unit={symbol}
+        input={{ inputMode: 'decimal', placeholder: 'as far as you trust a buyer' }}
+        hint="The most that each session may owe. Empty: little at first, more as a buyer pays."
+        {...line('credit')}
+      />
+      <Field
+        label="Sell to these only"
+        hint="Peer IDs and paying accounts, separated by commas. Empty: to everybody."
+        {...line('allow')}
+      />
+      <Field label="Never sell to" hint="Peer IDs and paying accounts, separated by commas." {...line('deny')} />
+    </div>
+  )
+}
+
+/** Brings whoever sent the form to the first field that is wrong, also where that is folded away. */
+function showFirstFault(form: HTMLFormElement | null): void {
+  const field = form?.querySelector<HTMLElement>('[aria-invalid="true"]')
+  field?.closest('details')?.setAttribute('open', '')
+  field?.focus()
+}
+
 function Published({ of: { listing } }: { of: Product }) {
   return (
     <>
@@ -157,18 +225,4 @@ function Published({ of: { listing } }: { of: Product }) {
       </a>
     </>
   )
-}
-
-function wishOf({ source, amount, unit, symbol, free, named, document }: Draft): ProductWish {
-  const own = symbol === currency().symbol ? '' : ` ${symbol}`
-  const parts = compact(document)
-  return {
-    product: {
-      source: source.trim(),
-      price: `${amount}${own}/${unit}`,
-      ...(compact(named) as { title: string }),
-      ...(free === '' ? {} : { free: Number(free) }),
-      ...(parts === undefined ? {} : { document: parts as NonNullable<ProductWish['product']['document']> })
-    }
-  }
 }
