@@ -1,6 +1,9 @@
 import type { Writable } from 'node:stream'
 import { DdmError, printable, printableJson } from '../interface/index.ts'
 
+/** What takes less than that needs no word. */
+const PATIENCE_MS = 500
+
 export interface OutputFlags {
   json?: boolean
   quiet?: boolean
@@ -71,6 +74,20 @@ export class Output {
     const width = Math.max(20, (this.#streams.stderr.columns || 80) - 1)
     for (const line of lines) this.#streams.stderr.write(`${printable(line).slice(0, width)}\n`)
     this.#shown = lines.length
+  }
+
+  /** Says at a terminal what takes long, and for how long it does already. */
+  async during<T>(what: string, work: Promise<T>): Promise<T> {
+    if (!this.live) return work
+    const start = performance.now()
+    const say = (): void => this.progress(`${what} … ${Math.floor((performance.now() - start) / 1_000)} s`)
+    const timer = setInterval(say, PATIENCE_MS)
+    try {
+      return await work
+    } finally {
+      clearInterval(timer)
+      this.#clear()
+    }
   }
 
   /** One line, never a stack; with `debug` the stack of what nobody expected. */
