@@ -2,11 +2,12 @@ import { performance } from 'node:perf_hooks'
 import type { Case, Closers, Connector } from './connectors/case.ts'
 
 /**
- * npm run bench -- connectors [files|http|mqtt|nats|postgres…] [--json]: records per second of each source and sink beside the bare
+ * npm run bench -- connectors [files|processes|http|mqtt|nats|postgres…] [--json]: records per second of each source and sink beside the bare
  * client library on the same server, in turns.
  */
 const CONNECTORS: Record<string, () => Promise<Connector>> = {
   files: async () => (await import('./connectors/files.ts')).fileCases,
+  processes: async () => (await import('./connectors/processes.ts')).processCases,
   http: async () => (await import('./connectors/http.ts')).httpCases,
   mqtt: async () => (await import('./connectors/mqtt.ts')).mqttCases,
   nats: async () => (await import('./connectors/nats.ts')).natsCases,

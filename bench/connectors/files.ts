@@ -68,6 +68,16 @@ export const fileCases: Connector = async function* (closers, records) {
       )
   }
   yield {
+    name: 'csv sink',
+    prepare: nothing,
+    ours: async (round) => writeAll(await fileSink(at(`ours${round}.csv`)), records),
+    bare: (round) =>
+      pipeline(
+        Readable.from(texts.map((text) => `${Object.values(JSON.parse(text) as object).join(',')}\n`)),
+        createWriteStream(at(`bare${round}.csv`), { flush: true })
+      )
+  }
+  yield {
     name: 'parquet sink',
     prepare: nothing,
     ours: async (round) => writeAll(await fileSink(at(`ours${round}.parquet`)), records),

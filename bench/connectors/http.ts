@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { createParser } from 'eventsource-parser'
 import { WebSocket, WebSocketServer } from 'ws'
 import { webhook } from '../../src/data/sinks/webhook.ts'
+import { poll } from '../../src/data/sources/poll.ts'
 import { sse } from '../../src/data/sources/sse.ts'
 import { webSocket } from '../../src/data/sources/websocket.ts'
 import { type Connector, readAll, recordText, writeAll } from './case.ts'
@@ -17,6 +18,10 @@ export const httpCases: Connector = async function* (closers, records) {
     if (request.method === 'POST') {
       for await (const _chunk of request);
       response.end('{}')
+      return
+    }
+    if (request.url === '/poll') {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(`[${texts.join(',')}]`)
       return
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
@@ -43,6 +48,15 @@ export const httpCases: Connector = async function* (closers, records) {
   const at = `127.0.0.1:${(server.address() as AddressInfo).port}`
   const prepare = async (): Promise<void> => {}
 
+  yield {
+    name: 'poll source',
+    prepare,
+    ours: () => readAll(poll(`http://${at}/poll`), records),
+    bare: async () => {
+      const answer = (await (await fetch(`http://${at}/poll`)).json()) as object[]
+      for (const one of answer) JSON.stringify(one)
+    }
+  }
   yield {
     name: 'sse source',
     prepare,

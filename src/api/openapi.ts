@@ -1,4 +1,4 @@
-import type { AnyEventOperation, AnyOperation, AnyRawOperation } from './operation.ts'
+import { type AnyEventOperation, type AnyOperation, type AnyRawOperation, commandsOf } from './operation.ts'
 import { EVENT_OPERATIONS, OPERATIONS, RAW_OPERATIONS } from './operations/index.ts'
 import { ProblemSchema } from './schemas/purchase.ts'
 import { strictSchema } from './strict-schema.ts'
@@ -40,13 +40,14 @@ export function openApi(version: string) {
 }
 
 function described(operation: AnyOperation | AnyEventOperation | AnyRawOperation, content: object): object {
-  const { id, summary, command, params, query } = operation
+  const { id, summary, params, query } = operation
+  const commands = commandsOf(operation).map((command) => `ddm ${command}`)
   const body = 'body' in operation ? operation.body : undefined
   const parameters = [...parametersOf(params, 'path'), ...parametersOf(query, 'query')]
   return {
     operationId: id,
     summary,
-    ...(command === undefined ? {} : { 'x-command': `ddm ${command}` }),
+    ...(commands.length === 0 ? {} : { 'x-command': commands.join(', ') }),
     ...(operation.path === '/health' ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined

@@ -35,8 +35,12 @@ export interface Described {
   /** With `:name` for parts that `params` describes. */
   path: `/${string}`
   summary: string
-  /** The command line that does the same; absent where only programs need it. */
-  command?: string
+  /** The command lines that do the same; absent where only programs need it. */
+  command?: string | readonly string[]
+}
+
+export function commandsOf({ command = [] }: Pick<Described, 'command'>): readonly string[] {
+  return typeof command === 'string' ? [command] : command
 }
 
 /** One thing that the API can do: routes, OpenAPI, client and documentation are made from it. */

@@ -162,6 +162,11 @@ async function checkNetwork(file: string, { node, pid }: ConnectedNode): Promise
   )
 }
 
+/** Resolves when the listings are those of the chain as it is now. */
+export function synced({ output, signal }: Context, node: DdmNode): Promise<void> {
+  return output.during('Reading the listings from the chain', node.listings.synced({ signal }))
+}
+
 interface StartedNode {
   node: DdmNode
   /** Where it serves its API, if it does. */

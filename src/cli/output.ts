@@ -3,6 +3,8 @@ import { DdmError, printable, printableJson } from '../interface/index.ts'
 
 /** How often a line of progress moves. */
 const WATCH_MS = 250
+/** What takes less than that needs no word. */
+const PATIENCE_MS = 500
 
 export interface OutputFlags {
   json?: boolean
@@ -81,6 +83,20 @@ export class Output {
     if (!this.live) return () => {}
     const timer = setInterval(() => this.progress(line()), WATCH_MS)
     return () => clearInterval(timer)
+  }
+
+  /** Says at a terminal what takes long, and for how long it does already. */
+  async during<T>(what: string, work: Promise<T>): Promise<T> {
+    if (!this.live) return work
+    const start = performance.now()
+    const say = (): void => this.progress(`${what} … ${Math.floor((performance.now() - start) / 1_000)} s`)
+    const timer = setInterval(say, PATIENCE_MS)
+    try {
+      return await work
+    } finally {
+      clearInterval(timer)
+      this.#clear()
+    }
   }
 
   /** One line, never a stack; with `debug` the stack of what nobody expected. */

@@ -1,4 +1,4 @@
-import { checkedSettings, type NodeConfig, readConfigFile, type SettingName } from './config.ts'
+import { checkedSettings, flagOf, type NodeConfig, readConfigFile, type SettingName } from './config.ts'
 import { writeFileAtomic } from './files.ts'
 import { createHome, type HomePaths } from './home.ts'
 import type { BudgetChange } from './types.ts'
@@ -21,9 +21,12 @@ export async function changeBudget(
   Object.assign(config, await writeBudget(paths.config, change))
 }
 
-/** The caps as settings, read. Throws `usage` naming setting and value. */
-export function checkedBudget(change: BudgetChange): Partial<NodeConfig> {
-  return checkedSettings(settingsOf(change))
+/** `ddm budget set` says `budget` already: `--per-day`. */
+const flagOfSet = (name: SettingName): string => flagOf(name).replace(/^--budget-/, '--')
+
+/** The caps as settings, read. Throws `usage` naming flag and value. */
+export function checkedBudget(change: BudgetChange, flagFor = flagOfSet): Partial<NodeConfig> {
+  return checkedSettings(settingsOf(change), flagFor)
 }
 
 function settingsOf(change: BudgetChange): Record<string, unknown> {

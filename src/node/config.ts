@@ -102,10 +102,17 @@ function read(name: SettingName, { value, source }: Candidate): unknown {
   }
 }
 
-/** Settings that somebody changes while the node runs, checked and read. Throws `usage` naming setting and value. */
-export function checkedSettings(values: Partial<Record<SettingName, unknown>>): Partial<NodeConfig> {
+/**
+ * Settings that somebody changes while the node runs, checked and read. Throws `usage` naming flag and value.
+ *
+ * @param flagFor - how the command that changes them names them
+ */
+export function checkedSettings(
+  values: Partial<Record<SettingName, unknown>>,
+  flagFor: (name: SettingName) => string
+): Partial<NodeConfig> {
   const named = Object.entries(values) as Array<[SettingName, unknown]>
-  return Object.fromEntries(named.map(([name, value]) => [name, read(name, { value, source: flagOf(name) })]))
+  return Object.fromEntries(named.map(([name, value]) => [name, read(name, { value, source: flagFor(name) })]))
 }
 
 /** What the file says, unread values and all; an empty object without a file. */

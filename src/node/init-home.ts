@@ -2,7 +2,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { parseProfile } from '../chain/index.ts'
 import { type Address, DdmError, type NetworkProfile } from '../interface/index.ts'
 import { changeBudgetOf, checkedBudget } from './change-budget.ts'
-import { readConfigFile } from './config.ts'
+import { flagOf, readConfigFile } from './config.ts'
 import { createHome, type HomePaths, homePaths, lockHome, readNetworkFile, writeNetworkFile } from './home.ts'
 import { loadKeys, passphraseFrom } from './keys.ts'
 import { loadProfile } from './settings.ts'
@@ -38,7 +38,7 @@ export interface InitializedHome {
  */
 export async function initHome(init: InitHomeInit): Promise<InitializedHome> {
   const { budget } = init
-  if (budget !== undefined) checkedBudget(budget)
+  if (budget !== undefined) checkedBudget(budget, flagOf)
   const known = await joinedProfile(homePaths(init.home))
   const named = known === undefined || init.network !== undefined ? await profileOf(init) : undefined
   const profile = known ?? (named as NetworkProfile)

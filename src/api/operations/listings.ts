@@ -17,7 +17,7 @@ export const searchListings = operation({
   method: 'GET',
   path: '/v1/listings',
   summary: 'listings of the market: full text, place, price, seller',
-  command: 'search',
+  command: ['search', 'listings list'],
   query: SearchQuerySchema,
   result: Type.Array(ListingSchema),
   run: ({ node }, { query }, options) => node.listings.search(query, options)
@@ -63,7 +63,7 @@ export const setListingStatus = operation({
   method: 'PUT',
   path: '/v1/listings/:id/status',
   summary: 'pauses, goes on with, or retires a listing of this node',
-  command: 'listings pause',
+  command: ['listings pause', 'listings resume', 'listings retire'],
   params: ListingPath,
   body: Type.Object({ status: Status }, { additionalProperties: false }),
   result: ListingSchema,

@@ -75,7 +75,7 @@ export const getWallet = operation({
   method: 'GET',
   path: '/v1/wallet',
   summary: 'balances, what was spent, the caps',
-  command: 'wallet show',
+  command: ['wallet show', 'budget show'],
   result: WalletSchema,
   run: async ({ node }, _input, options) => {
     const { budget, ...rest } = await node.wallet.status(options)

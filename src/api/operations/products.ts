@@ -23,7 +23,6 @@ export const listProducts = operation({
   method: 'GET',
   path: '/v1/products',
   summary: 'what this node sells now',
-  command: 'listings list',
   result: Type.Array(ProductSchema),
   run: async ({ products }) => products.list().map(shown)
 })

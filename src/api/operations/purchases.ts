@@ -32,7 +32,7 @@ export const startPurchase = operation({
   method: 'POST',
   path: '/v1/purchases',
   summary: 'buys, or goes on with a session; who asked takes the records, or the node keeps them',
-  command: 'buy',
+  command: ['buy', 'sample', 'sessions resume'],
   body: PurchaseWishSchema,
   result: PurchaseSchema,
   run: async ({ node, purchases }, { body }, abort) => {

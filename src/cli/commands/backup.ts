@@ -18,7 +18,7 @@ export const backup: Register = (program, act) => {
 async function write({ flags, output }: Context, file: string): Promise<undefined> {
   const { backupHome, resolveHome } = await loadNode()
   const home = resolveHome(flags.home)
-  const { files } = await backupHome(home, resolve(file))
+  const { files } = await output.during(`Copying ${home}`, backupHome(home, resolve(file)))
   output.result(
     { file: resolve(file), home, files },
     `${resolve(file)}: ${files.length} files of ${home}.`,
@@ -32,7 +32,7 @@ async function restore({ flags, output }: Context, file: string): Promise<undefi
   const home = resolveHome(flags.home)
   if (isHomeLocked(home))
     throw new DdmError('homeBusy', `a node runs on ${home}; restore to another folder with --home`)
-  const { files, at } = await restoreHome(resolve(file), home)
+  const { files, at } = await output.during(`Unpacking ${file}`, restoreHome(resolve(file), home))
   output.result(
     { home, files, at },
     `${home}: as it was at ${at}.`,

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { type Currency, EXIT_CODES, formatUnits, type Listing } from '../../interface/index.ts'
 import type { BuyOptions, DdmNode, Purchase, PurchaseOutcome } from '../../node/index.ts'
 import { timeSpan } from '../arguments.ts'
-import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
+import { type Context, currencyOf, loadNode, moneyText, type Register, synced, withNode } from '../context.ts'
 import { type DownloadFlags, endsWith, openSink, removeEmpty, settled, sinkOptions } from '../sink.ts'
 import { given, type WishFlags, wishOf, wishOptions } from '../wish.ts'
 
@@ -47,7 +47,7 @@ export async function download(
   const { signal } = context
   const { pour } = await loadNode()
   return withNode(context, { logLevel: 'error', serve: true }, async (node) => {
-    await node.listings.synced({ signal })
+    await synced(context, node)
     const listing = await node.listings.get(id, { signal })
     const wish = wishFor(listing)
     await showFees(context, node, listing, wish)

@@ -39,10 +39,11 @@ async function run(context: Context, options: Options): Promise<undefined> {
   const { output, signal } = context
   const { createHome, createLogger, deployContracts, writeNetworkFile, writeProfile } = await loadNode()
   const { rpc, name, token, escrow, confirmations, fees, dev, profile } = options
-  const init = await nodeInit(context, { logLevel: 'info' })
+  // A line of progress and lines of a log would overwrite each other.
+  const init = await nodeInit(context, { logLevel: output.live ? 'error' : 'info' })
   const paths = await createHome(init.home)
   const logger = createLogger({ level: init.config?.logLevel ?? 'info' })
-  const deployed = await deployContracts(
+  const deploying = deployContracts(
     {
       rpcUrl: rpc,
       privateKey: await payerKey(context, dev === true),
@@ -56,6 +57,7 @@ async function run(context: Context, options: Options): Promise<undefined> {
     },
     { signal }
   )
+  const deployed = await output.during(`Deploying the contracts of "${name}"`, deploying)
   await writeNetworkFile(paths, deployed)
   if (profile !== undefined) await writeProfile(resolve(profile), deployed, { signal })
   const file = profile === undefined ? paths.network : resolve(profile)

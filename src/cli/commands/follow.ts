@@ -1,7 +1,7 @@
 import { type Currency, EXIT_CODES, formatUnits, type Listing } from '../../interface/index.ts'
 import type { DdmNode, FollowEvent, Following, FollowOptions, FollowOutcome } from '../../node/index.ts'
 import { timeSpan, wholeNumber } from '../arguments.ts'
-import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
+import { type Context, currencyOf, loadNode, moneyText, type Register, synced, withNode } from '../context.ts'
 import { type DownloadFlags, endsWith, openSink, sinkOptions } from '../sink.ts'
 import { short } from '../table.ts'
 import { given, type WishFlags, wishOf, wishOptions } from '../wish.ts'
@@ -51,7 +51,7 @@ async function run(context: Context, ids: string[], options: Options): Promise<n
   const { pourFollowed } = await loadNode()
   const wish = followWish(options)
   return withNode(context, { logLevel: 'error', serve: true }, async (node) => {
-    await node.listings.synced({ signal })
+    await synced(context, node)
     const listings: Listing[] = []
     for (const id of ids) listings.push(await node.listings.get(id, { signal }))
     // Opened before anything is paid: a file that cannot be written is known by then.

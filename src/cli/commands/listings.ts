@@ -1,5 +1,5 @@
 import type { ListingStatus } from '../../interface/index.ts'
-import { type Context, type Register, withNode } from '../context.ts'
+import { type Context, type Register, synced, withNode } from '../context.ts'
 import { listingSummary, pricesText } from '../listing.ts'
 import { short, table } from '../table.ts'
 
@@ -24,7 +24,7 @@ export const listings: Register = (program, act) => {
 async function list(context: Context): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
-    await node.listings.synced({ signal })
+    await synced(context, node)
     const own = await node.listings.search({ seller: node.peerId, status: 'any', limit: 200 }, { signal })
     if (output.json) for (const listing of own) output.result(listingSummary(listing))
     else if (own.length === 0) output.note('nothing is published yet; "ddm sell --help" shows how')
@@ -49,7 +49,7 @@ async function setStatus(
 ): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
-    await node.listings.synced({ signal })
+    await synced(context, node)
     const { id, document } = await node.listings.get(prefix, { signal })
     await node.listings.setStatus(id, status, { signal })
     output.result({ listing: id, status }, `${document.title} (${short(id, 12)}) is ${done}`)

@@ -117,9 +117,10 @@ async function verifyFiles(
 ): Promise<number | undefined> {
   const { verifyReceipt } = await loadNode()
   let code: number | undefined
-  for (const file of files) {
+  for (const [index, file] of files.entries()) {
     try {
-      const bundle = await verifyReceipt(file, { signal, ...(onLedger === undefined ? {} : { onLedger }) })
+      const verifying = verifyReceipt(file, { signal, ...(onLedger === undefined ? {} : { onLedger }) })
+      const bundle = await output.during(`Verifying ${file} (${index + 1} of ${files.length})`, verifying)
       const missing = missingOf(bundle)
       if (missing.length > 0) code ??= EXIT_CODES.evidence
       const verdict = missing.length === 0 ? 'verified' : `NOT ON THE LEDGER: ${missing[0]}`

@@ -1,5 +1,5 @@
 import { wholeNumber } from '../arguments.ts'
-import { type Context, type Register, withNode } from '../context.ts'
+import { type Context, type Register, synced, withNode } from '../context.ts'
 import { listingSummary, listingTable } from '../listing.ts'
 import { nothingFound } from '../nothing-found.ts'
 
@@ -23,7 +23,7 @@ export const search: Register = (program, act) => {
 async function run(context: Context, words: string[], { limit, seller, unconfirmed }: Options): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
-    await node.listings.synced({ signal })
+    await synced(context, node)
     const found = await node.listings.search(
       {
         text: words.join(' '),

@@ -1,5 +1,5 @@
 import { priceText } from '../../interface/index.ts'
-import { type Context, currencyOf, type Register, withNode } from '../context.ts'
+import { type Context, currencyOf, type Register, synced, withNode } from '../context.ts'
 
 export const show: Register = (program, act) => {
   program
@@ -12,7 +12,7 @@ export const show: Register = (program, act) => {
 async function run(context: Context, id: string): Promise<undefined> {
   const { output, signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
-    await node.listings.synced({ signal })
+    await synced(context, node)
     const listing = await node.listings.get(id, { signal })
     const { document, version, status, trust, peerId, account, cid, transaction } = listing
     const { title, description, keywords, cadence, license, schema, payment } = document

@@ -6,6 +6,8 @@ import { printable, printableJson } from '../../../src/interface/index.ts'
 /** What a terminal would act on: C0, DEL, C1, and what reorders or hides text. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not come through
 const DANGEROUS = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/
+/** What has no width, and what covers the lines around it. */
+const HIDDEN = /(?![\ufe00-\ufe0f])\p{Default_Ignorable_Code_Point}|\p{M}{9}/u
 
 /** Text with the characters in question in it, often next to each other. */
 const hostile = fc
@@ -19,6 +21,10 @@ const hostile = fc
         '\u202e',
         '\u2066',
         '\u200b',
+        '\u034f',
+        '\u3164',
+        '\u{e0101}',
+        '\u0351'.repeat(20),
         '\r',
         '\n',
         '\ud800',
@@ -37,6 +43,8 @@ test('escape sequences go as a whole, so that nothing of them is left to read', 
   assert.equal(printable('\u001bPpayload\u001b\\text'), 'text')
   assert.equal(printable('user\u202enimda'), 'usernimda')
   assert.equal(printable('zero\u200bwidth\u00adsoft'), 'zerowidthsoft')
+  assert.equal(printable('a\u034f\u115f\u3164\uffa0\u{e0101}\u{e0041}b'), 'ab')
+  assert.equal(printable(`Z${'\u0351'.repeat(500)}!`), `Z${'\u0351'.repeat(8)}!`)
 })
 
 test('ordinary text of any language comes through as it is', () => {
@@ -49,6 +57,7 @@ test('whatever a stranger writes, nothing that a terminal acts on is left, and c
     fc.property(hostile, (text) => {
       const shown = printable(text)
       assert.doesNotMatch(shown, DANGEROUS)
+      assert.doesNotMatch(shown, HIDDEN)
       assert.ok(shown.isWellFormed())
       assert.equal(printable(shown), shown)
     })
@@ -60,6 +69,7 @@ test('JSON keeps its meaning and shows nothing that a terminal acts on', () => {
     fc.property(hostile, (text) => {
       const json = printableJson(JSON.stringify({ text }))
       assert.doesNotMatch(json, DANGEROUS)
+      assert.doesNotMatch(json, HIDDEN)
       assert.equal((JSON.parse(json) as { text: string }).text, text)
     })
   )
