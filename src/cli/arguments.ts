@@ -36,6 +36,25 @@ export function header(text: string, before: Record<string, string> = {}): Recor
   return { ...before, [name]: value }
 }
 
+/** `west,south,east,north` in degrees; west is larger than east where the box crosses the antimeridian. */
+export function boundingBox(text: string): [number, number, number, number] {
+  const degrees = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
+  const [west = Number.NaN, south = Number.NaN, east = Number.NaN, north = Number.NaN] = degrees
+  const within = (value: number, limit: number): boolean => Math.abs(value) <= limit
+  if (
+    degrees.length !== 4 ||
+    ![west, east].every((x) => within(x, 180)) ||
+    ![south, north].every((y) => within(y, 90))
+  ) {
+    throw new InvalidArgumentError(
+      'Give west,south,east,north in degrees, -180 to 180 and -90 to 90, like 5.9,45.8,10.5,47.8.'
+    )
+  }
+  if (south > north)
+    throw new InvalidArgumentError(`South ${south} is above north ${north}: give west,south,east,north.`)
+  return [west, south, east, north]
+}
+
 export function words(text: string): string[] {
   return text
     .split(',')

@@ -99,6 +99,11 @@ export interface SearchQuery {
   bbox?: [number, number, number, number]
   maxPrice?: bigint
   seller?: string
+  /** Exactly this keyword, kind (cadence), way to pay, licence (SPDX). */
+  keyword?: string
+  kind?: string
+  rail?: string
+  license?: string
   /** Also listings that are only announced. @default false */
   announced?: boolean
   /** `any`: paused and retired ones, too. @default 'active' */
@@ -108,11 +113,25 @@ export interface SearchQuery {
   offset?: number
 }
 
+/** What a search may be narrowed by: values that listings have as they are, not as words. */
+export const FACETS = ['keyword', 'kind', 'rail', 'license'] as const
+
+export type FacetName = (typeof FACETS)[number]
+
+/** How many listings of a search have a value; those of one facet are counted as if it were not chosen. */
+export interface FacetCount {
+  facet: FacetName
+  value: string
+  count: number
+}
+
 export type ListingEvent = { type: 'added' | 'updated' | 'removed'; listing: Listing }
 
 /** What the rest of the node sees of the registry. */
 export interface Registry {
   search: (query: SearchQuery, options?: AbortOptions) => Promise<Listing[]>
+  /** What the results of a search can be narrowed by, the most frequent values of each facet first. */
+  facets: (query: SearchQuery, options?: AbortOptions) => Promise<FacetCount[]>
   /** By full ID, unique prefix (≥ 4 hex digits after 0x) or document CID. Throws `notFound` or `ambiguous`. */
   get: (id: string, options?: AbortOptions) => Promise<Listing>
   watch: (query: SearchQuery, options?: AbortOptions) => AsyncIterable<ListingEvent>

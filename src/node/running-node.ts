@@ -223,6 +223,7 @@ export class RunningNode implements LocalNode {
 
   readonly listings: DdmNode['listings'] = {
     search: async (query, options) => this.#parts.registry.search(searchQuery(query), options),
+    facets: async (query, options) => this.#parts.registry.facets(searchQuery(query), options),
     get: (id, options) => this.#parts.registry.get(id, options),
     watch: (query, options) => this.#parts.registry.watch(searchQuery(query), options),
     setStatus: async (id, status, options) => {

@@ -7,6 +7,7 @@ import type {
   ClaimResult,
   DataSource,
   DdmError,
+  FacetCount,
   Hex,
   LedgerMove,
   Listing,
@@ -363,6 +364,8 @@ export interface DdmNode {
   readonly peers: (options?: AbortOptions) => Promise<ConnectedPeer[]>
   readonly listings: {
     search: (query?: string | SearchQuery, options?: AbortOptions) => Promise<Listing[]>
+    /** What the results of a search can be narrowed by: the values that they have, and how many have each. */
+    facets: (query?: string | SearchQuery, options?: AbortOptions) => Promise<FacetCount[]>
     /** By ID, unique prefix (≥ 4 hex digits) or document CID. */
     get: (id: string, options?: AbortOptions) => Promise<Listing>
     watch: (query?: string | SearchQuery, options?: AbortOptions) => AsyncIterable<ListingEvent>

@@ -1,12 +1,26 @@
 import { CID } from 'multiformats/cid'
-import { type AbortOptions, DdmError, type IndexStore, type Listing, type SearchQuery } from '../interface/index.ts'
+import {
+  type AbortOptions,
+  DdmError,
+  FACETS,
+  type FacetCount,
+  type IndexStore,
+  type Listing,
+  type SearchQuery
+} from '../interface/index.ts'
 import { ANNOUNCED, CONFIRMED, LISTING_COLUMNS, LISTING_TABLES, type ListingRow, toListing } from './listings.ts'
-import { conditions, page, textMatch } from './search.ts'
+import { type Condition, conditions, page, textMatch } from './search.ts'
 
 const ID_PREFIX = /^(?:0x)?([0-9a-f]{4,64})$/
 
 /** Candidates that an `ambiguous` error names. */
 const CANDIDATES = 5
+
+/** Of larger results the first ones are counted: nobody waits for the exact number of a million. */
+const MAX_COUNTED = 10_000
+
+/** More values of a facet nobody looks through. */
+const MAX_VALUES = 30
 
 /** Reads the index: `search` and `get` of the Registry. SQL runs in the index's worker thread. */
 export class Catalog {
@@ -18,21 +32,30 @@ export class Catalog {
 
   async search(query: SearchQuery, options?: AbortOptions): Promise<Listing[]> {
     const [limit, offset] = page(query)
-    const hit = textMatch(query)
-    if (hit === undefined && (query.text ?? '').trim() !== '') return []
-    const where = [
-      { sql: query.announced === true ? `(${CONFIRMED} or ${ANNOUNCED})` : CONFIRMED, params: [] },
-      ...(query.status === 'any' ? [] : [{ sql: "coalesce(h.status, l.status) = 'active'", params: [] }]),
-      ...conditions(query)
-    ]
+    const found = matching(query)
+    if (found === undefined) return []
     const rows = await this.#index.all<ListingRow>(
-      `select ${LISTING_COLUMNS} from ${hit === undefined ? '' : `${hit.sql} hit cross join `}${LISTING_TABLES}
-        where ${hit === undefined ? '' : 'l.id = hit.id and '}${where.map(({ sql }) => sql).join(' and ')}
-        order by ${hit === undefined ? '' : 'hit.rank, '}l.id desc limit ? offset ?`,
-      [...(hit?.params ?? []), ...where.flatMap(({ params }) => params), limit, offset],
+      `select ${LISTING_COLUMNS} ${found.sql} limit ? offset ?`,
+      [...found.params, limit, offset],
       options
     )
     return rows.map(toListing)
+  }
+
+  async facets(query: SearchQuery, options?: AbortOptions): Promise<FacetCount[]> {
+    const counts = FACETS.map(async (facet) => {
+      const { [facet]: _, ...others } = query
+      const found = matching(others)
+      if (found === undefined) return []
+      const rows = await this.#index.all<{ value: string; count: number }>(
+        `select f.value, count(*) as count from (select l.id ${found.sql} limit ?) found
+          join registry_facet f on f.id = found.id and f.facet = ? group by f.value order by count desc, f.value limit ?`,
+        [...found.params, MAX_COUNTED, facet, MAX_VALUES],
+        options
+      )
+      return rows.map(({ value, count }) => ({ facet, value, count: Number(count) }))
+    })
+    return (await Promise.all(counts)).flat()
   }
 
   async get(id: string, options?: AbortOptions): Promise<Listing> {
@@ -107,5 +130,22 @@ function isCid(text: string): boolean {
     return true
   } catch {
     return false
+  }
+}
+
+/** The rows of a search, from `from` to `order by`; undefined when its text has no words. */
+function matching(query: SearchQuery): Condition | undefined {
+  const hit = textMatch(query)
+  if (hit === undefined && (query.text ?? '').trim() !== '') return undefined
+  const where = [
+    { sql: query.announced === true ? `(${CONFIRMED} or ${ANNOUNCED})` : CONFIRMED, params: [] },
+    ...(query.status === 'any' ? [] : [{ sql: "coalesce(h.status, l.status) = 'active'", params: [] }]),
+    ...conditions(query)
+  ]
+  return {
+    sql: `from ${hit === undefined ? '' : `${hit.sql} hit cross join `}${LISTING_TABLES}
+      where ${hit === undefined ? '' : 'l.id = hit.id and '}${where.map(({ sql }) => sql).join(' and ')}
+      order by ${hit === undefined ? '' : 'hit.rank, '}l.id desc`,
+    params: [...(hit?.params ?? []), ...where.flatMap(({ params }) => params)]
   }
 }

@@ -10,6 +10,7 @@ import type {
   SqlValue
 } from '../interface/index.ts'
 import { postedPrice } from './document.ts'
+import { facetsOf } from './facets.ts'
 import { longitudeRanges, searchText } from './search.ts'
 import { type Step, sortable } from './tables.ts'
 
@@ -138,6 +139,10 @@ export class ListingTable {
       ...areas(document).map((area, part) => ({
         sql: 'insert into registry_area values (?, ?, ?, ?, ?)',
         params: [id * 2 + part, ...area]
+      })),
+      ...facetsOf(document).map(([facet, value]) => ({
+        sql: 'insert or ignore into registry_facet values (?, ?, ?)',
+        params: [id, facet, value]
       }))
     ]
   }
@@ -171,6 +176,7 @@ function removeSteps(where: string, params: SqlValue[]): Step[] {
   const ids = `select id from registry_listing where ${where}`
   return [
     { sql: `delete from registry_text where rowid in (${ids})`, params },
+    { sql: `delete from registry_facet where id in (${ids})`, params },
     {
       sql: `delete from registry_area where id in (select id * 2 + part.value
         from registry_listing, (select 0 as value union all select 1) part where ${where})`,

@@ -3,6 +3,7 @@ import { CID } from 'multiformats/cid'
 import {
   type AbortOptions,
   DdmError,
+  type FacetCount,
   type Hex,
   type Listing,
   type ListingDocument,
@@ -110,6 +111,11 @@ class ContractRegistry implements RegistryService {
   async search(query: SearchQuery, options?: AbortOptions): Promise<Listing[]> {
     this.#parts()
     return this.#catalog.search(query, options)
+  }
+
+  async facets(query: SearchQuery, options?: AbortOptions): Promise<FacetCount[]> {
+    this.#parts()
+    return this.#catalog.facets(query, options)
   }
 
   async get(id: string, options?: AbortOptions): Promise<Listing> {

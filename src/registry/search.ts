@@ -1,4 +1,11 @@
-import { DdmError, type ListingDocument, MAX_AMOUNT, type SearchQuery, type SqlValue } from '../interface/index.ts'
+import {
+  DdmError,
+  FACETS,
+  type ListingDocument,
+  MAX_AMOUNT,
+  type SearchQuery,
+  type SqlValue
+} from '../interface/index.ts'
 import { sortable } from './tables.ts'
 
 /**
@@ -74,10 +81,17 @@ export function conditions(query: SearchQuery): Condition[] {
     if (query.maxPrice < 0n || query.maxPrice > MAX_AMOUNT) {
       throw new DdmError('usage', `maxPrice ${query.maxPrice} is not between 0 and 2^128`)
     }
-    found.push({ sql: 'l.unit_price <= ?', params: [sortable(query.maxPrice)] })
+    // Prices of other currencies are not compared: what only IOTA buys has no price in tokens.
+    const inTokens = "l.id in (select id from registry_facet where facet = 'rail' and value in ('evm', 'free'))"
+    found.push({ sql: `l.unit_price <= ? and ${inTokens}`, params: [sortable(query.maxPrice)] })
   }
   if (query.seller !== undefined) {
     found.push({ sql: '(l.peer_id = ? or l.account = ?)', params: [query.seller, query.seller.toLowerCase()] })
+  }
+  for (const facet of FACETS) {
+    const value = query[facet]
+    if (value === undefined) continue
+    found.push({ sql: 'l.id in (select id from registry_facet where facet = ? and value = ?)', params: [facet, value] })
   }
   if (query.bbox !== undefined) {
     const [west, south, east, north] = query.bbox

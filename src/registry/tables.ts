@@ -1,11 +1,11 @@
 import type { AbortOptions, IndexStore, RegistryChain, SqlValue } from '../interface/index.ts'
 
 /** Raised when tables change: the index is rebuilt from the chain. */
-const TABLES_VERSION = 1
+const TABLES_VERSION = 2
 
 /**
  * What the chain says (`event`, `head`), what was found for it (`document`), what searches see (`listing` and its two
- * indexes), and two durable work lists: `todo` (listings to look at again) and `missing` (documents to fetch). A crash
+ * indexes, and their facets), and two durable work lists: `todo` (listings to look at again) and `missing` (documents to fetch). A crash
  * between any two transactions leaves a row in a work list, so nothing is forgotten.
  */
 const TABLES = [
@@ -38,12 +38,24 @@ const TABLES = [
   'create index registry_listing_account on registry_listing (account)',
   `create virtual table registry_text using fts5 (title, description, keywords, words, content = '',
     contentless_delete = 1, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3')`,
-  'create virtual table registry_area using rtree (id, west, east, south, north)'
+  'create virtual table registry_area using rtree (id, west, east, south, north)',
+  'create table registry_facet (id integer not null, facet text not null, value text not null, primary key (id, facet, value)) strict, without rowid',
+  'create index registry_facet_value on registry_facet (facet, value, id)'
 ]
 
-const NAMES = ['checkpoint', 'block', 'event', 'head', 'document', 'todo', 'missing', 'listing', 'text', 'area'].map(
-  (name) => `registry_${name}`
-)
+const NAMES = [
+  'checkpoint',
+  'block',
+  'event',
+  'head',
+  'document',
+  'todo',
+  'missing',
+  'listing',
+  'text',
+  'area',
+  'facet'
+].map((name) => `registry_${name}`)
 
 /** One statement of a transaction. */
 export interface Step {

@@ -38,6 +38,8 @@ export async function serveHostile(t: Pick<TestContext, 'after'>, texts: readonl
       raws.map((address) => ({ peerId: address, address, direction: 'inbound', since: 0, limited: false })),
     listings: {
       search: async ({ text }: { text?: string }) => listings.slice(...range(Number(text ?? 0), LISTINGS_PER_SEARCH)),
+      facets: async ({ text }: { text?: string }) =>
+        group(Number(text ?? 0), LISTINGS_PER_SEARCH).map((value) => ({ facet: 'keyword', value, count: 1 })),
       get: async (id: string) => {
         if (!/^0x[0-9]+$/.test(id)) throw new DdmError('notFound', `there is no ${raws[Number(id)]}`)
         return product(listings[Number(id.slice(2))], group(Number(id.slice(2)), LISTINGS_PER_SEARCH))

@@ -77,6 +77,8 @@ async function sale(t: TestContext, browser: Browser, { seller, buyer, network }
   await page.getByLabel('Search for data').fill('machine')
   const mark = page.getByRole('region', { name: 'Map' }).getByRole('link', { name: title })
   await mark.waitFor()
+  await page.getByRole('combobox', { name: 'Keyword' }).selectOption({ label: 'memory (1)' })
+  await page.getByText('1 listing', { exact: true }).waitFor()
   await mark.click()
   await page.getByRole('heading', { name: title, level: 1 }).waitFor()
   await page.getByText('0.0001 tUSD per record').waitFor()

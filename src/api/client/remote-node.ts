@@ -50,6 +50,7 @@ export function remoteNode(client: HttpClient, facts: NodeFacts): DdmNode {
     listings: {
       search: (query, options) =>
         client.call(listings.searchListings, { query: wordsOf(query) }, options) as Promise<Listing[]>,
+      facets: (query, options) => client.call(listings.countFacets, { query: wordsOf(query) }, options),
       get: (id, options) => client.call(listings.getListing, { params: { id } }, options) as Promise<Listing>,
       watch: (query, options) => watch(client, query, options),
       setStatus: async (id, status, options) => {

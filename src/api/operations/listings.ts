@@ -2,6 +2,7 @@ import Type from 'typebox'
 import { eventOperation, operation } from '../operation.ts'
 import { Name, Rail } from '../schemas/common.ts'
 import {
+  FacetsSchema,
   ListingEventSchema,
   ListingSchema,
   MenuEntrySchema,
@@ -21,6 +22,16 @@ export const searchListings = operation({
   query: SearchQuerySchema,
   result: Type.Array(ListingSchema),
   run: ({ node }, { query }, options) => node.listings.search(query, options)
+})
+
+export const countFacets = operation({
+  id: 'countFacets',
+  method: 'GET',
+  path: '/v1/listings/facets',
+  summary: 'what the results of a search can be narrowed by: keyword, kind, rail, license, and how many have each',
+  query: SearchQuerySchema,
+  result: FacetsSchema,
+  run: ({ node }, { query }, options) => node.listings.facets(query, options)
 })
 
 export const watchListings = eventOperation({

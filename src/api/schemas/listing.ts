@@ -1,6 +1,6 @@
 import { CID } from 'multiformats/cid'
 import Type from 'typebox'
-import type { ListingDocument } from '../../interface/index.ts'
+import { FACETS, type ListingDocument } from '../../interface/index.ts'
 import { AddressText, HexText, Integer, Maybe, OneOf, Rail } from './common.ts'
 
 /** The document is strangers' text, checked by the registry before it gets here; its schema is docs/specs/registry.md. */
@@ -32,11 +32,19 @@ export const SearchQuerySchema = Type.Object({
   ),
   maxPrice: Type.Optional(Integer),
   seller: Type.Optional(Type.String({ maxLength: 100 })),
+  keyword: Type.Optional(Type.String({ maxLength: 100 })),
+  kind: Type.Optional(Type.String({ maxLength: 100 })),
+  rail: Type.Optional(Type.String({ maxLength: 100 })),
+  license: Type.Optional(Type.String({ maxLength: 200 })),
   announced: Type.Optional(Type.Boolean()),
   status: Type.Optional(OneOf('active', 'any')),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })),
   offset: Type.Optional(Type.Integer({ minimum: 0 }))
 })
+
+export const FacetsSchema = Type.Array(
+  Type.Object({ facet: OneOf(...FACETS), value: Type.String(), count: Type.Integer() })
+)
 
 export const Payment = Type.Object({
   rail: Rail,

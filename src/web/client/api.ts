@@ -4,6 +4,7 @@ import type {
   Bundle,
   Channel,
   Claimed,
+  Facets,
   Listing,
   Move,
   NodeInfo,
@@ -28,6 +29,10 @@ export interface Search {
   text?: string | undefined
   bbox?: string | undefined
   seller?: string | undefined
+  keyword?: string | undefined
+  kind?: string | undefined
+  rail?: string | undefined
+  license?: string | undefined
   status?: 'active' | 'any' | undefined
 }
 
@@ -42,6 +47,8 @@ export const api = {
   peers: (options?: Abortable) => askJson<Peer[]>('GET', '/v1/peers', options),
   search: (query: Search, options?: Abortable) =>
     askJson<Listing[]>('GET', '/v1/listings', { query: { limit: MAX_LISTINGS, ...query }, ...options }),
+  facets: (query: Search, options?: Abortable) =>
+    askJson<Facets>('GET', '/v1/listings/facets', { query: { ...query }, ...options }),
   listing: (id: string, options?: Abortable) => askJson<Listing>('GET', `/v1/listings/${at(id)}`, options),
   quote: (id: string, rail?: string, options?: Abortable) =>
     askJson<Quote>('GET', `/v1/listings/${at(id)}/quote`, { query: { rail }, ...options }),

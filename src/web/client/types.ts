@@ -10,6 +10,7 @@ import type * as session from '../../api/schemas/session.ts'
 type Wire<S extends TSchema> = StaticEncode<S>
 
 export type Listing = Wire<typeof listing.ListingSchema>
+export type Facets = Wire<typeof listing.FacetsSchema>
 export type Quote = Wire<typeof listing.QuoteSchema>
 export type NodeInfo = Wire<typeof node.NodeSchema>
 export type Peer = Wire<typeof node.PeerSchema>

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useCallback, useEffect, useState } from 'preact/hooks'
 import { api, MAX_LISTINGS } from '../client/api.ts'
 import { follow } from '../client/events.ts'
 import type { Listing } from '../client/types.ts'
@@ -10,7 +10,7 @@ import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { href } from '../router.ts'
 import { ListingCard } from './market-card.tsx'
-import { type Chosen, Facets, facetsOf, fits } from './market-facets.tsx'
+import { type Chosen, Facets } from './market-facets.tsx'
 
 /** Who types is not asked for every letter; listings that come in a burst are asked for once. */
 const SETTLE_MS = 250
@@ -23,14 +23,18 @@ export function MarketView() {
   const [chosen, setChosen] = useState<Chosen>({})
   const text = useSettled(words.trim())
   const bbox = useSettled(here ? boundsOf(port) : undefined)
-  const found = useResource(
-    (options) => api.search({ text: text === '' ? undefined : text, bbox }, options),
-    [text, bbox]
+  const query = { text: text === '' ? undefined : text, bbox, ...chosen }
+  const keys = [text, bbox, JSON.stringify(chosen)]
+  const found = useResource((options) => api.search(query, options), keys)
+  const counted = useResource((options) => api.facets(query, options), keys)
+  useMarketEvents(
+    useCallback(() => {
+      found.reload()
+      counted.reload()
+    }, [found.reload, counted.reload])
   )
-  useMarketEvents(found.reload)
   const listings = found.value
-  const facets = useMemo(() => facetsOf(listings ?? []), [listings])
-  const shown = useMemo(() => (listings ?? []).filter((listing) => fits(listing, chosen)), [listings, chosen])
+  const narrowed = text !== '' || here || Object.keys(chosen).length > 0
   return (
     <Page title="Market">
       <search class="search">
@@ -43,25 +47,23 @@ export function MarketView() {
           value={words}
           onInput={({ currentTarget }) => setWords(currentTarget.value)}
         />
-        <Facets facets={facets} chosen={chosen} onChoose={setChosen} />
+        <Facets counts={counted.value ?? []} chosen={chosen} onChoose={setChosen} />
         <label class="check">
           <input type="checkbox" checked={here} onChange={({ currentTarget }) => setHere(currentTarget.checked)} />
           Only what the map shows
         </label>
       </search>
-      <Problem error={found.error} />
+      <Problem error={found.error ?? counted.error} />
       <div class="market">
-        <WorldMap listings={shown} port={port} onPort={setPort} />
+        <WorldMap listings={listings ?? []} port={port} onPort={setPort} />
         <section aria-label="Listings">
           <p class="quiet" role="status">
-            {listings === undefined ? '' : countText(shown, listings)}
+            {listings === undefined ? '' : countText(listings)}
           </p>
           {listings === undefined && found.error === undefined ? <Loading /> : null}
-          {listings !== undefined && shown.length === 0 ? (
-            <Nothing searched={text !== '' || here || listings.length > 0} />
-          ) : null}
+          {listings?.length === 0 ? <Nothing searched={narrowed} /> : null}
           <ul class="cards">
-            {shown.map((listing) => (
+            {(listings ?? []).map((listing) => (
               <li key={listing.id}>
                 <ListingCard listing={listing} />
               </li>
@@ -73,9 +75,9 @@ export function MarketView() {
   )
 }
 
-function countText(shown: readonly Listing[], listings: readonly Listing[]): string {
-  const more = listings.length === MAX_LISTINGS ? '; search for words to see others' : ''
-  return `${shown.length} ${shown.length === 1 ? 'listing' : 'listings'}${more}`
+function countText({ length }: readonly Listing[]): string {
+  const more = length === MAX_LISTINGS ? '; search for words to see others' : ''
+  return `${length} ${length === 1 ? 'listing' : 'listings'}${more}`
 }
 
 function Nothing({ searched }: { searched: boolean }) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { timeSpan, wholeNumber, words } from '../../../src/cli/arguments.ts'
+import { boundingBox, timeSpan, wholeNumber, words } from '../../../src/cli/arguments.ts'
 import { table } from '../../../src/cli/table.ts'
 import { DdmError, type NetworkToken, priceText } from '../../../src/interface/index.ts'
 import { parsePrice } from '../../../src/node/written-price.ts'
@@ -65,4 +65,13 @@ test('columns are aligned, whatever a stranger puts into a title', () => {
     ]
   )
   assert.deepEqual(lines, ['ID      TITLE', '0x1234  air', '0x12    waterand more'])
+})
+
+test('a box is four numbers in degrees, south below north', () => {
+  assert.deepEqual(boundingBox('5.9,45.8,10.5,47.8'), [5.9, 45.8, 10.5, 47.8])
+  assert.deepEqual(boundingBox('170, -20, -170, 0'), [170, -20, -170, 0], 'across the antimeridian')
+  for (const text of ['', '1,2,3', '1,2,3,4,5', '1,2,3,north', '1,,3,4', '190,0,191,1', '0,-91,1,0']) {
+    assert.throws(() => boundingBox(text), /west,south,east,north in degrees/, text)
+  }
+  assert.throws(() => boundingBox('0,10,1,5'), /South 10 is above north 5/)
 })

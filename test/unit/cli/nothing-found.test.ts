@@ -12,4 +12,5 @@ test('a search without matches names what it asked for', () => {
   assert.equal(nothingFound({ words: ['harbour', 'wind'], empty: false }), 'No listing has all of: harbour wind')
   assert.equal(nothingFound({ words: ['wind'], seller: '12D3', empty: false }), 'No listing of 12D3 has all of: wind')
   assert.equal(nothingFound({ words: [], seller: '12D3', empty: false }), 'No listing of 12D3 was found.')
+  assert.match(nothingFound({ words: [], narrowed: true, empty: false }), /^No listing with that place and price/)
 })

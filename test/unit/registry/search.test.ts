@@ -158,3 +158,43 @@ test('what cannot be found or told apart is said so', async () => {
   })
   assert.deepEqual(await registry.get(listing.id), listing)
 })
+
+test('facets are counted over all that fits, each as if it were not chosen itself', async () => {
+  await using node = await startNode()
+  const { registry } = node
+  const iota = [
+    {
+      ...{ rail: 'iota' as const, network: 'iota:6364aad5' as const, asset: 'iota:6364aad5/slip44:4218' as const },
+      ...{ payTo: `0x${'3'.repeat(64)}` as const, price: { amount: '1', count: 1, unit: 'record' as const } }
+    }
+  ]
+  await registry.publish(draft(1, { keywords: ['air', 'air', 'rain'], cadence: { mode: 'finite' } }))
+  await registry.publish(draft(2, { keywords: ['air'], license: { spdx: 'CC0-1.0' } }))
+  await registry.publish(
+    draft(3, { title: 'Tides', keywords: ['sea'], payment: [...draft(3).document.payment, ...iota] })
+  )
+  const counts = async (query: Parameters<typeof registry.facets>[0]) =>
+    (await registry.facets(query)).map(({ facet, value, count }) => `${facet} ${value} ${count}`)
+  assert.deepEqual(await counts({}), [
+    ...['keyword air 2', 'keyword rain 1', 'keyword sea 1'],
+    ...['kind finite 1', 'rail evm 3', 'rail iota 1', 'license CC0-1.0 1']
+  ])
+  assert.deepEqual(await counts({ text: 'tides' }), ['keyword sea 1', 'rail evm 1', 'rail iota 1'])
+  assert.deepEqual(await counts({ keyword: 'sea' }), [
+    ...['keyword air 2', 'keyword rain 1', 'keyword sea 1'],
+    ...['rail evm 1', 'rail iota 1']
+  ])
+  const titles = async (query: Parameters<typeof registry.search>[0]) =>
+    (await registry.search(query)).map(({ document }) => document.title)
+  assert.deepEqual(await titles({ keyword: 'air', license: 'CC0-1.0' }), ['Weather station 2'])
+  assert.deepEqual(await titles({ rail: 'iota' }), ['Tides'])
+  assert.deepEqual(await titles({ keyword: 'ai' }), [], 'a facet is no beginning of a word')
+
+  await registry.publish(draft(3, { title: 'Tides', keywords: ['ocean'] }))
+  assert.deepEqual(await counts({ text: 'tides' }), ['keyword ocean 1', 'rail evm 1'], 'a new version replaces the old')
+
+  await registry.publish(draft(4, { title: 'Waves', payment: iota }))
+  const cheap = await titles({ maxPrice: 100n })
+  assert.deepEqual(cheap.includes('Waves'), false, 'a price in another currency is not compared')
+  assert.equal(cheap.length, 3)
+})
