@@ -30,6 +30,7 @@ const WITHOUT_COMMAND: Readonly<Record<string, string>> = {
   commitPurchase: 'a part of ddm buy',
   takeRecords: 'a part of ddm buy',
   viewPurchase: 'the chart of the page',
+  removePurchase: 'for purchases that the node keeps',
   downloadPurchase: 'for purchases that the node keeps, which commands never ask for',
   listProducts: 'for the page: what is on sale now',
   getProduct: 'a part of ddm sell',
@@ -79,6 +80,7 @@ const FIELD_OF: Readonly<Record<string, string>> = {
   'follow silent': 'silentMs',
   'follow delay': 'delayMs',
   'sell name': 'title',
+  'sell header': 'headers',
   'channels finish channel': 'id',
   'channels refund channel': 'id',
   'channels withdraw channel': 'id'
@@ -94,8 +96,8 @@ const OF_THE_COMMAND: Readonly<Record<string, readonly string[]>> = {
   follow: SINK,
   'sessions resume': ['output', 'to'],
   'receipts export': ['output'],
-  // It opens sources with headers itself, and reads the file of products.
-  sell: ['header', 'config', 'claimOnClose']
+  // It reads the file of products.
+  sell: ['config', 'claimOnClose']
 }
 
 /** Fields that no flag sets, and why. */
