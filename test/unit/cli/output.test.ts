@@ -83,7 +83,7 @@ test('long work is named at a terminal while it lasts, and nowhere else', async 
   const work = Promise.withResolvers<number>()
   const done = output.during('Copying', work.promise)
   assert.equal(stderr.text, '')
-  t.mock.timers.tick(500)
+  t.mock.timers.tick(250)
   assert.match(stderr.text, /^Copying … [0-9]+ s\n$/)
   work.resolve(7)
   assert.equal(await done, 7)
