@@ -18,8 +18,17 @@ export const FAULT_POINTS = [
   'resume.sent',
   'resume.verified',
   'recovery.opened',
+  'deposit.sending',
+  'deposit.mined',
+  'topUp.stored',
   'claim.sending',
-  'claim.mined'
+  'claim.mined',
+  'refund.stored',
+  'refund.mined',
+  'withdrawal.sending',
+  'withdrawal.mined',
+  'withdrawal.finishing',
+  'withdrawal.finished'
 ] as const
 
 export type FaultPoint = (typeof FAULT_POINTS)[number]

@@ -67,6 +67,20 @@ answer(init, starting, {
     return (await done).done
   },
   status: async () => purchase?.status,
+  /** Asks back what no session is promised, but for so much. */
+  withdraw: async (kept: bigint) => {
+    const { channels } = await starting
+    const open = (await channels.list()).filter(
+      ({ role, pendingWithdrawal }) => role === 'payer' && pendingWithdrawal === 0n
+    )
+    for (const { channelId, unspent } of open) if (unspent > kept) await channels.withdraw(channelId, unspent - kept)
+  },
+  finish: async () => {
+    const { channels } = await starting
+    for (const { channelId, pendingWithdrawal } of await channels.list()) {
+      if (pendingWithdrawal > 0n) await channels.finish(channelId)
+    }
+  },
   bound: async (id: string) => {
     const node = await starting
     return node.sessions.exposure(await node.sessions.get(id))

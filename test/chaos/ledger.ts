@@ -34,6 +34,8 @@ export interface ChannelView {
   base: bigint
   /** Buyer's ledger only. */
   deposited: bigint
+  /** Seller's ledger only: a refund that may be on its way. */
+  refunding: boolean
 }
 
 type Row = Record<string, string | number | Uint8Array | null>
@@ -87,7 +89,8 @@ export function readLedger(home: string, role: 'buyer' | 'seller'): LedgerView {
       view.channels.set(String(row.channel_id) as Hex, {
         voucher: BigInt(voucher === null ? 0 : String(voucher)),
         base: BigInt(String(row.base)),
-        deposited: BigInt(String(row.deposited ?? 0))
+        deposited: BigInt(String(row.deposited ?? 0)),
+        refunding: (row.refund ?? null) !== null
       })
     }
     return view

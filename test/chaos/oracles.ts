@@ -177,11 +177,24 @@ export class Oracles {
     return soon(async () => (await this.#onChain()).claimed === this.spent + more)
   }
 
-  async #onChain(): Promise<{ balance: bigint; claimed: bigint }> {
+  /** Whether the buyer has back, within a moment, what of its deposits nobody has earned. */
+  async returned(): Promise<boolean> {
+    return soon(async () => {
+      const { balance, claimed } = await this.#onChain()
+      const refunding = [...readLedger(this.#init.homes.seller, 'seller').channels.values()].some(
+        (one) => one.refunding
+      )
+      return !refunding && balance === claimed
+    })
+  }
+
+  async #onChain(): Promise<{ balance: bigint; claimed: bigint; returned: bigint }> {
     const { homes, chain } = this.#init
     const ids = [...readLedger(homes.buyer, 'buyer').channels.keys()]
     const states = await Promise.all(ids.map((id) => chain.channel(id)))
+    const returned = await Promise.all(ids.map((id) => chain.returned(id)))
     return {
+      returned: returned.reduce((total, amount) => total + amount, 0n),
       balance: states.reduce((total, { balance }) => total + balance, 0n),
       claimed: states.reduce((total, { claimed }) => total + claimed, 0n)
     }
@@ -190,10 +203,11 @@ export class Oracles {
   async #chain(when: string, buyer: LedgerView, accounts: Record<Role, Address>): Promise<void> {
     const { tokens } = this.#init.chain
     const endowment = this.#endowment as Record<Role, bigint>
-    const { balance, claimed } = await this.#onChain()
+    const { balance, claimed, returned } = await this.#onChain()
     this.#expect(claimed === this.spent, `${when}: ${claimed} is claimed on the chain, ${this.spent} was earned`)
     const deposited = sum(buyer, 'deposited')
-    this.#expect(balance === deposited, `${when}: the escrow holds ${balance}, the buyer knows of ${deposited}`)
+    const known = `the escrow holds ${balance} and gave ${returned} back, the buyer knows of ${deposited}`
+    this.#expect(balance + returned === deposited, `${when}: ${known}`)
     const left = await tokens(accounts.buyer)
     this.#expect(
       left + balance === endowment.buyer,

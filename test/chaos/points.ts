@@ -11,8 +11,11 @@ export interface Kill {
   passing: number
 }
 
-/** When in a purchase a point is passed. `again`: only after something has died. */
-type Stage = 'start' | 'underWay' | 'again' | 'end' | 'claim'
+/**
+ * When in a purchase a point is passed. `again`: only after something has died. `short`: only after the buyer has died, and has
+ * asked its deposit back before it goes on. `return`: what is left of a deposit goes back.
+ */
+type Stage = 'start' | 'underWay' | 'again' | 'short' | 'end' | 'claim' | 'return'
 
 const PLACES: Record<FaultPoint, { stage: Stage; roles: readonly Role[] }> = {
   'order.stored': { stage: 'start', roles: ['buyer'] },
@@ -30,8 +33,17 @@ const PLACES: Record<FaultPoint, { stage: Stage; roles: readonly Role[] }> = {
   'resume.sent': { stage: 'again', roles: ['buyer'] },
   'resume.verified': { stage: 'again', roles: ['seller'] },
   'recovery.opened': { stage: 'again', roles: [] },
+  'deposit.sending': { stage: 'start', roles: ['seller'] },
+  'deposit.mined': { stage: 'start', roles: ['seller'] },
+  'topUp.stored': { stage: 'short', roles: ['buyer'] },
   'claim.sending': { stage: 'claim', roles: ['seller'] },
-  'claim.mined': { stage: 'claim', roles: ['seller'] }
+  'claim.mined': { stage: 'claim', roles: ['seller'] },
+  'refund.stored': { stage: 'return', roles: ['seller'] },
+  'refund.mined': { stage: 'return', roles: ['seller'] },
+  'withdrawal.sending': { stage: 'return', roles: ['buyer'] },
+  'withdrawal.mined': { stage: 'return', roles: ['buyer'] },
+  'withdrawal.finishing': { stage: 'return', roles: ['buyer'] },
+  'withdrawal.finished': { stage: 'return', roles: ['buyer'] }
 }
 
 /** Points that are passed with every payment are not always hit at the first. */
@@ -39,6 +51,14 @@ const LAST_PASSING = 6
 
 export function isClaim({ point }: Kill): boolean {
   return PLACES[point].stage === 'claim'
+}
+
+export function isReturn({ point }: Kill): boolean {
+  return PLACES[point].stage === 'return'
+}
+
+export function isShort({ point }: Kill): boolean {
+  return PLACES[point].stage === 'short'
 }
 
 /** How often each point was hit, and what is hit next: the points that were hit least. */
@@ -70,18 +90,25 @@ export class Coverage {
       )
     }
     const of = (name: Stage): FaultPoint[] => chosen.filter((point) => PLACES[point].stage === name)
-    const ordered = [...of('start'), ...shuffled(of('underWay'), random), ...of('end'), ...of('claim')]
+    const ordered = [...of('start'), ...shuffled(of('underWay'), random), ...of('end'), ...of('claim'), ...of('return')]
     const again = shuffled(of('again'), random)
     // Somebody has to die before anything is resumed.
     if (again.length > 0 && of('start').length + of('underWay').length === 0) {
       ordered.unshift(this.#least(random, (point) => PLACES[point].stage === 'underWay'))
     }
     for (const point of again) ordered.splice(this.#placeAfterDeath(ordered, random), 0, point)
+    // As soon as records flow, so that much of the order is still to be paid.
+    if (of('short').length > 0) {
+      const buyers = this.#least(random, (point) => PLACES[point].stage === 'underWay' && isOnly(point, 'buyer'))
+      ordered.splice(of('start').length, 0, buyers, ...of('short'))
+    }
     for (const point of ordered) this.#planned.set(point, this.#plannedOf(point) + 1)
-    return ordered.map((point) => {
+    return ordered.map((point, index) => {
       const { roles, stage } = PLACES[point]
       const role = roles.length === 0 ? undefined : random.pick(roles)
-      return { point, role, passing: stage === 'underWay' ? random.int(1, LAST_PASSING) : 1 }
+      const next = ordered[index + 1]
+      const isFirst = stage !== 'underWay' || (next !== undefined && PLACES[next].stage === 'short')
+      return { point, role, passing: isFirst ? 1 : random.int(1, LAST_PASSING) }
     })
   }
 
@@ -107,6 +134,10 @@ export class Coverage {
     const least = Math.min(...points.map(weight))
     return random.pick(points.filter((point) => weight(point) === least))
   }
+}
+
+function isOnly(point: FaultPoint, role: Role): boolean {
+  return PLACES[point].roles.every((one) => one === role)
 }
 
 function shuffled<T>(values: readonly T[], random: Random): T[] {

@@ -45,5 +45,12 @@ answer(init, starting, {
     const node = await starting
     return node.sessions.exposure(await node.sessions.get(id))
   },
-  claim: async () => (await starting).claim()
+  claim: async () => (await starting).claim(),
+  /** Pays back what nobody has used. */
+  refund: async () => {
+    const { channels } = await starting
+    for (const { channelId, role, unspent } of await channels.list()) {
+      if (role === 'payee' && unspent > 0n) await channels.refund(channelId)
+    }
+  }
 })

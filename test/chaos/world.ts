@@ -8,7 +8,7 @@ import { type Arm, type Failure, type PeerInit, UNREACHABLE_EXIT } from './child
 import { readLedger } from './ledger.ts'
 import { fileOf, Oracles } from './oracles.ts'
 import { type Exit, Failed, Gone, Peer } from './peer.ts'
-import { type Coverage, isClaim, type Kill, type Role } from './points.ts'
+import { type Coverage, isClaim, isReturn, isShort, type Kill, type Role } from './points.ts'
 import type { Surroundings } from './surroundings.ts'
 
 export interface WorldInit extends Surroundings {
@@ -21,6 +21,14 @@ export interface WorldInit extends Surroundings {
 
 /** Atomic units of a record. */
 const PRICE = 100n
+/** Records of a long purchase. */
+const LONG = 60
+/** Deposited for each order beyond its cost: so that there is something to give back. */
+const SPARE = 7n * PRICE
+/** More than is on its way or paid ahead: who takes that back may not go on with the session. */
+const RISKED = 20n * PRICE
+/** Longer than a deposit stays in its channel once it is asked back, seconds. */
+const WITHDRAW_DELAY = 86_400 + 60
 const PRICE_TEXT = '0.0001'
 const ROUND_MS = 120_000
 /** Starts of a process in one round that fail because nobody is there to connect to. */
@@ -31,6 +39,10 @@ const ANYWHERE = 0.15
 const CUTTING = 0.5
 
 const other = (role: Role): Role => (role === 'buyer' ? 'seller' : 'buyer')
+
+function unlessGone(error: unknown): void {
+  if (!(error instanceof Gone)) throw error
+}
 
 /** One seller and one buyer, their homes, and everything that happens to them. */
 export class World {
@@ -48,6 +60,10 @@ export class World {
   /** What one side would have lost if the other had never come back, as of its death. */
   readonly #atRisk = new Map<Role, { id: string; amount: bigint }>()
   #plan: Kill[] = []
+  /** Of the plan what comes when the purchase is over and claimed. */
+  #returns: Kill[] = []
+  /** The buyer has asked for its deposit. */
+  #asked = false
   #round = 0
   #file = ''
   #listing: Listing | undefined
@@ -97,8 +113,10 @@ export class World {
     const { random, coverage, proxy, product, folder } = this.#init
     this.#round++
     const plan = coverage.plan(random)
-    this.#plan = [...plan]
-    const records = random.int(20, 60)
+    this.#plan = plan.filter((kill) => !isReturn(kill))
+    this.#returns = plan.filter(isReturn)
+    this.#asked = false
+    const records = plan.some(isShort) ? LONG : random.int(20, LONG)
     const from = random.int(0, product.lines.length - records)
     this.#file = join(folder, `bought-${this.#round}.jsonl`)
     proxy.cutting = random.chance(CUTTING) ? 0.7 : 0
@@ -119,7 +137,7 @@ export class World {
         from,
         records,
         k,
-        max: PRICE * BigInt(records),
+        max: PRICE * BigInt(records) + SPARE,
         file: this.#file,
         ...(prepay === undefined ? {} : { prepay })
       }
@@ -137,6 +155,7 @@ export class World {
     await this.#purchase(wish)
     proxy.cutting = 0
     await this.#claim(BigInt(wish.records) * PRICE)
+    await this.#return()
     const lines = product.lines.slice(wish.from, wish.from + wish.records)
     await this.#oracles.settled(this.#when('the end'), { file: wish.file, lines }, this.#accounts)
     rmSync(wish.file)
@@ -150,6 +169,10 @@ export class World {
       if (session?.complete === true && session.position === BigInt(wish.records)) return
       const listing = this.#listing as Listing
       try {
+        if (session !== undefined && this.#plan[0] !== undefined && isShort(this.#plan[0])) {
+          this.#asked = true
+          await buyer.ask('withdraw', RISKED)
+        }
         await buyer.ask('buy', { ...wish, listing, ...(session === undefined ? {} : { session: session.id }) })
         return
       } catch (error) {
@@ -177,9 +200,7 @@ export class World {
 
   /** Presents what was earned. Once a claim was killed, the seller must make it again by itself. */
   async #claim(earned: bigint): Promise<void> {
-    this.#plan = this.#plan.filter(isClaim)
-    for (const role of ['buyer', 'seller'] as const) await this.#arm(role, undefined)
-    await this.#armNext('seller')
+    await this.#go(this.#plan.filter(isClaim))
     this.#claimKilled = false
     for (;;) {
       const seller = await this.#ready('seller')
@@ -195,6 +216,45 @@ export class World {
         await sleep(20)
       }
     }
+  }
+
+  /** What is left of the deposit goes back, by the seller's hand or by time. */
+  async #return(): Promise<void> {
+    const [kill] = this.#returns
+    await this.#go(this.#returns)
+    if (this.#asked) await this.#takeBack()
+    if (kill === undefined) return
+    if (kill.role === 'buyer') await this.#takeBack()
+    else await (await this.#ready('seller')).ask('refund').catch(unlessGone)
+    // Once it was killed, the seller must finish what it has begun by itself.
+    await this.#ready('seller')
+    if (!(await this.#oracles.returned())) this.#violated('what is left of a deposit is not given back')
+  }
+
+  async #takeBack(): Promise<void> {
+    await this.#insist('buyer', 'withdraw', 0n)
+    await this.#init.chain.pass(WITHDRAW_DELAY)
+    await this.#insist('buyer', 'finish')
+  }
+
+  /** Asks whoever plays that role, until one has done it. */
+  async #insist(role: Role, what: string, content?: bigint): Promise<void> {
+    for (;;) {
+      try {
+        await (await this.#ready(role)).ask(what, content)
+        return
+      } catch (error) {
+        unlessGone(error)
+        await sleep(20)
+      }
+    }
+  }
+
+  /** From here on that is the plan. */
+  async #go(plan: Kill[]): Promise<void> {
+    this.#plan = plan
+    for (const role of ['buyer', 'seller'] as const) await this.#arm(role, undefined)
+    await this.#armNext('seller')
   }
 
   /** The process of this role once it serves; a new one takes its place when it dies. */
@@ -342,10 +402,8 @@ export class World {
     await this.#peers
       .get(role)
       ?.peer.arm(to)
-      .catch((error: unknown) => {
-        // It reads what it is armed with when it starts.
-        if (!(error instanceof Gone)) throw error
-      })
+      // It reads what it is armed with when it starts.
+      .catch(unlessGone)
   }
 
   /** Kills at no point in particular. */

@@ -3,6 +3,7 @@ import {
   type ChannelStanding,
   type ChannelState,
   DdmError,
+  faultPoint,
   type Hex,
   type PayerChannel,
   type PayerChannels
@@ -60,7 +61,9 @@ export class EvmPayerChannels implements PayerChannels {
             details: { have: `${unspent}`, need: `${wanted}` }
           })
         }
+        faultPoint('withdrawal.sending')
         const transaction = await chain.initiateWithdraw(channel.config, wanted, options)
+        faultPoint('withdrawal.mined')
         const { finalizeAfter } = await this.#state(channel, options)
         logger.info('withdrawal begun', { channelId, amount: wanted.toString(), transaction })
         return { amount: wanted, finalizeAfter, transaction }
@@ -84,7 +87,9 @@ export class EvmPayerChannels implements PayerChannels {
         details: { finalizeAfter: Number(before.finalizeAfter) }
       })
     }
+    faultPoint('withdrawal.finishing')
     const transaction = await chain.finalizeWithdraw(channel.config, options)
+    faultPoint('withdrawal.finished')
     const { balance } = await this.#state(channel, options)
     const amount = before.balance > balance ? before.balance - balance : 0n
     logger.info('withdrawal finished', { channelId, amount: amount.toString(), transaction })

@@ -10,6 +10,7 @@ import {
   type ChannelStore,
   DdmError,
   type DepositAuthorization,
+  faultPoint,
   type Hex,
   type ListingPayment,
   type Logger,
@@ -185,6 +186,7 @@ class EvmPayer implements Payer {
       const { pendingWithdrawal, ...state } = await this.#init.chain.channel(channelId, options)
       const deposit = await this.#deposit(lane, state, { ...request, maximum: pendingWithdrawal }, options)
       await lane.store(options)
+      if (deposit !== undefined) faultPoint('topUp.stored')
       return deposit
     }
     return this.#inTurn(config.receiver, work, options)
@@ -194,7 +196,9 @@ class EvmPayer implements Payer {
   async #depositDirectly(lane: PayerLane, deposit: DepositAuthorization, options: AbortOptions): Promise<undefined> {
     const { chain, logger } = this.#init
     await lane.store(options)
+    faultPoint('deposit.sending')
     const transaction = await chain.deposit(lane.channel.config, deposit, options)
+    faultPoint('deposit.mined')
     const { channelId } = lane.channel
     logger.info('deposited', { channelId, amount: deposit.amount.toString(), transaction })
     return undefined

@@ -2,6 +2,7 @@ import {
   type AbortOptions,
   type ChannelChain,
   DdmError,
+  faultPoint,
   type Hex,
   type Logger,
   type RefundResult
@@ -33,6 +34,7 @@ export async function planRefund(lane: PayeeLane, chain: ChannelChain, options: 
     const nonce = await chain.refundNonce(channel.channelId, options)
     lane.channel = { ...lane.channel, refund: { amount: refundable, nonce } }
     await lane.store(options)
+    faultPoint('refund.stored')
     return true
   }, options)
 }
@@ -48,6 +50,7 @@ export async function carryOutRefund(
     if (refund === undefined) return { amount: 0n }
     const { amount } = refund
     const transaction = await send(lane, refund, components, options)
+    faultPoint('refund.mined')
     await lane.orders.run(async () => {
       await lane.refresh(options)
       const { refund: _done, ...channel } = lane.channel

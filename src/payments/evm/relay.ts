@@ -1,4 +1,10 @@
-import { type AbortOptions, type ChannelChain, DdmError, type DepositAuthorization } from '../../interface/index.ts'
+import {
+  type AbortOptions,
+  type ChannelChain,
+  DdmError,
+  type DepositAuthorization,
+  faultPoint
+} from '../../interface/index.ts'
 import { DEPOSIT_GAS, gasCost } from './claim-plan.ts'
 import type { PayeeLane } from './payee-lane.ts'
 
@@ -45,7 +51,9 @@ export async function relayDeposit(
     )
   }
   try {
+    faultPoint('deposit.sending')
     const transaction = await chain.deposit(config, deposit, options)
+    faultPoint('deposit.mined')
     logger.info('deposit relayed', { channelId, amount: deposit.amount.toString(), transaction })
     await lane.refresh(options)
   } catch (error) {
