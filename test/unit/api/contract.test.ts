@@ -27,7 +27,6 @@ const WITHOUT_COMMAND: Readonly<Record<string, string>> = {
   listPurchases: 'a command sees its own',
   getPurchase: 'a part of ddm buy',
   stopPurchase: 'a part of ddm buy: Ctrl-C',
-  removePurchase: 'for purchases that the node keeps, which commands never ask for',
   commitPurchase: 'a part of ddm buy',
   takeRecords: 'a part of ddm buy',
   viewPurchase: 'the chart of the page',
