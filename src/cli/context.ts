@@ -93,8 +93,8 @@ async function readPassphrase(file: string): Promise<string> {
   return passphrase
 }
 
-/** A chain and a bootstrap node answer within a second; who waits longer wants to know that they do not. */
-const START_TIMEOUT_MS = 20_000
+/** A busy or a small machine takes its time to load what a node is made of; a chain that hangs is given up all the same. */
+const START_TIMEOUT_MS = 60_000
 
 /**
  * Uses the node that runs on this home; without one it starts a node for as long as `use` takes, and stops it in an
@@ -178,8 +178,21 @@ interface StartedNode {
 export async function startNode(context: Context, needs: NodeNeeds & { reopen?: boolean }): Promise<StartedNode> {
   const { createNode } = await loadNode()
   const init = await nodeInit(context, needs)
-  const start = (complete: NodeInit) =>
-    createNode(complete, { signal: AbortSignal.any([context.signal, AbortSignal.timeout(START_TIMEOUT_MS)]) })
+  const start = async (complete: NodeInit): Promise<LocalNode> => {
+    const late = AbortSignal.timeout(START_TIMEOUT_MS)
+    try {
+      return await createNode(complete, { signal: AbortSignal.any([context.signal, late]) })
+    } catch (error) {
+      if (!late.aborted || context.signal.aborted || !(error instanceof DdmError) || error.code !== 'aborted')
+        throw error
+      const seconds = START_TIMEOUT_MS / 1_000
+      throw new DdmError(
+        'unreachable',
+        `the node did not start within ${seconds} s (${error.message}); ddm doctor says what does not answer`,
+        { cause: error }
+      )
+    }
+  }
   const node = await withPassphrase(init, start, context)
   try {
     const served = needs.serve === true ? await serve(node, needs.reopen === true) : undefined

@@ -25,6 +25,10 @@ import { Watchers } from './watch.ts'
 /** `synced` waits this long for documents of listings that are on the chain already. */
 const DOCUMENTS_MS = 3_000
 
+/** Who asks for one listing waits this long for its document, and looks this often. */
+const ONE_DOCUMENT_MS = 10_000
+const LOOK_AGAIN_MS = 100
+
 /** How long the own event of a mined transaction may take to reach the index. */
 const INDEXED_MS = 60_000
 
@@ -120,7 +124,15 @@ class ContractRegistry implements RegistryService {
 
   async get(id: string, options?: AbortOptions): Promise<Listing> {
     this.#parts()
-    return this.#catalog.get(id, options)
+    const end = Date.now() + ONE_DOCUMENT_MS
+    for (;;) {
+      try {
+        return await this.#catalog.get(id, options)
+      } catch (error) {
+        if (!isMissing(error) || Date.now() >= end) throw error
+      }
+      await delay(LOOK_AGAIN_MS, undefined, options?.signal === undefined ? {} : { signal: options.signal })
+    }
   }
 
   watch(query: SearchQuery, options?: AbortOptions): AsyncIterable<ListingEvent> {
@@ -228,4 +240,9 @@ class ContractRegistry implements RegistryService {
 function isSame(current: Listing, document: ListingDocument): boolean {
   const { manifest } = encodeDocument({ ...document, issuedAt: current.document.issuedAt })
   return manifest === cidToManifest(CID.parse(current.cid))
+}
+
+/** On the chain, and its document is on its way, or its seller is offline. */
+function isMissing(error: unknown): boolean {
+  return error instanceof DdmError && error.code === 'notFound' && error.details.state === 'missing'
 }

@@ -55,7 +55,7 @@ async function metric(name: string, series: string): Promise<number> {
 }
 
 async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  for (let tries = 0; tries < 600; tries++) {
+  for (let tries = 0; tries < 1_200; tries++) {
     const found = await look()
     if (found !== undefined) return found
     await sleep(50)
