@@ -45,6 +45,8 @@ export interface RegistryInit {
   fromBlock?: bigint
   /** Head is asked this often besides `onHead`, ms. @default 4000 */
   pollMs?: number
+  /** `get` waits this long for the document of a listing that is on the chain, ms. @default 10000 */
+  documentWaitMs?: number
   /** Listings known only by announcement that are kept. @default 500 */
   maxAnnounced?: number
 }

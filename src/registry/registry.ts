@@ -25,8 +25,7 @@ import { Watchers } from './watch.ts'
 /** `synced` waits this long for documents of listings that are on the chain already. */
 const DOCUMENTS_MS = 3_000
 
-/** Who asks for one listing waits this long for its document, and looks this often. */
-const ONE_DOCUMENT_MS = 10_000
+/** Who waits for the document of one listing looks this often. */
 const LOOK_AGAIN_MS = 100
 
 /** How long the own event of a mined transaction may take to reach the index. */
@@ -124,7 +123,7 @@ class ContractRegistry implements RegistryService {
 
   async get(id: string, options?: AbortOptions): Promise<Listing> {
     this.#parts()
-    const end = Date.now() + ONE_DOCUMENT_MS
+    const end = Date.now() + (this.#init.documentWaitMs ?? 10_000)
     for (;;) {
       try {
         return await this.#catalog.get(id, options)

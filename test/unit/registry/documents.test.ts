@@ -97,6 +97,19 @@ test('a bad document is fetched once, a missing one again and again', async () =
   assert.equal(blocks.gets, 3)
 })
 
+test('who asks for a listing while its document is on its way gets it', async () => {
+  await using node = await startNode({ documentWaitMs: 60_000 })
+  const { chain, blocks, registry } = node
+  const id = post(chain, blocks, 1)
+  const document = new Map(blocks.world)
+  blocks.world.clear()
+  await registry.synced()
+  const asked = registry.get(id)
+  for (const [cid, bytes] of document) blocks.world.set(cid, bytes)
+  assert.equal((await asked).id, id)
+  await assert.rejects(registry.get(`0x${'ab'.repeat(32)}`), /no listing/)
+})
+
 test('a block with other bytes than its CID names is no document', async () => {
   await using node = await startNode()
   const { chain, blocks, registry } = node

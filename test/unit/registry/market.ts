@@ -115,7 +115,7 @@ export async function startNode<Chain extends RegistryChain = MemoryChain>(init:
     peerId: { toString: () => peerId },
     logger
   }
-  const registry = createRegistry(components, { pollMs: 50, ...init, network })
+  const registry = createRegistry(components, { pollMs: 50, documentWaitMs: 0, ...init, network })
   await registry.start()
   const stop = async () => {
     await registry.stop()
