@@ -88,12 +88,7 @@ export async function resumeSession(
         accept,
         record: taken,
         duration: remaining(known, now),
-        resumed,
-        giveBack: async () => {
-          await components.sessions.put(record)
-          await giveBack(known, standing, agreed, components)
-          await rail.suspend()
-        }
+        resumed
       }
     } catch (error) {
       await giveBack(known, standing, agreed, components)
