@@ -254,7 +254,10 @@ export class BuyerSession {
     const reached = this.#good(hasEnded(this.#state) ? received.n : handled)
     const position = reached > this.#floor ? reached : this.#floor
     const needed = this.#needed === undefined ? {} : { needed: this.#needed }
-    return { state: this.#left ?? phase, position, due, paid, ...needed, ...this.#committed }
+    // A resume begins at a checkpoint: what comes again was due before.
+    const { due: before = 0n } = this.#request.resume?.stored.record ?? {}
+    const known = hasEnded(this.#state) || due > before ? due : before
+    return { state: this.#left ?? phase, position, due: known, paid, ...needed, ...this.#committed }
   }
 
   /** A position, or that of the record that breaks the schema if it is before: nobody gets what follows. */
