@@ -4,13 +4,13 @@ import {
   type BuyOptions,
   type LocalNode,
   type LocalPurchase,
+  NOT_YET,
   type Purchase,
   type PurchaseOutcome,
   type PurchaseStatus,
   pour
 } from '../node/index.ts'
 import { Entries } from './entries.ts'
-import { NOT_YET } from './not-yet.ts'
 import { errorOf, type Problem, problemOf } from './problem.ts'
 import { type PurchaseNote, PurchaseNotes } from './purchase-notes.ts'
 import { RecentRecords } from './recent-records.ts'

@@ -1,5 +1,6 @@
 import { DdmError, type Hex } from '../interface/index.ts'
 import { type BuyerSession, CLOSE_REASON, type RecordBatch, type ResumePoint } from '../protocols/sdpp/index.ts'
+import { NOT_YET } from './not-yet.ts'
 import { listener, type PurchaseEvent } from './purchase-events.ts'
 import { QualityMeter } from './quality.ts'
 import { type PurchaseComponents, type PurchaseTarget, pointOf, SessionOpener } from './session-opener.ts'
@@ -41,21 +42,6 @@ class BoughtRecord implements PurchasedRecord {
 /** Why a session ended, as users read it. */
 function reasonName(reason: number): string {
   return Object.entries(CLOSE_REASON).find(([, code]) => code === reason)?.[0] ?? `reason ${reason}`
-}
-
-const NOTHING = {
-  id: undefined,
-  phase: 'resolving',
-  received: 0n,
-  handled: 0n,
-  due: 0n,
-  paid: 0n,
-  signed: 0n,
-  credited: 0n,
-  pending: 0n,
-  risk: 0n,
-  invoices: 0,
-  payments: 0
 }
 
 /**
@@ -102,7 +88,7 @@ export class RunningPurchase implements LocalPurchase {
   }
 
   get status(): PurchaseStatus {
-    const status = this.#last?.status ?? NOTHING
+    const status = this.#last?.status ?? NOT_YET
     const seconds = this.#firstRecordAt === undefined ? 0 : (performance.now() - this.#firstRecordAt) / 1000
     const { source, resumes, narrow, rail } = this.#opener
     return {
@@ -194,7 +180,7 @@ export class RunningPurchase implements LocalPurchase {
   }
 
   #onPaid(): void {
-    const { paid, due } = this.#opener.latest?.status ?? NOTHING
+    const { paid, due } = this.#opener.latest?.status ?? NOT_YET
     this.#emit({ type: 'payment', paid, due })
   }
 

@@ -1,6 +1,12 @@
 import { DdmError } from '../../interface/index.ts'
-import type { BuyOptions, Purchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from '../../node/index.ts'
-import { NOT_YET } from '../not-yet.ts'
+import {
+  type BuyOptions,
+  NOT_YET,
+  type Purchase,
+  type PurchasedRecord,
+  type PurchaseOutcome,
+  type PurchaseStatus
+} from '../../node/index.ts'
 import * as operations from '../operations/purchases.ts'
 import { errorOf } from '../problem.ts'
 import type { Bought } from '../purchases.ts'

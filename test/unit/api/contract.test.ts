@@ -16,6 +16,7 @@ const WITHOUT_COMMAND: Readonly<Record<string, string>> = {
   getMetrics: 'for Prometheus',
   getOpenApi: 'for programs',
   getListingSchema: 'for the form of the page',
+  countFacets: 'for the page: how many of each kind a search found',
   quoteListing: 'ddm buy says it before it orders',
   syncListings: 'every command that looks at listings waits for it',
   watchListings: 'for the page and for bots',
@@ -103,8 +104,10 @@ const OF_THE_COMMAND: Readonly<Record<string, readonly string[]>> = {
 /** Fields that no flag sets, and why. */
 const OF_PROGRAMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   searchListings: {
-    bbox: 'the map of the page',
-    maxPrice: 'for bots; a person sees the price in the table',
+    keyword: 'a facet of the page; words find it, too',
+    kind: 'a facet of the page; words find it, too',
+    license: 'a facet of the page',
+    rail: 'a facet of the page',
     status: 'for the page; a person sees what is on sale',
     offset: 'for the page; a person takes a larger --limit'
   },

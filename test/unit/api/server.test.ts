@@ -3,11 +3,10 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Followings } from '../../../src/api/followings.ts'
-import { NOT_YET } from '../../../src/api/not-yet.ts'
 import { Purchases, type PurchasesInit } from '../../../src/api/purchases.ts'
 import { type ApiServer, type ApiServerInit, serveApi } from '../../../src/api/server.ts'
 import { DdmError, type Listing } from '../../../src/interface/index.ts'
-import { createLogger, type LocalPurchase } from '../../../src/node/index.ts'
+import { createLogger, type LocalPurchase, NOT_YET } from '../../../src/node/index.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 /** The API as it is served, over a node that buys nothing. */

@@ -1,4 +1,4 @@
-import type { PurchaseStatus } from '../node/index.ts'
+import type { PurchaseStatus } from './types.ts'
 
 /** How a purchase stands before anything of it is known. */
 export const NOT_YET: PurchaseStatus = {
