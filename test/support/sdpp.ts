@@ -248,7 +248,7 @@ export function makeBuyer(
   pair: Pair,
   stream: Stream,
   request: Request,
-  options: { payer?: Payer; clock?: Clock; signer?: StatementSigner } = {}
+  options: { payer?: Payer; clock?: Clock; signer?: StatementSigner; sessions?: SessionStore } = {}
 ): BuyerSession {
   return new BuyerSession(
     stream,
@@ -256,7 +256,7 @@ export function makeBuyer(
     { listing: pair.listing, ...request },
     {
       signer: options.signer ?? pair.buyerSigner,
-      sessions: pair.buyerLedger.sessions,
+      sessions: options.sessions ?? pair.buyerLedger.sessions,
       payers: [options.payer ?? countingPayer()],
       clock: options.clock ?? systemClock,
       logger: silent

@@ -106,6 +106,33 @@ test('an acknowledgement that was lost is sent again: no record comes twice, and
   assert.equal(await acknowledged(sides.pair, id), 1)
 })
 
+test('what was due is due while the end is fetched, also when that is cut again', async (t) => {
+  const held = Promise.withResolvers<void>()
+  let ends = 0
+  const sides = await market(t, { buyer: async () => (ends++ === 0 ? held.promise : undefined) })
+  const { buyer, reading, outbound, sold } = await buy(sides)
+  await until('the receipt is being stored', () => ends === 1)
+  outbound.abort(new Error('cable cut'))
+  held.resolve()
+  const { id, due } = await buyer.done
+  await Promise.all([buyer.settled, reading, sold])
+  // In the middle of a block: taken up from its beginning.
+  assert.equal((await stored(sides.pair, id)).record.checkpoint.position, 0n)
+  const [again, inbound] = await openStreams()
+  const { done } = serve(sides.pair, inbound)
+  const request = { wish: WISH, resume: { stored: await stored(sides.pair, id) } }
+  const { sessions } = sides.pair.buyerLedger
+  const put: typeof sessions.put = (...session) => {
+    // With ACCEPT, before anything comes again.
+    again.abort(new Error('cable cut again'))
+    return sessions.put(...session)
+  }
+  const resumed = makeBuyer(sides.pair, again, request, { payer: sides.payer, sessions: { ...sessions, put } })
+  await Promise.allSettled([resumed.open(), resumed.done, resumed.settled, done])
+  const { record } = await stored(sides.pair, id)
+  assert.deepEqual([record.state, record.position, record.due], ['receipted', 20n, due])
+})
+
 test('a receipt that was lost is fetched when all records are here', async (t) => {
   const held = Promise.withResolvers<void>()
   let settling = false
