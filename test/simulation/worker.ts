@@ -6,6 +6,7 @@ export interface WorkerInput {
   first: number
   count: number
   realCrypto: boolean
+  refunds: boolean
   /** Prints the hash of each run. */
   trace: boolean
 }
@@ -23,7 +24,7 @@ export interface Report {
 
 const transitions = countTransitions()
 
-async function runAll({ first, count, realCrypto, trace }: WorkerInput): Promise<Report> {
+async function runAll({ first, count, realCrypto, refunds, trace }: WorkerInput): Promise<Report> {
   const crypto = await createCrypto(realCrypto)
   const report: Report = {
     seeds: 0,
@@ -35,7 +36,7 @@ async function runAll({ first, count, realCrypto, trace }: WorkerInput): Promise
     failures: []
   }
   for (let seed = first; seed < first + count; seed++) {
-    const result = await runSeed(seed, crypto)
+    const result = await runSeed(seed, crypto, { refunds })
     if (trace) process.stderr.write(`seed ${seed} ${result.trace}\n`)
     report.seeds++
     report.steps += result.steps

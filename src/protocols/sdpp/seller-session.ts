@@ -78,7 +78,7 @@ export interface SellerSessionStatus {
   sent: bigint
   due: bigint
   credited: bigint
-  /** Channel whose rest the buyer asked back, once the session has ended in order. */
+  /** Channel whose rest the buyer asked back, once the session has ended in order and owes nothing. */
   refund: Hex | undefined
 }
 
@@ -151,6 +151,8 @@ export class SellerSession {
     const { phase, sent, due, credited } = this.#state
     const accepted = this.#accepted
     const maximum = accepted?.terms.maximum ?? 0n
+    // A session that owes may be paid yet, from what the channel holds.
+    const mayRefund = this.#refundAsked && this.#receiptLink !== undefined && maximum > 0n && due <= credited
     return {
       id: accepted?.session.toString(),
       buyer: this.#buyer,
@@ -160,8 +162,7 @@ export class SellerSession {
       sent: sent.n,
       due,
       credited,
-      refund:
-        this.#refundAsked && this.#receiptLink !== undefined && maximum > 0n ? accepted?.record.channelId : undefined
+      refund: mayRefund ? accepted?.record.channelId : undefined
     }
   }
 

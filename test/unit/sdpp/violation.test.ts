@@ -7,6 +7,7 @@ import { type BuyerSession, CLOSE_REASON, type OrderWish, readSession } from '..
 import { readAnyStatement, sha256, transcriptStart, transcriptStep } from '../../../src/statements/index.ts'
 import {
   buyFrom,
+  countingPayee,
   countingPayer,
   jsonRecords,
   makeBuyer,
@@ -121,6 +122,25 @@ for (const answering of ['newest', 'every'] as const) {
     })
   }
 }
+
+test('a seller that is owed something gives no refund: the session may be paid yet', async (t) => {
+  for (const [records, isRefunded] of [
+    [withBad(20, 19), false],
+    [jsonRecords(20), true]
+  ] as const) {
+    const pair = await makePair(t, { credit: 100_000n, payee: countingPayee(10n ** 12n, { channelId: '0x0c' }) })
+    await pair.log.append([...records])
+    await pair.log.finish()
+    const [outbound, inbound] = await openStreams()
+    const { session, done } = serve(pair, inbound)
+    const buyer = makeBuyer(pair, outbound, { wish: wish(), validator, refund: true })
+    await buyer.open()
+    await Promise.allSettled([consume(buyer), buyer.done])
+    await done
+    const { due, credited, refund } = session.status
+    assert.deepEqual([due === credited, refund], [isRefunded, isRefunded ? '0x0c' : undefined])
+  }
+})
 
 test('records that keep the schema are sold as without it, however they are cut', async (t) => {
   for (const credit of [200n, 100_000n]) {
