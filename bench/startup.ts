@@ -25,8 +25,8 @@ export async function run(arguments_: string[]): Promise<void> {
     )
   }
   try {
-    const compiled = existsSync(new URL('../dist/src/cli/main.js', import.meta.url))
-    const entry = compiled ? 'dist/src/cli/main.js' : 'bin/ddm.js'
+    const compiled = existsSync(new URL('../dist/lib/ddm.js', import.meta.url))
+    const entry = compiled ? 'dist/lib/ddm.js' : 'bin/ddm.js'
     print({
       bench: 'startup',
       what: 'ddm --help',

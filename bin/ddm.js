@@ -17,7 +17,7 @@ Promise.all(['node:fs', 'node:module', 'node:os', 'node:path'].map((name) => imp
     // write to the shared one.
     enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'ddm'))
     const source = new URL('../src/cli/main.ts', import.meta.url)
-    const compiled = new URL('../dist/src/cli/main.js', import.meta.url)
+    const compiled = new URL('../dist/lib/ddm.js', import.meta.url)
     return import((existsSync(source) ? source : compiled).href)
   })
   .catch((error) => {

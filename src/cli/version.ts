@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
-/** Folder of the package: two above `src/cli`, three above `dist/src/cli`. */
+/** Folder of the package: two above this file, and two above `dist/lib`, where the build puts everything. */
 export function packageRoot(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? '../../' : '../../../', import.meta.url)
+  return new URL('../../', import.meta.url)
 }
 
 export function version(): string {

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
 import { code as DAG_JSON, decode, encode } from '@ipld/dag-json'
 import { peerIdFromString } from '@libp2p/peer-id'
-import type { ErrorObject, ValidateFunction } from 'ajv'
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { type Address, DdmError, type Hex, isAmountString, type ListingDocument } from '../interface/index.ts'
@@ -158,10 +157,9 @@ function checkTree(value: unknown, path = '', depth = 1): void {
 
 let validate: ValidateFunction<ListingDocument> | undefined
 
-/** Compiled on first use: ajv takes tens of milliseconds, which `ddm --help` should not pay. */
+/** Compiled on first use: that takes tens of milliseconds. */
 function validator(): ValidateFunction<ListingDocument> {
   if (validate === undefined) {
-    const { Ajv2020 } = createRequire(import.meta.url)('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js')
     const ajv = new Ajv2020({
       strict: true,
       strictTypes: false,

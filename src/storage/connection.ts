@@ -51,7 +51,7 @@ class WorkerConnection implements Connection {
     this.name = basename(init.path)
     this.logger = logger
     this.ready = this.opened.promise
-    const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
+    const file = import.meta.url.endsWith('.ts') ? './database-worker.ts' : './database-worker.js'
     this.worker = new Worker(new URL(file, import.meta.url), { workerData: init, name: this.name })
     this.worker.on('message', (message: FromWorker) => this.receive(message))
     this.worker.on('error', (cause) => this.end(this.stopped(cause)))

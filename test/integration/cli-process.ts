@@ -11,7 +11,8 @@ import { EXIT_CODES } from '../../src/interface/index.ts'
 
 /** The command line as a user has it: processes of their own, heard through stdout, stderr and exit code. */
 
-export const BIN = fileURLToPath(new URL('../../bin/ddm.js', import.meta.url))
+/** What `npm test` has just built, as it is published; for a test that is run by itself the source. */
+export const BIN = fileURLToPath(new URL(`../../${process.env.TEST_PROGRAM ?? 'bin/ddm.js'}`, import.meta.url))
 const LOOPBACK = '/ip4/127.0.0.1/tcp/0'
 
 export interface Ran {

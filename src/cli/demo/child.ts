@@ -1,14 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { DdmError, type ErrorCode, EXIT_CODES } from '../../interface/index.ts'
 
 /** A node closes its sessions and stores first; after this it is killed. */
 const STOP_TIMEOUT_MS = 12_000
 
-/** The source or the compiled program, whichever this is. */
-const MAIN = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url))
+/** What this process runs: the program of the package or of a clone. */
+const PROGRAM = process.argv[1] ?? ''
 
 /** One line of a process's stdout. */
 export type ChildEvent = { event: string } & Record<string, unknown>
@@ -36,7 +35,7 @@ export class Child {
 
   constructor({ name, args, log, onEvent }: ChildInit) {
     const stderr = openSync(log, 'w', 0o600)
-    this.#process = spawn(process.execPath, [...process.execArgv, MAIN, ...args, '--json'], {
+    this.#process = spawn(process.execPath, [...process.execArgv, PROGRAM, ...args, '--json'], {
       stdio: ['ignore', 'pipe', stderr, 'ipc'],
       detached: process.platform !== 'win32'
     })

@@ -108,7 +108,7 @@ class Running {
   #alive = true
 
   constructor() {
-    const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
+    const file = import.meta.url.endsWith('.ts') ? './schema-worker.ts' : './schema-worker.js'
     // No environment: what runs here was written by strangers.
     this.#worker = new Worker(new URL(file, import.meta.url), { name: 'schemas', env: {}, resourceLimits: LIMITS })
     this.#worker.on('message', (answer: SchemaAnswer) => this.#waiting?.resolve(answer))

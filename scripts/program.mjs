@@ -1,0 +1,56 @@
+// The program: src with what it depends on, in a few files in dist/lib. Reading and compiling the thousands of modules
+// that it has apart is most of what a node's start takes.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { root } from './setup.mjs'
+
+const outdir = join(root, 'dist', 'lib')
+
+/** Native code, programs, and what starts threads from files of its own: these stay where npm puts them. */
+const external = ['@foundry-rs/anvil', 'classic-level', 'pino', 'pino-roll', 'secp256k1']
+
+/** What CommonJS modules ask for at run time. */
+const banner = "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);"
+
+/** Builds dist/lib. */
+export async function buildProgram() {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: {
+      ddm: 'src/cli/main.ts',
+      index: 'src/index.ts',
+      bootstrap: 'bootstrap/main.ts',
+      'database-worker': 'src/storage/database-worker.ts',
+      'schema-worker': 'src/data/schema/schema-worker.ts'
+    },
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    external,
+    banner: { js: banner },
+    outdir,
+    metafile: true,
+    logLevel: 'warning'
+  })
+  writeFileSync(join(outdir, 'LICENSES.txt'), licenses(Object.keys(metafile.inputs)))
+}
+
+/** The licences of the packages that are in the bundle, as these ask for. */
+function licenses(inputs) {
+  const folders = new Set(inputs.map((file) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]))
+  folders.delete(undefined)
+  return [...folders]
+    .sort()
+    .map((folder) => {
+      const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
+      const texts = readdirSync(join(root, folder)).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file))
+      const said = texts
+        .filter((file) => existsSync(join(root, folder, file)))
+        .map((file) => readFileSync(join(root, folder, file), 'utf8').trim())
+      return [`${name} ${version} (${license})`, ...said].join('\n\n')
+    })
+    .join(`\n\n${'-'.repeat(80)}\n\n`)
+}
