@@ -7,8 +7,25 @@ import { root } from './setup.mjs'
 
 const outdir = join(root, 'dist', 'lib')
 
-/** Native code, programs, and what starts threads from files of its own: these stay where npm puts them. */
-const external = ['@foundry-rs/anvil', 'classic-level', 'pino', 'pino-roll', 'secp256k1']
+/** Native code, a program, and what starts threads from files of its own. */
+const unbundled = ['@foundry-rs/anvil', 'classic-level', 'pino', 'secp256k1']
+
+/** What the source imports when it is needed: of CommonJS among it a bundle would lose the names. */
+const lazy = [
+  '@fastify/static',
+  '@nats-io/*',
+  'csv-parse',
+  'eventsource-parser',
+  'hyparquet',
+  'hyparquet-writer',
+  'mqtt',
+  'pg',
+  'pino-roll',
+  'prom-client',
+  'systeminformation',
+  'tar',
+  'ws'
+]
 
 /** What CommonJS modules ask for at run time. */
 const banner = "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);"
@@ -29,12 +46,19 @@ export async function buildProgram() {
     platform: 'node',
     format: 'esm',
     target: 'node24',
-    external,
+    external: [...unbundled, ...lazy],
     banner: { js: banner },
     outdir,
     metafile: true,
     logLevel: 'warning'
   })
+  const nameless = Object.keys(metafile.inputs).filter(
+    (file) =>
+      metafile.inputs[file].format === 'cjs' &&
+      Object.values(metafile.outputs).some(({ entryPoint }) => entryPoint === file)
+  )
+  if (nameless.length > 0)
+    throw new Error(`${nameless} is CommonJS and imported when it is needed: it belongs in \`lazy\``)
   writeFileSync(join(outdir, 'LICENSES.txt'), licenses(Object.keys(metafile.inputs)))
 }
 
