@@ -226,10 +226,12 @@ function reader({ params, query, body }: Read): (request: FastifyRequest) => unk
 
 function part(where: string, ajv: Ajv, schema: TSchema | undefined): (value: unknown) => unknown {
   if (schema === undefined) return () => undefined
-  const isValid = ajv.compile(strictSchema(schema))
+  // Compiled when it is needed first: all of them are a third of what a node's start takes.
+  let compiled: ValidateFunction | undefined
   return (value) => {
+    compiled ??= ajv.compile(strictSchema(schema))
     const given = typeof value === 'object' && value !== null ? { ...value } : value
-    if (!isValid(given)) throw new DdmError('usage', `${where}${fault(isValid)}`)
+    if (!compiled(given)) throw new DdmError('usage', `${where}${fault(compiled)}`)
     return Value.Decode(schema, given)
   }
 }

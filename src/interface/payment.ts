@@ -356,6 +356,8 @@ export interface PayeeSession {
   available: () => bigint | undefined
   /** Confirmed balance of the channel that nobody withdraws: what the account's standing is backed by. */
   readonly covered: bigint
+  /** The channel has lost what it held for this: neither side can have known. Rails without channels have no such case. */
+  exceeds?: (sessionPaid: bigint) => boolean
   begin: (sessionId: string, options?: AbortOptions) => Promise<void>
   /** Pure check, no side effect: undefined when good, else the reason. */
   verify: (sessionPaid: bigint, payload: PaymentPayload | undefined) => string | undefined

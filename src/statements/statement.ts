@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { base58btc } from 'multiformats/bases/base58'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
@@ -6,6 +6,7 @@ import type { SignedStatement } from '../interface/index.ts'
 import { decodeCanonical, encodeCanonical } from './canonical.ts'
 import { FieldError } from './field.ts'
 import { isStatementKind, STATEMENT_SHAPES, type Statement, type StatementFields, type StatementKind } from './kinds.ts'
+import { sha256 } from './transcript.ts'
 
 /** Domain of the signed bytes, so that a signature made here means nothing anywhere else. */
 const DOMAIN = new TextEncoder().encode('ddm-sdpp/2')
@@ -61,8 +62,7 @@ export function signingBytes(kind: string, payload: Uint8Array): Uint8Array {
 }
 
 export function statementLink(payload: Uint8Array): CID {
-  const digest = createHash('sha256').update(payload).digest()
-  return CID.createV1(DAG_CBOR, Digest.create(SHA2_256, digest))
+  return CID.createV1(DAG_CBOR, Digest.create(SHA2_256, sha256(payload)))
 }
 
 /**

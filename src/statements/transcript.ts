@@ -1,23 +1,25 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import type { TranscriptPart } from '../interface/index.ts'
 
 const DOMAIN = new TextEncoder().encode('ddm-sdpp/2/transcript')
 
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return createHash('sha256').update(bytes).digest()
+  return hash('sha256', bytes, 'buffer')
 }
 
 /** c₀ = sha256(domain ‖ session CID, binary). */
 export function transcriptStart(session: Uint8Array): Uint8Array {
-  return createHash('sha256').update(DOMAIN).update(session).digest()
+  return sha256(Buffer.concat([DOMAIN, session]))
 }
 
 /** c ← sha256(c ‖ u64be first ‖ u32be count ‖ sha256(part)). */
 export function transcriptStep(c: Uint8Array, part: TranscriptPart): Uint8Array {
-  const fixed = Buffer.allocUnsafe(12)
-  fixed.writeBigUInt64BE(part.first, 0)
-  fixed.writeUInt32BE(part.count, 8)
-  return createHash('sha256').update(c).update(fixed).update(part.digest).digest()
+  const bytes = Buffer.allocUnsafe(32 + 12 + 32)
+  bytes.set(c)
+  bytes.writeBigUInt64BE(part.first, 32)
+  bytes.writeUInt32BE(part.count, 40)
+  bytes.set(part.digest, 44)
+  return sha256(bytes)
 }
 
 /**

@@ -8,7 +8,7 @@ import { ADVERSARIES } from './scenario.ts'
 import type { Report, WorkerInput } from './worker.ts'
 
 /**
- * npm run sim -- --seeds N [--seed FIRST] [--real-crypto] [--refunds] [--workers N] [--failures N] [--trace]
+ * npm run sim -- --seeds N [--seed FIRST] [--real-crypto] [--workers N] [--failures N] [--trace]
  *
  * Runs the production state machines of buyers and sellers N times in virtual time, with faults and cheats that the seed
  * decides. Ends with one line of JSON; exits with 1 when a promise was broken, or when a large run missed a fault, a cheat or
@@ -25,8 +25,6 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
     'real-crypto': { type: 'boolean', default: false },
-    /** Sellers give refunds: a known fault then keeps some sessions from ending (docs/ARCHITECTURE.md). */
-    refunds: { type: 'boolean', default: false },
     workers: { type: 'string' },
     /** Ends after so many. */
     failures: { type: 'string', default: '10' },
@@ -36,7 +34,6 @@ const { values } = parseArgs({
 const seeds = Number(values.seeds)
 const first = Number(values.seed)
 const realCrypto = values['real-crypto']
-const { refunds } = values
 const workers = Math.max(1, Math.min(Number(values.workers ?? availableParallelism()), seeds))
 
 const total: Report = { seeds: 0, steps: 0, all: [], reached: [], faults: {}, adversaries: {}, failures: [] }
@@ -58,7 +55,7 @@ function take(report: Report): void {
 }
 
 function show({ seed, violation }: RunResult): void {
-  const flags = `${realCrypto ? ' --real-crypto' : ''}${refunds ? ' --refunds' : ''}`
+  const flags = realCrypto ? ' --real-crypto' : ''
   process.stderr.write(`seed ${seed}: ${violation}\n  again: npm run sim -- --seeds 1 --seed ${seed}${flags}\n`)
 }
 
@@ -83,7 +80,6 @@ await Promise.all(
         first: next,
         count: Math.min(batch, end - next),
         realCrypto,
-        refunds,
         trace: values.trace
       }
       next += input.count
@@ -99,7 +95,7 @@ await Promise.all(
 const missed = total.all.filter((name) => !total.reached.includes(name))
 if (missed.length > 0) process.stderr.write(`not reached: ${missed.join(', ')}\n`)
 const untried = [
-  ...FAULTS.filter((fault) => total.faults[fault] === undefined && (refunds || !fault.startsWith('kill at refund'))),
+  ...FAULTS.filter((fault) => total.faults[fault] === undefined),
   ...ADVERSARIES.filter((adversary) => total.adversaries[adversary] === undefined)
 ]
 if (untried.length > 0) process.stderr.write(`did not happen: ${untried.join(', ')}\n`)

@@ -43,7 +43,7 @@ export function countTransitions(): { all: string[]; reached: Set<string> } {
   return { all, reached }
 }
 
-export async function runSeed(seed: number, crypto: Crypto, { refunds = false } = {}): Promise<RunResult> {
+export async function runSeed(seed: number, crypto: Crypto): Promise<RunResult> {
   const world = new World(seed)
   const scenario = makeScenario(world.random)
   const oracles = new Oracles(world, scenario)
@@ -53,7 +53,7 @@ export async function runSeed(seed: number, crypto: Crypto, { refunds = false } 
     [...scenario.buyers.map(({ account }) => account)].map((account) => [crypto.account(account).address, 10n ** 12n])
   )
   const network = new Network(world, oracles, () => linkFaults(world, scenario))
-  const around: Surroundings = { world, scenario, chain, crypto, network, oracles, refunds }
+  const around: Surroundings = { world, scenario, chain, crypto, network, oracles }
   const seller = new SellerNode(around)
   const buyers = scenario.buyers.map((plan) => new BuyerNode(plan, around, seller))
   // Accomplices share wallet and disk: one node with many peer IDs.

@@ -29,8 +29,6 @@ export interface Surroundings {
   crypto: Crypto
   network: Network
   oracles: Oracles
-  /** Whether the seller gives back what a buyer asks for. */
-  refunds: boolean
 }
 
 /** A seller's node over all its lives: what is on the disk stays, the rest dies with each process. */
@@ -117,9 +115,8 @@ export class SellerNode {
     })
     const registrar = network.registrar(process, this.signer.peerId)
     const { payee } = this
-    const { refunds } = this.#around
     const giveBack = ({ refund }: SellerSessionStatus): void => {
-      if (refunds && refund !== undefined) payee.channels?.refund(refund).catch(() => {})
+      if (refund !== undefined) payee.channels?.refund(refund).catch(() => {})
     }
     this.#service = sdppSeller({ clock: process.clock, checkpointEvery: 2, onSessionEnd: giveBack })({
       registrar: {

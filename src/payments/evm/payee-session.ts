@@ -97,6 +97,10 @@ export class PayeeLaneSession implements PayeeSession {
     return this.#lane.leftFor(this)
   }
 
+  exceeds(sessionPaid: bigint): boolean {
+    return sessionPaid > this.paid && this.#lane.total + sessionPaid - this.paid > this.#lane.covered
+  }
+
   async begin(sessionId: string, options?: AbortOptions): Promise<void> {
     this.id = sessionId
     await this.#lane.store(options, this)

@@ -212,9 +212,12 @@ async function openRail(payee: Payee, known: KnownSession, signal: AbortSignal):
   }
 }
 
-/** A voucher that was lost with the stream counts before anything is decided. */
+/**
+ * A voucher that was lost with the stream counts before anything is decided. One that the channel covers no longer does when
+ * it comes again with a deposit: what it held was given back, or taken, while the buyer was away.
+ */
 async function present(rail: PayeeSession, { paid, payload }: Plain<'RESUME'>, settled: boolean): Promise<void> {
-  if (settled || payload === undefined || paid <= rail.credited) return
+  if (settled || payload === undefined || paid <= rail.credited || rail.exceeds?.(paid) === true) return
   const problem = rail.verify(paid, payload)
   if (problem !== undefined) throw new SdppError(STATUS.paymentInvalid, problem)
   await rail.credit(paid, payload)

@@ -89,6 +89,8 @@ interface ActiveOrder extends AcceptedOrder {
   ledger: SessionLedger
 }
 
+type Payment = Plain<'PAYMENT'>
+
 /** One stream of one buyer: does what the machine decides. */
 export class SellerSession {
   readonly #components: SellerSessionComponents
@@ -121,6 +123,9 @@ export class SellerSession {
   )
   /** The newest that came and was not relayed. */
   #deposit: DepositAuthorization | undefined
+  /** The newest that the channel does not cover. */
+  #held: Payment | undefined
+  #topUpAsked = false
   #refundAsked = false
   /** A HELLO is being answered. */
   #greeting = false
@@ -314,7 +319,7 @@ export class SellerSession {
     logger.info('session accepted', { session: session.toString(), listing: product.listing.id, k: terms.k.toString() })
   }
 
-  #onPayment(payment: Extract<Message, { name: 'PAYMENT' }>['content']): void {
+  #onPayment(payment: Payment): void {
     if (this.#state.phase === 'receipted') return
     const { rail, terms, resumed } = this.#accepted as ActiveOrder
     if (isSettled({ receipt: resumed?.receipt })) return
@@ -325,6 +330,7 @@ export class SellerSession {
     if (sessionPaid > terms.maximum) {
       throw new SdppError(STATUS.paymentInvalid, `${sessionPaid} paid is above the order's maximum ${terms.maximum}`)
     }
+    if (this.#state.phase === 'streaming' && rail.exceeds?.(sessionPaid) === true) return this.#hold(payment, rail)
     const problem = rail.verify(sessionPaid, payload)
     if (problem !== undefined) throw new SdppError(STATUS.paymentInvalid, problem)
     this.#step({ type: 'paymentArrived', sessionPaid })
@@ -339,6 +345,21 @@ export class SellerSession {
     )
     if (payment.deposit !== undefined) this.#deposit = payment.deposit
     if (payment.deposit !== undefined || this.#state.blocked === 'channel') this.#topUps.set(rail)
+  }
+
+  /** The channel has less than when the order was accepted: the payment counts once a deposit covers it, and not before. */
+  #hold(payment: Payment, rail: PayeeSession): void {
+    this.#held = payment
+    this.#deposit = payment.deposit ?? this.#deposit
+    if (!this.#topUpAsked) this.#askTopUp(rail.available() ?? 0n, (this.#accepted as ActiveOrder).terms.maximum)
+    this.#topUps.set(rail)
+  }
+
+  #askTopUp(available: bigint, maximum: bigint): void {
+    this.#topUpAsked = true
+    const details = { have: available.toString(), need: maximum.toString() }
+    const text = `the channel can pay ${details.have}, the order may cost ${details.need}; top it up`
+    this.#wire.send(encodePlain('STATUS', { code: BigInt(STATUS.toppingUp), text, details }))
   }
 
   /** What is sent beyond the position that is stored stays within what a resume after a crash allows for. */
@@ -356,6 +377,12 @@ export class SellerSession {
     this.#deposit = undefined
     await rail.topUp?.(deposit, { signal: this.#abort.signal })
     this.#step({ type: 'credited', sessionPaid: this.#credited, available: rail.available() })
+    const held = this.#held
+    if (held === undefined || rail.exceeds?.(held.sessionPaid) === true) return
+    this.#held = undefined
+    this.#topUpAsked = false
+    const { deposit: _deposit, ...covered } = held
+    if (!this.#wire.ended && sellerExpects(this.#state, 'PAYMENT')) this.#guard(() => this.#onPayment(covered))
   }
 
   /** After CLOSE for a bad record no payment is waited for: those that came before it count first. */
@@ -430,11 +457,8 @@ export class SellerSession {
           (statement) => this.#sendSigned('RECEIPT', statement)
         )
       }
-      case 'topUp': {
-        const details = { have: effect.have.toString(), need: effect.need.toString() }
-        const text = `the channel can pay ${details.have}, the order may cost ${details.need}; top it up`
-        return this.#wire.send(encodePlain('STATUS', { code: BigInt(STATUS.toppingUp), text, details }))
-      }
+      case 'topUp':
+        return this.#askTopUp(effect.have, effect.need)
       case 'pump':
         return this.#pump?.run()
       case 'fail':

@@ -67,6 +67,40 @@ test('a buyer that cannot, or may not, settles what the channel could pay', asyn
   assert.deepEqual(await buyAll(t, forbidden), expected)
 })
 
+test('a channel that has lost what it held: the payment counts when a deposit covers it, and not before', async (t) => {
+  let held = 10_000n
+  let credited = 0n
+  const payee = countingPayee(held, {
+    available: () => held,
+    exceeds: (sessionPaid) => sessionPaid > held,
+    credit: async (sessionPaid) => {
+      assert.ok(sessionPaid <= held, `${sessionPaid} of ${held}`)
+      // What a refund took that the buyer does not know of.
+      if (credited === 0n) held = 1_200n
+      credited = sessionPaid
+    },
+    topUp: async (more) => {
+      held += more?.amount ?? 0n
+    },
+    end: async () => voucher(credited)
+  })
+  const pair = await makePair(t, { payee, credit: 500n })
+  await pair.log.append(jsonRecords(50))
+  await pair.log.finish()
+  const wish = { from: { offset: 0n }, prepay: 0n, maximum: 100_000n }
+  const asked: bigint[] = []
+  const topUp = async (): Promise<DepositAuthorization> => {
+    asked.push(held)
+    return deposit(9_000n)
+  }
+  const { buyer, sellerDone } = await buyFrom(pair, { wish }, countingPayer({ topUp }))
+  for await (const _ of buyer.batches());
+  const { reason, paid, due } = await buyer.done
+  await sellerDone
+  assert.deepEqual([reason, paid, due, credited], [CLOSE_REASON.sourceEnded, 5_000n, 5_000n, 5_000n])
+  assert.deepEqual(asked, [1_200n])
+})
+
 test('a deposit that came by another way is looked at when the buyer says so', async (t) => {
   let answers = 0
   const bought = await buyAll(t, async () => (++answers === 1 ? deposit(10_000n) : undefined))
