@@ -1,6 +1,6 @@
 // The program: src with what it depends on, in a few files in dist/lib. Reading and compiling the thousands of modules
 // that it has apart is most of what a node's start takes.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { root } from './setup.mjs'
@@ -64,17 +64,13 @@ export async function buildProgram() {
 
 /** The licences of the packages that are in the bundle, as these ask for. */
 function licenses(inputs) {
-  const folders = new Set(inputs.map((file) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]))
+  const folders = new Set(inputs.map((file) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]).sort())
   folders.delete(undefined)
-  return [...folders]
-    .sort()
-    .map((folder) => {
-      const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
-      const texts = readdirSync(join(root, folder)).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file))
-      const said = texts
-        .filter((file) => existsSync(join(root, folder, file)))
-        .map((file) => readFileSync(join(root, folder, file), 'utf8').trim())
-      return [`${name} ${version} (${license})`, ...said].join('\n\n')
-    })
-    .join(`\n\n${'-'.repeat(80)}\n\n`)
+  const texts = [...folders].map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
+    const files = readdirSync(join(root, folder)).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file))
+    const said = files.map((file) => readFileSync(join(root, folder, file), 'utf8').trim())
+    return [`${name} ${version} (${license})`, ...said].join('\n\n')
+  })
+  return texts.join(`\n\n${'-'.repeat(80)}\n\n`)
 }

@@ -1,12 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AbortOptions } from '../../interface/index.ts'
 import type { DdmNode } from '../types.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 
+/** A node that has just started may still be dialling. */
+const PEERS_WAIT_MS = 10_000
+const PEERS_EVERY_MS = 250
+
 /** Whom this node reaches. */
-export async function checkPeers(node: Pick<DdmNode, 'peers' | 'profile'>, options?: AbortOptions): Promise<Finding> {
-  const connected = await node.peers(options)
-  const peers = new Set(connected.map(({ peerId }) => peerId))
+export async function checkPeers(
+  node: Pick<DdmNode, 'peers' | 'profile'>,
+  { waitMs = PEERS_WAIT_MS, ...options }: AbortOptions & { waitMs?: number } = {}
+): Promise<Finding> {
   const entries = node.profile.bootstrap.map((address) => address.split('/p2p/').at(-1) ?? '')
+  let connected = await node.peers(options)
+  for (let waited = 0; entries.length > 0 && connected.length === 0 && waited < waitMs; waited += PEERS_EVERY_MS) {
+    await sleep(PEERS_EVERY_MS, undefined, options)
+    connected = await node.peers(options)
+  }
+  const peers = new Set(connected.map(({ peerId }) => peerId))
   if (entries.length === 0)
     return warn(
       'peers',

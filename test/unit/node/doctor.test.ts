@@ -46,7 +46,7 @@ test('who is reached, and from where, follows from connections and addresses', a
   const peer = (peerId: string) => ({ peerId, address: '', direction: 'inbound' as const, since: 0, limited: false })
   const profile = (bootstrap: string[]) => ({ bootstrap }) as NetworkProfile
   const peers = (bootstrap: string[], ids: string[]) =>
-    checkPeers({ profile: profile(bootstrap), peers: async () => ids.map(peer) })
+    checkPeers({ profile: profile(bootstrap), peers: async () => ids.map(peer) }, { waitMs: 0 })
   assert.equal((await peers([], ['a'])).state, 'warn')
   assert.equal((await peers(['/dns4/x/tcp/1/p2p/boot'], [])).state, 'fail')
   assert.equal((await peers(['/dns4/x/tcp/1/p2p/boot'], ['a'])).state, 'warn')
