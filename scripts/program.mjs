@@ -1,11 +1,9 @@
 // The program: src with what it depends on, in a few files in dist/lib. Reading and compiling the thousands of modules
 // that it has apart is most of what a node's start takes.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { build } from 'esbuild'
 import { root } from './setup.mjs'
-
-const outdir = join(root, 'dist', 'lib')
 
 /** Native code, a program, and what starts threads from files of its own. */
 const unbundled = ['@foundry-rs/anvil', 'classic-level', 'pino', 'secp256k1']
@@ -32,15 +30,37 @@ const banner = "import { createRequire as requireOf } from 'node:module'; const 
 
 /** Builds dist/lib. */
 export async function buildProgram() {
+  const outdir = join(root, 'dist', 'lib')
+  const inputs = await bundle({ ddm: 'src/cli/main.ts', index: 'src/index.ts', bootstrap: 'bootstrap/main.ts' }, outdir)
+  writeFileSync(join(outdir, 'LICENSES.txt'), licenses(inputs))
+}
+
+/**
+ * Builds what tests start as processes besides the program: nodes that are told what to do.
+ *
+ * @returns their folder
+ */
+export async function buildPeers() {
+  const outdir = join(root, 'node_modules', '.cache', 'peers')
+  const files = ['test/chaos', 'test/integration'].flatMap((folder) =>
+    readdirSync(join(root, folder)).map((file) => `${folder}/${file}`)
+  )
+  const peers = files.filter((file) => file.endsWith('-peer.ts'))
+  await bundle(Object.fromEntries(peers.map((file) => [basename(file, '.ts'), file])), outdir)
+  return outdir
+}
+
+/** Threads are files beside what starts them. */
+const threads = {
+  'database-worker': 'src/storage/database-worker.ts',
+  'schema-worker': 'src/data/schema/schema-worker.ts'
+}
+
+/** @returns the files that it is made of */
+async function bundle(entryPoints, outdir) {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: {
-      ddm: 'src/cli/main.ts',
-      index: 'src/index.ts',
-      bootstrap: 'bootstrap/main.ts',
-      'database-worker': 'src/storage/database-worker.ts',
-      'schema-worker': 'src/data/schema/schema-worker.ts'
-    },
+    entryPoints: { ...entryPoints, ...threads },
     bundle: true,
     splitting: true,
     platform: 'node',
@@ -59,7 +79,7 @@ export async function buildProgram() {
   )
   if (nameless.length > 0)
     throw new Error(`${nameless} is CommonJS and imported when it is needed: it belongs in \`lazy\``)
-  writeFileSync(join(outdir, 'LICENSES.txt'), licenses(Object.keys(metafile.inputs)))
+  return Object.keys(metafile.inputs)
 }
 
 /** The licences of the packages that are in the bundle, as these ask for. */

@@ -19,8 +19,9 @@ if (files.length === 0) {
 install()
 preparePage()
 // The processes that tests start run what is published: they start in half the time.
-const { buildProgram } = await import('./program.mjs')
+const { buildPeers, buildProgram } = await import('./program.mjs')
 await buildProgram()
 process.env.TEST_PROGRAM = 'dist/lib/ddm.js'
+process.env.TEST_PEERS = await buildPeers()
 const concurrency = Math.max(2, Math.min(4, availableParallelism()))
 runNode(['--test', `--test-concurrency=${concurrency}`, '--test-timeout=240000', ...files])

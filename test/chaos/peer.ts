@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { peerFile } from '../support/peer-file.ts'
 import type { Answered, Arm, Failure, PeerInit } from './child.ts'
 
 /** How a process ended. */
@@ -31,7 +32,7 @@ export class Peer {
   readonly exited: Promise<Exit>
 
   constructor(file: string, init: PeerInit, environment: NodeJS.ProcessEnv) {
-    this.#child = fork(new URL(file, import.meta.url), [JSON.stringify(init)], {
+    this.#child = fork(peerFile(file, import.meta.url), [JSON.stringify(init)], {
       serialization: 'advanced',
       env: environment,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc']

@@ -16,6 +16,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { ConnectionLimits, Network } from '../../src/node/network.ts'
+import { peerFile } from '../support/peer-file.ts'
 import type { FloodCall } from './flood-peer.ts'
 import { startNetwork, until } from './network-support.ts'
 
@@ -41,7 +42,7 @@ interface Flooder {
 
 /** A process of many peers that dial `network`; killed when the test ends. */
 async function spawnFlooder(t: TestContext, network: Pick<Network, 'addresses'>): Promise<Flooder> {
-  const child = fork(new URL('./flood-peer.ts', import.meta.url), { stdio: 'inherit' })
+  const child = fork(peerFile('./flood-peer.ts', import.meta.url), { stdio: 'inherit' })
   t.after(async () => {
     const exited = once(child, 'exit')
     child.kill('SIGKILL')

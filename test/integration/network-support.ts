@@ -9,6 +9,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { createHome } from '../../src/node/home.ts'
 import { createLogger } from '../../src/node/logger.ts'
 import { createNetwork, type Network, type NetworkInit } from '../../src/node/network.ts'
+import { peerFile } from '../support/peer-file.ts'
 import type { PeerCall, PeerInit } from './network-peer.ts'
 
 export const LOOPBACK = ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws']
@@ -50,7 +51,7 @@ export interface Peer {
 
 /** A node in a process of its own; killed when the test ends. */
 export async function spawnPeer(t: TestContext, init: Partial<PeerInit> = {}): Promise<Peer> {
-  const child = fork(new URL('./network-peer.ts', import.meta.url), { stdio: 'inherit' })
+  const child = fork(peerFile('./network-peer.ts', import.meta.url), { stdio: 'inherit' })
   const exited = once(child, 'exit')
   const { home, remove } = await homeFor()
   t.after(async () => {

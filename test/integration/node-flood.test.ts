@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createNode, type DdmNode, type NodeInit, parseSource } from '../../src/index.ts'
+import { peerFile } from '../support/peer-file.ts'
 import { startNetwork } from './cli-process.ts'
 import type { FloodCall } from './flood-peer.ts'
 
@@ -51,7 +52,7 @@ test('a seller that was restarted, and is flooded, is reached by who has a chann
 
   const [seller, again] = await startSeller()
   const address = seller.addresses().find((text) => /\/tcp\/\d+\/p2p\//.test(text)) ?? ''
-  const flood = fork(new URL('./flood-peer.ts', import.meta.url), { stdio: 'inherit' })
+  const flood = fork(peerFile('./flood-peer.ts', import.meta.url), { stdio: 'inherit' })
   t.after(() => flood.kill('SIGKILL'))
   await once(flood, 'message')
   const call: FloodCall = { id: 1, method: 'occupy', address, from: STRANGERS, count: 60 }

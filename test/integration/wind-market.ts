@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { peerFile } from '../support/peer-file.ts'
 import { type Network, startNetwork } from './cli-process.ts'
 
-const PEER = fileURLToPath(new URL('./wind-peer.ts', import.meta.url))
+const PEER = fileURLToPath(peerFile('./wind-peer.ts', import.meta.url))
 
 /** A network, and sellers of the same wind that are processes of their own. */
 export interface WindMarket {
