@@ -162,8 +162,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a part does not count its records',
     class: 'transcript',
     file: 'src/statements/transcript.ts',
-    from: 'fixed.writeUInt32BE(part.count, 8)',
-    to: 'fixed.writeUInt32BE(0, 8)'
+    from: 'bytes.writeUInt32BE(part.count, 40)',
+    to: 'bytes.writeUInt32BE(0, 40)'
   },
   {
     name: 'the buyer pays on any root',
@@ -197,8 +197,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a voucher that was lost with the stream does not count',
     class: 'resume position',
     file: SELLER_RESUME,
-    from: 'if (settled || payload === undefined || paid <= rail.credited) return',
-    to: 'if (settled || payload === undefined || paid >= rail.credited) return'
+    from: 'payload === undefined || paid <= rail.credited ||',
+    to: 'payload === undefined || paid >= rail.credited ||'
   },
   {
     name: 'records that the consumer has come again',
