@@ -64,6 +64,12 @@ async function openFile(path: string, options: SinkOptions): Promise<DataSink> {
 export async function parseSink(spec: string, options: SinkOptions = {}): Promise<DataSink> {
   const { kind, rest } = specKind(spec)
   const found = Object.hasOwn(SINKS, kind) ? SINKS[kind] : undefined
+  if (Object.keys(options.headers ?? {}).length > 0 && kind !== 'https' && kind !== 'http') {
+    throw new DdmError(
+      'usage',
+      `only records that go to https://… carry headers; "${printable(kind)}" has none to send`
+    )
+  }
   if (found !== undefined) return found.open(rest ?? '', options, spec)
   if (FILE.test(spec)) return openFile(spec, options)
   const forms = Object.values(SINKS).map(({ form }) => form)

@@ -103,6 +103,9 @@ const SOURCES: Readonly<Record<string, SourceKind>> = {
   )
 }
 
+/** What speaks HTTP, and can say who asks. */
+const HTTP_KINDS = ['poll', 'https', 'http', 'sse', 'wss', 'ws']
+
 /** A kind that is named by an address as a whole. */
 function network(form: string, load: () => Promise<(spec: string, options: SourceOptions) => DataSource>): SourceKind {
   return { reach: 'other', form, argument: true, open: async (_rest, options, spec) => (await load())(spec, options) }
@@ -130,6 +133,12 @@ export async function parseSource(spec: string, options: SourceOptions = {}): Pr
   }
   if (found.argument && (rest === undefined || rest === '')) {
     throw new DdmError('usage', `source "${kind}" names nothing to read; write ${found.form}`)
+  }
+  if (Object.keys(options.headers ?? {}).length > 0 && !HTTP_KINDS.includes(kind)) {
+    throw new DdmError(
+      'usage',
+      `source ${kind} sends no HTTP headers: leave "headers" out, or name a source of ${HTTP_KINDS.join(', ')}`
+    )
   }
   return found.open(rest ?? '', options, spec)
 }

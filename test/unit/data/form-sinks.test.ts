@@ -160,6 +160,10 @@ test('parquet: the file is there when the sink is closed; before that its record
   await writeFile(`${file}.jsonl`, '')
   await assert.rejects(resumeFileSink(mark), { code: 'usage', message: /has 0 records, it had 1/ })
   await assert.rejects(parseSink(file, { append: true }), { code: 'usage', message: /cannot be added to/ })
+  await assert.rejects(parseSink(file, { headers: { 'X-Key': 'a' } }), {
+    code: 'usage',
+    message: /only .* carry headers/
+  })
   for (const bad of ['', '{}', '{"file":1}', '{"file":"x","records":-1.5}']) {
     await assert.rejects(resumeFileSink(bad), { code: 'usage' })
   }

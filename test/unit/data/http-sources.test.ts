@@ -104,6 +104,10 @@ test('poll: user, password and headers are sent, and nowhere shown', async (t) =
   assert.equal(headers?.authorization, `Basic ${Buffer.from('ann:p@ss').toString('base64')}`)
   assert.equal(headers?.['x-key'], 'secret')
   await assert.rejects(parseSource(spec, { headers: { 'a b': 'secret' } }), /a header is not one/)
+  for (const deaf of ['telemetry', 'mqtt://127.0.0.1/air', 'csv:air.csv']) {
+    const refused = parseSource(deaf, { headers: { 'X-Key': 'secret' } })
+    await assert.rejects(refused, /^DdmError: source (telemetry|mqtt|csv) sends no HTTP headers: leave "headers" out/)
+  }
 })
 
 test('poll and sse: a redirect is followed nowhere: no other host is asked or shown the headers', async (t) => {
