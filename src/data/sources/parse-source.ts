@@ -137,7 +137,7 @@ export async function parseSource(spec: string, options: SourceOptions = {}): Pr
   if (Object.keys(options.headers ?? {}).length > 0 && !HTTP_KINDS.includes(kind)) {
     throw new DdmError(
       'usage',
-      `source ${kind} sends no HTTP headers: leave "headers" out, or name a source of ${HTTP_KINDS.join(', ')}`
+      `headers are sent by sources of ${HTTP_KINDS.join(', ')}; "${kind}" has none to send: leave them out`
     )
   }
   return found.open(rest ?? '', options, spec)

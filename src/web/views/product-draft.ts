@@ -15,6 +15,10 @@ export interface Draft {
   credit: string
   allow: string
   deny: string
+  /** Asked again after so many ms. */
+  period: string
+  /** `Name: value`, sent with each request to the source. */
+  header: string
   /** Description and keywords. */
   named: Record<string, unknown>
   document: Record<string, unknown>
@@ -32,13 +36,15 @@ export type Checked =
   | 'credit'
   | 'allow'
   | 'deny'
+  | 'period'
+  | 'header'
 
 /** What is wrong with a field, in words. */
 export type Faults = Partial<Record<Checked, string>>
 
 export function blankDraft(symbol: string): Draft {
   const texts = { source: '', title: '', amount: '', free: '', select: '', every: '', interval: '', credit: '' }
-  return { ...texts, allow: '', deny: '', unit: 'record', symbol, named: {}, document: {} }
+  return { ...texts, allow: '', deny: '', period: '', header: '', unit: 'record', symbol, named: {}, document: {} }
 }
 
 const AMOUNT = /^[0-9]+([.][0-9]+)?$/
@@ -71,7 +77,12 @@ const CHECKS: Readonly<Record<Checked, (text: string) => string | undefined>> = 
   ),
   credit: matches(new RegExp(`^$|${AMOUNT.source}`), 'Write an amount in digits, like 0.01, or nothing.'),
   allow: buyers,
-  deny: buyers
+  deny: buyers,
+  period: matches(/^([1-9][0-9]{0,8})?$/, 'Write a whole number of milliseconds, like 10000, or nothing.'),
+  header: matches(
+    /^$|^[!#$%&'*+.^_`|~0-9A-Za-z-]+:\s*\S/,
+    'Write a name, a colon and a value, like Authorization: Bearer abc.'
+  )
 }
 
 const CHECKED = Object.keys(CHECKS) as Checked[]
@@ -84,7 +95,8 @@ export function faultsOf(draft: Draft): Faults {
 /** Fields by their names in what the API says. */
 const SAID_OF: ReadonlyMap<string, Checked> = new Map([
   ...CHECKED.map((name) => [name, name] as const),
-  ['price', 'amount'] as const
+  ['price', 'amount'] as const,
+  ['headers', 'header'] as const
 ])
 
 /** The field that a refusal of the node is about, if it begins with one: `price "x" is …`, `the body.product.every: must …`. */
@@ -100,9 +112,15 @@ function entries(text: string): string[] {
     .filter((entry) => entry !== '')
 }
 
+/** @param text - `Name: value` */
+function headerOf(text: string): Record<string, string> {
+  const at = text.indexOf(':')
+  return { [text.slice(0, at).trim()]: text.slice(at + 1).trim() }
+}
+
 /** What the API takes; `ownSymbol` is the currency that a price without one is in. */
 export function wishOf(draft: Draft, ownSymbol: string): ProductWish {
-  const { source, title, amount, unit, symbol, free, every, interval, credit, named, document } = draft
+  const { source, title, amount, unit, symbol, free, every, interval, credit, period, header, named, document } = draft
   const currency = symbol === ownSymbol ? '' : ` ${symbol}`
   const parts = compact(document)
   const lists = Object.fromEntries(
@@ -121,6 +139,8 @@ export function wishOf(draft: Draft, ownSymbol: string): ProductWish {
       ...(every.trim() === '' ? {} : { every: Number(every) }),
       ...(interval.trim() === '' ? {} : { interval: interval.trim() }),
       ...(credit.trim() === '' ? {} : { credit: credit.trim() }),
+      ...(period.trim() === '' ? {} : { period: Number(period) }),
+      ...(header.trim() === '' ? {} : { headers: headerOf(header) }),
       ...(parts === undefined ? {} : { document: parts as NonNullable<ProductWish['product']['document']> })
     }
   }

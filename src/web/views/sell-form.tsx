@@ -134,6 +134,24 @@ export function SellForm({ schema, onPublished }: { schema: JsonSchema; onPublis
           {...line('free')}
         />
         <details>
+          <summary>How the source is asked</summary>
+          <div class="form">
+            <Field
+              label="Header"
+              input={{ placeholder: 'Authorization: Bearer …' }}
+              hint="Sent with each request to a source of http, sse or ws; buyers do not see it."
+              {...line('header')}
+            />
+            <Field
+              label="Asked every"
+              unit="ms"
+              input={{ inputMode: 'numeric', placeholder: '10000' }}
+              hint="For telemetry and pages that are polled."
+              {...line('period')}
+            />
+          </div>
+        </details>
+        <details>
           <summary>Which records, on credit, and who may buy</summary>
           <Terms line={line} symbol={draft.symbol} />
         </details>

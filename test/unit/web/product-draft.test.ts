@@ -18,6 +18,7 @@ test('a draft becomes what the API takes, and nothing is said that was not writt
       interval: '1m'
     },
     ...{ credit: '0.5', allow: `0x${'ab'.repeat(20)}`, deny: '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp' },
+    ...{ period: '5000', header: 'Authorization: Bearer a:b' },
     ...{ named: { keywords: ['air'], description: undefined }, document: { license: { spdx: 'CC0-1.0' } } }
   }
   assert.deepEqual(faultsOf(full), {})
@@ -25,6 +26,7 @@ test('a draft becomes what the API takes, and nothing is said that was not writt
     ...{ source: 'telemetry', title: 'Air', price: '0.001 IOTA/KiB', keywords: ['air'], free: '100-110' },
     ...{ select: ['time', 'wind.speed'], every: 10, interval: '1m', credit: '0.5' },
     ...{ allow: [`0x${'ab'.repeat(20)}`], deny: ['12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'] },
+    ...{ period: 5000, headers: { Authorization: 'Bearer a:b' } },
     document: { license: { spdx: 'CC0-1.0' } }
   })
 })
@@ -43,7 +45,10 @@ const WRONG: Array<[Checked, string]> = [
   ['interval', '1 minute'],
   ['credit', 'much'],
   ['allow', 'Bob'],
-  ['deny', `0x${'a'.repeat(39)}`]
+  ['deny', `0x${'a'.repeat(39)}`],
+  ['period', '10s'],
+  ['header', 'Bearer abc'],
+  ['header', 'Two words: abc']
 ]
 
 for (const [name, text] of WRONG) {
@@ -60,7 +65,8 @@ test('what the node refuses is said at the field that it is about', async () => 
     [{ source: 'csv' }, 'source'],
     [{ price: 'dear' }, 'amount'],
     [{ interval: '999d' }, 'interval'],
-    [{ free: '9-3' }, 'free']
+    [{ free: '9-3' }, 'free'],
+    [{ headers: { 'X-Key': 'a' } }, 'header']
   ]
   for (const [change, field] of refused) {
     const { product } = wishOf(DRAFT, 'tUSD')
