@@ -42,10 +42,10 @@ async function resume(
   pair: Pair,
   session: CID,
   fields: Partial<Plain<'RESUME'>> = {},
-  takeOver: () => Promise<void> = async () => {}
+  options: Pick<NonNullable<Parameters<typeof serve>[2]>, 'takeOver' | 'sessions'> = {}
 ) {
   const [outbound, inbound] = await openStreams()
-  const { session: selling, done } = serve(pair, inbound, { takeOver })
+  const { session: selling, done } = serve(pair, inbound, options)
   const buyer = new RawBuyer(pair, outbound)
   const root = transcriptStart(session.bytes)
   buyer.send(encodePlain('RESUME', { session, position: 0n, root, paid: 0n, ...fields }))
@@ -130,12 +130,22 @@ test('another root is a dispute, which nobody resumes; a position that cannot be
 
 test('the older stream of a session has ended, and what it held is stored, before the session goes on', async (t) => {
   const { pair, session } = await cut(t)
-  const ended = Promise.withResolvers<void>()
-  const { buyer, done } = await resume(pair, session, {}, () => ended.promise)
-  await new Promise((resolve) => setTimeout(resolve, 30))
-  assert.deepEqual(buyer.seen, [])
-  ended.resolve()
+  const seen: string[] = []
+  const { sessions } = pair.sellerLedger
+  const watched: SessionStore = {
+    ...sessions,
+    get: (...asked) => {
+      seen.push('read')
+      return sessions.get(...asked)
+    }
+  }
+  const takeOver = async (): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    seen.push('ended')
+  }
+  const { buyer, done } = await resume(pair, session, {}, { takeOver, sessions: watched })
   await buyer.next('ACCEPT')
+  assert.deepEqual(seen.slice(0, 2), ['ended', 'read'])
   buyer.stream.abort(new Error('gone'))
   await done
 })
