@@ -343,8 +343,11 @@ export class RunningNode implements LocalNode {
   async #resume(id: string, options: BuyOptions = {}): Promise<RunningPurchase> {
     const { sessions } = this.#parts.ledger
     const { id: whole, state } = await findSession(sessions, id, options, 'buyer')
-    await this.#settlement.release(whole)
-    const session = await readSession(sessions, whole, 'buyer', options)
+    let session: StoredSession | undefined
+    do {
+      await this.#settlement.release(whole)
+      session = await readSession(sessions, whole, 'buyer', options)
+    } while (this.#settlement.has(whole))
     const complete = session !== undefined && isComplete(session) && !isUnconfirmed(session)
     if (session === undefined || !isResumable(session.record) || complete) {
       throw new DdmError('usage', `session ${whole} is ${complete ? 'complete' : state}: there is nothing to resume`)

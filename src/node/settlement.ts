@@ -68,7 +68,12 @@ export class Settlement implements Chore {
     this.met(seller)
   }
 
-  /** Somebody else takes the session up. */
+  /** Whether what a session ends with is being fetched. */
+  has(id: string): boolean {
+    return this.#running.has(id)
+  }
+
+  /** Somebody else takes the session up. It may be looked at again at once: see `has`. */
   async release(id: string): Promise<void> {
     const running = this.#running.get(id)
     running?.abort.abort()
@@ -105,7 +110,9 @@ export class Settlement implements Chore {
     for (const id of this.#waiting.get(seller) ?? []) {
       this.#stop.signal.throwIfAborted()
       const session = await this.#find(id, { signal: this.#stop.signal })
-      if (session !== undefined && !(await this.#settle(id, session))) return
+      // Asked in the moment in which it is taken: somebody may have done so while it was read.
+      if (session === undefined || this.#components.inUse({ id, role: 'buyer' })) continue
+      if (!(await this.#settle(id, session))) return
     }
   }
 

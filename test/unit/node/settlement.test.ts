@@ -94,6 +94,29 @@ test('what was lost with a connection is fetched at the next look, session after
   )
 })
 
+test('a session that somebody takes up while it is read is left to them', async (t) => {
+  const { pair } = await unconfirmed(t)
+  const { sessions } = pair.buyerLedger
+  let reads = 0
+  let taken = false
+  const read: typeof sessions.statements = async (...asked) => {
+    const statements = await sessions.statements(...asked)
+    // First it is looked for, then it is taken.
+    taken = ++reads > 1
+    return statements
+  }
+  const own: SettlementComponents['sessions'] = {
+    ...sessions,
+    list: async (...asked) => (await sessions.list(...asked)).filter(({ peer }) => peer === pair.sellerSigner.peerId),
+    statements: read
+  }
+  const { settlement, tried } = settlementOf(pair, { sessions: own, inUse: () => taken })
+  await settlement.look()
+  await until('it is read again', () => reads === 2)
+  await settlement.stop()
+  assert.deepEqual(tried, [])
+})
+
 test('a seller that is away is met again: at a look one session is tried, at the next contact all', async (t) => {
   const { pair, ids } = await unconfirmed(t, 2)
   const seller = pair.sellerSigner.peerId
