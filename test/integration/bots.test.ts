@@ -304,7 +304,7 @@ test('a seller that is there and says nothing is cut off, and what it may still 
     max: '0.1',
     records: 100,
     key: byTime,
-    leave: { silentMs: 2_500 },
+    leave: { silentMs: 8_000 },
     onEvent: (event) => events.push(event)
   })
   let seen = 0
