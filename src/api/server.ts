@@ -226,7 +226,7 @@ function reader({ params, query, body }: Read): (request: FastifyRequest) => unk
 
 function part(where: string, ajv: Ajv, schema: TSchema | undefined): (value: unknown) => unknown {
   if (schema === undefined) return () => undefined
-  // Compiled when it is needed first: all of them are a third of what a node's start takes.
+  // Compiled when it is needed first: few of them ever are, and all of them would take a tenth of a node's start and more.
   let compiled: ValidateFunction | undefined
   return (value) => {
     compiled ??= ajv.compile(strictSchema(schema))

@@ -76,12 +76,7 @@ await Promise.all(
       resourceLimits: { maxYoungGenerationSizeMb: 96 }
     })
     while (next < end && total.failures.length < Number(values.failures)) {
-      const input: WorkerInput = {
-        first: next,
-        count: Math.min(batch, end - next),
-        realCrypto,
-        trace: values.trace
-      }
+      const input: WorkerInput = { first: next, count: Math.min(batch, end - next), realCrypto, trace: values.trace }
       next += input.count
       worker.postMessage(input)
       const [report] = (await once(worker, 'message')) as [Report]
