@@ -25,6 +25,7 @@ import {
   DIAL_TIMEOUT_MS,
   MAX_BITSWAP_MESSAGE,
   READY_TIMEOUT_MS,
+  STREAM_RETRY_MS,
   UNROUTED_MS
 } from './network/constants.ts'
 import { startFailure, storeFailure } from './network/failure.ts'
@@ -234,19 +235,25 @@ class RunningNetwork implements Network {
 
   async openStream(peer: PeerId | string, protocol: string, options: ResolveOptions = {}): Promise<Stream> {
     const signal = within(DIAL_TIMEOUT_MS, options.signal)
-    const { connection, peerId } = await this.dialPeer(peer, { ...options, signal })
-    try {
-      const stream = await connection.newStream(protocol, { signal, runOnLimitedConnection: true })
-      this.watch(stream)
-      return stream
-    } catch (error) {
-      if ((error as Error).name === 'UnsupportedProtocolError') {
-        throw new DdmError('refused', `peer ${peerId.toString()} does not speak ${protocol}`, {
-          cause: error,
-          details: { protocol }
-        })
+    for (let wait = STREAM_RETRY_MS.first; ; wait *= 2) {
+      const { connection, peerId } = await this.dialPeer(peer, { ...options, signal })
+      try {
+        const stream = await connection.newStream(protocol, { signal, runOnLimitedConnection: true })
+        this.watch(stream)
+        return stream
+      } catch (error) {
+        if ((error as Error).name === 'UnsupportedProtocolError') {
+          throw new DdmError('refused', `peer ${peerId.toString()} does not speak ${protocol}`, {
+            cause: error,
+            details: { protocol }
+          })
+        }
+        if (signal.aborted || wait > STREAM_RETRY_MS.maximum) {
+          throw endOfWait(signal, `peer ${peerId.toString()}`, error, 'unreachable')
+        }
+        // The other side was about to close this connection: it is dialed anew.
+        await sleep(wait, undefined, { signal }).catch(() => {})
       }
-      throw endOfWait(signal, `peer ${peerId.toString()}`, error, 'unreachable')
     }
   }
 

@@ -41,6 +41,21 @@ async function spawnMarket(t: TestContext): Promise<{ bootstrap: Peer; seller: P
 }
 
 describe('network', { concurrency: 4 }, () => {
+  test('a stream that meets a connection which the other side closes is opened over a new one', async (t) => {
+    const seller = await startNetwork(t, { role: 'bootstrap' })
+    await seller.handle(ECHO, (stream) => {
+      stream.addEventListener('message', ({ data }) => void stream.send(data))
+    })
+    const buyer = await startNetwork(t, { bootstrap: seller.addresses() })
+    await buyer.whenReady()
+    for (let i = 0; i < 10; i++) {
+      await buyer.dialPeer(seller.peerId)
+      const closing = seller.libp2p.getConnections(buyer.peerId).map((connection) => connection.close())
+      assert.equal(await echo(await buyer.openStream(seller.peerId, ECHO), 'again'), 'again')
+      await Promise.all(closing)
+    }
+  })
+
   test('a buyer finds a seller, its blocks and its gossip through a bootstrap node, knowing only IDs', async (t) => {
     const { bootstrap, seller } = await spawnMarket(t)
     const buyer = await startNetwork(t, { role: 'light', bootstrap: bootstrap.addresses })

@@ -54,6 +54,9 @@ export const RESOLVE_TIMEOUT_MS = 10_000
 /** Default of a dial including the look-up, ms. */
 export const DIAL_TIMEOUT_MS = 15_000
 
+/** A stream that could not be opened is tried again after this time, doubled up to the maximum, ms. */
+export const STREAM_RETRY_MS = { first: 50, maximum: 200 }
+
 /** Default of fetching a block from peers, ms. */
 export const BLOCK_TIMEOUT_MS = 15_000
 
