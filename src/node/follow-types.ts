@@ -87,7 +87,7 @@ export interface FollowOutcome {
 
 /**
  * One product from several sellers, one of them at a time. Iterate it for the records: nothing is bought before, and leaving
- * the loop settles the session. A stream of the next seller starts shortly before the last record came, so that nothing is
+ * the loop settles the session. A stream of the next seller starts shortly before the last record, so that nothing is
  * lost between them: duplicates are paid for and dropped, and what only the new one has may be older than the last record.
  *
  * @example

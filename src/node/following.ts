@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fieldText, parsePath } from '../data/index.ts'
+import { type FieldPath, fieldText, parsePath } from '../data/index.ts'
 import {
   type AbortOptions,
   DdmError,
@@ -19,9 +19,11 @@ import type {
   FollowOutcome,
   LeaveReason
 } from './follow-types.ts'
+import { handoverTime } from './handover.ts'
 import { listener } from './purchase-events.ts'
 import { RecentKeys } from './recent-keys.ts'
 import { silentLimit, whyLeave } from './seller-limits.ts'
+import { timeField } from './time-field.ts'
 import type { BuyOptions, Purchase, PurchasedRecord } from './types.ts'
 
 export interface FollowComponents extends CandidateComponents {
@@ -49,8 +51,6 @@ export interface Unfinished {
 const DEFAULT_WINDOW = 10_000
 const DEFAULT_PATIENCE_MS = 60_000
 const DEFAULT_RESUME_MS = 5_000
-/** A stream of the next seller starts so long before the last record came: what both have is dropped. */
-const OVERLAP_MS = 2_000
 /** A seller that is left gets so long to settle: the next one's budget is what this one has not signed for. */
 const SETTLE_MS = 10_000
 const SETTLE_SILENT_MS = 2_000
@@ -66,6 +66,8 @@ interface Current {
   why: LeaveReason | undefined
   /** Records that `key` could not name. */
   unnamed: number
+  /** Where a record says of when it is. */
+  time: FieldPath | undefined
 }
 
 /** Buys from one of several sellers at a time; see `Following`. */
@@ -83,7 +85,8 @@ export class RunningFollowing implements Following {
   #current: Current | undefined
   #records = 0n
   #duplicates = 0n
-  #lastAt: number | undefined
+  /** Where a stream of the next seller starts, Unix ms. */
+  #nextFrom: number | undefined
   #iterated = false
 
   constructor(listings: ReadonlyArray<string | Listing>, options: FollowOptions, components: FollowComponents) {
@@ -184,7 +187,8 @@ export class RunningFollowing implements Following {
       for await (const batch of purchase.batches()) {
         silence.refresh()
         const fresh = this.#fresh(batch, current)
-        this.#lastAt = batch.at(-1)?.receivedAt ?? this.#lastAt
+        const last = batch.at(-1)
+        if (last !== undefined) this.#nextFrom = handoverTime(last, current.time)
         this.#leaveIfWorse(current)
         if (fresh.length > 0) yield fresh
         if (this.#isEnough) return 'complete'
@@ -232,7 +236,8 @@ export class RunningFollowing implements Following {
         this.#emit({ ...event, listing: listing.id, seller: listing.peerId }),
       ...(onInvalid === undefined ? {} : { onInvalid })
     }
-    const none = { why: undefined, unnamed: 0 }
+    const time = timeField(listing.document)
+    const none = { why: undefined, unnamed: 0, time: time === undefined ? undefined : parsePath(time) }
     try {
       const cut = resuming ? await unfinished(listing.id, { signal: this.#signal }) : undefined
       if (cut !== undefined && cut.rail === rail && (rail === 'free' || cut.maximum - cut.paid <= this.#left)) {
@@ -252,7 +257,7 @@ export class RunningFollowing implements Following {
     const finite = document.cadence?.mode === 'finite'
     // Only of the first it is known that none of its records will be a duplicate.
     const first = this.#purchases.length === 0
-    const start = this.#lastAt === undefined || finite ? from : new Date(this.#lastAt - OVERLAP_MS)
+    const start = this.#nextFrom === undefined || finite ? from : new Date(this.#nextFrom)
     return {
       rail,
       ...(rail === 'free' ? {} : { max: this.#left }),

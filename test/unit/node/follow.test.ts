@@ -5,6 +5,7 @@ import { DdmError, type ErrorCode, type ListingPayment } from '../../../src/inte
 import { judgeFailure, rank } from '../../../src/node/candidates.ts'
 import type { FollowOptions } from '../../../src/node/follow-types.ts'
 import { type FollowComponents, RunningFollowing } from '../../../src/node/following.ts'
+import { handoverTime } from '../../../src/node/handover.ts'
 import { createLogger } from '../../../src/node/logger.ts'
 import { RecentKeys } from '../../../src/node/recent-keys.ts'
 import { silentLimit, whyLeave } from '../../../src/node/seller-limits.ts'
@@ -65,6 +66,18 @@ test('limits: each has its reason; without a period nobody has to speak', () => 
   assert.equal(silentLimit({}, { cadence: { mode: 'periodic', periodMs: 100 } }), 5_000)
   assert.equal(silentLimit({}, { cadence: { mode: 'periodic', periodMs: 60_000 } }), 600_000)
   assert.equal(silentLimit({ silentMs: 7 }, { cadence: { mode: 'periodic', periodMs: 100 } }), 7)
+})
+
+test('the next seller starts before the last record, whenever that came; its own word for when it is has a limit', () => {
+  const receivedAt = Date.parse('2026-01-01T00:10:00Z')
+  const from = (record: string, path?: string[]): string =>
+    new Date(handoverTime({ receivedAt, bytes: Buffer.from(record) }, path)).toISOString().slice(14, 19)
+  const at = (time: string): string => JSON.stringify({ at: { time: `2026-01-01T00:${time}Z` } })
+  assert.equal(from(at('09:50'), ['at', 'time']), '09:48')
+  assert.equal(from(at('09:50')), '09:58')
+  assert.equal(from(at('12:00'), ['at', 'time']), '09:58', 'a clock that is ahead')
+  assert.equal(from(at('01:00'), ['at', 'time']), '08:58', 'no more than a minute')
+  for (const broken of ['{', '{}', '{"at":{"time":7e999}}']) assert.equal(from(broken, ['at', 'time']), '09:58', broken)
 })
 
 const refuse = async (): Promise<never> => {
