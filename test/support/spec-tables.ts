@@ -77,6 +77,7 @@ const LIMIT_TEXT: Record<LimitName, [unit: string, text: string]> = {
   CHECKPOINT_EVERY_BLOCKS: ['blocks', 'this implementation, as seller, stores n, root(n) and what is due this often'],
   INVOICE_DELAY_MS: ['ms', 'longest time from the first uninvoiced record to its INVOICE'],
   PAYMENT_TIMEOUT_MS: ['ms', 'from the oldest unanswered INVOICE to its PAYMENT'],
+  HELD_LOOK_MS: ['ms', 'a seller that holds a payment looks this often whether the channel covers it'],
   PING_AFTER_MS: ['ms', 'a side that sent nothing for this long sends PING'],
   STALL_TIMEOUT_MS: ['ms', 'a side whose frames were not read for this long gives up'],
   SILENCE_TIMEOUT_MS: [

@@ -38,6 +38,8 @@ export interface BuyerState {
   readonly closeSent: boolean
   readonly closeReceived: boolean
   readonly finalReceived: boolean
+  /** Monotonic ms until which the seller may wait for a deposit of this side. */
+  readonly toppingUpUntil: number
   readonly deadline: number | undefined
 }
 
@@ -69,6 +71,8 @@ export type BuyerEvent =
   | ({ type: 'invoice' } & Totals)
   | { type: 'paid'; sessionPaid: bigint }
   | { type: 'handled'; n: bigint; bytes: number; idle: boolean }
+  /** A deposit is made because the seller asked for it. */
+  | { type: 'toppingUp' }
   | { type: 'stop'; reason: number }
   /** A record that was received breaks the schema; `payable` is where the session stood before it. */
   | { type: 'violated'; payable: Progress }
@@ -107,6 +111,7 @@ export function buyerStart(now: number, answering: Answering): BuyerState {
     closeSent: false,
     closeReceived: false,
     finalReceived: false,
+    toppingUpUntil: 0,
     deadline: now + HELLO_TIMEOUT_MS
   }
 }
@@ -122,6 +127,11 @@ function move(state: BuyerState, event: string): BuyerState {
 /** In order: losing the stream changes nothing any more. */
 export function hasEnded({ phase }: BuyerState): boolean {
   return phase === 'receipted' || phase === 'closed'
+}
+
+/** The seller's word is waited for, longer while it waits for a deposit. */
+function within(state: BuyerState, now: number, milliseconds: number): number {
+  return Math.max(now, state.toppingUpUntil) + milliseconds
 }
 
 type Step = [BuyerState, BuyerEffect[]]
@@ -209,7 +219,7 @@ function onInvoice(state: BuyerState, event: Totals, now: number): Step {
   const problem = disagreement(state, event)
   if (problem !== undefined) return fail(state, problem.code, `INVOICE: ${problem.text}`)
   const final = state.closeReceived
-  const deadline = final ? now + RECEIPT_TIMEOUT_MS : state.deadline
+  const deadline = final ? within(state, now, RECEIPT_TIMEOUT_MS) : state.deadline
   const seen: BuyerState = { ...state, credited: event.credited, finalReceived: final, deadline }
   const [next, effects] = pay(seen)
   return [next, [{ type: 'keepInvoice' }, ...effects]]
@@ -229,7 +239,7 @@ function onHandled(state: BuyerState, event: Extract<BuyerEvent, { type: 'handle
 function onViolated(state: BuyerState, payable: Progress, now: number): Step {
   const { phase } = state
   if ((phase !== 'streaming' && phase !== 'settling') || state.payable !== undefined) return [state, []]
-  const deadline = phase === 'streaming' ? now + SILENCE_TIMEOUT_MS : state.deadline
+  const deadline = phase === 'streaming' ? within(state, now, SILENCE_TIMEOUT_MS) : state.deadline
   const reason = CLOSE_REASON.schema
   const [next, effects] = pay({ ...move(state, 'violated'), payable, closeSent: true, reason, deadline })
   return [next, [...effects, { type: 'close', reason, n: payable.n }]]
@@ -238,7 +248,8 @@ function onViolated(state: BuyerState, payable: Progress, now: number): Step {
 function onCloseReceived(state: BuyerState, reason: number, now: number): Step {
   if (state.closeReceived) return fail(state, STATUS.unexpected, 'a second CLOSE')
   const settling = state.phase === 'streaming' ? move(state, 'closing') : state
-  return [{ ...settling, closeReceived: true, reason: state.reason ?? reason, deadline: now + RECEIPT_TIMEOUT_MS }, []]
+  const deadline = within(state, now, RECEIPT_TIMEOUT_MS)
+  return [{ ...settling, closeReceived: true, reason: state.reason ?? reason, deadline }, []]
 }
 
 function onReceipt(state: BuyerState, event: Totals): Step {
@@ -286,11 +297,15 @@ export function buyerStep(state: BuyerState, event: BuyerEvent, now: number): St
     }
     case 'handled':
       return onHandled(state, event)
+    case 'toppingUp': {
+      const next = { ...state, toppingUpUntil: now + ACCEPT_TIMEOUT_MS }
+      return [next.phase === 'settling' ? { ...next, deadline: within(next, now, RECEIPT_TIMEOUT_MS) } : next, []]
+    }
     case 'stop': {
       if (state.phase !== 'streaming' || state.closeSent) return [state, []]
       const stopping: BuyerState = { ...move(state, 'closing'), closeSent: true, reason: event.reason }
       const effect: BuyerEffect = { type: 'close', reason: event.reason, n: state.handled }
-      return [{ ...stopping, deadline: now + SILENCE_TIMEOUT_MS }, [effect]]
+      return [{ ...stopping, deadline: within(state, now, SILENCE_TIMEOUT_MS) }, [effect]]
     }
     case 'violated':
       return onViolated(state, event.payable, now)

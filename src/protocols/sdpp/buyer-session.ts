@@ -3,7 +3,7 @@ import { CID } from 'multiformats/cid'
 import {
   type AbortOptions,
   type BadRecord,
-  type DdmError,
+  DdmError,
   type Demand,
   faultPoint,
   NO_PROGRESS,
@@ -343,7 +343,7 @@ export class BuyerSession {
         const { code, text } = message.content
         if (code >= 200n) throw new SdppError(Number(code) as never, text, { side: 'remote' })
         if (code === BigInt(STATUS.ok) && this.#finished && this.#state.phase === 'receipted') this.#onConfirmed()
-        if (code === BigInt(STATUS.toppingUp) && this.#state.phase === 'streaming') this.#topUp()
+        if (code === BigInt(STATUS.toppingUp) && this.#mayTopUp) this.#topUp()
         return
       }
       default:
@@ -351,29 +351,40 @@ export class BuyerSession {
     }
   }
 
+  get #mayTopUp(): boolean {
+    const { phase } = this.#state
+    return phase === 'streaming' || phase === 'settling'
+  }
+
   /** The channel cannot pay for the rest of the order: the seller waits while a deposit is made, and relays it. */
   #topUp(): void {
     const { payer } = this.#order as PlacedOrder
     if (this.#toppingUp) return
-    if (payer.topUp === undefined) return this.stop(CLOSE_REASON.maximum)
+    if (payer.topUp === undefined)
+      return this.#notToppedUp(new DdmError('funds', 'the seller asks for a deposit; this way to pay knows none'))
     this.#toppingUp = true
+    this.#step({ type: 'toppingUp' })
     this.#wire.send(encodePlain('STATUS', { code: BigInt(STATUS.toppingUp), text: 'a deposit is on its way' }))
     Promise.all([payer.topUp({ signal: this.#abort.signal }), this.#rail])
       .then(([deposit]) => {
-        if (this.#wire.ended || this.#state.phase !== 'streaming') return
+        if (this.#wire.ended || !this.#mayTopUp) return
         // What was sent before, or stored when the session was taken up: a payment under way is not durable yet.
         const { paid } = this.#state
         const shown = paid === 0n || payer.payload === undefined ? {} : { payload: payer.payload }
         const more = deposit === undefined ? {} : { deposit }
         this.#wire.send(encodePlain('PAYMENT', { n: this.#state.received.n, sessionPaid: paid, ...shown, ...more }))
       })
-      .catch((error: unknown) => {
-        this.#components.logger.warn('the channel was not topped up', { error: String(error) })
-        this.stop(CLOSE_REASON.maximum)
-      })
+      .catch((error: unknown) => this.#notToppedUp(error))
       .finally(() => {
         this.#toppingUp = false
       })
+  }
+
+  /** What the channel can pay is settled; when it cannot pay for what came already, the session waits for a deposit. */
+  #notToppedUp(error: unknown): void {
+    this.#components.logger.warn('the channel was not topped up', { error: String(error) })
+    if (this.#state.phase === 'settling') this.#fail(error)
+    else this.stop(CLOSE_REASON.maximum)
   }
 
   #onClose(reason: number): void {

@@ -39,6 +39,8 @@ export const CHECKPOINT_EVERY_BLOCKS = 16
 export const INVOICE_DELAY_MS = 1_000
 /** How long the seller waits for a PAYMENT that an invoice asks for. */
 export const PAYMENT_TIMEOUT_MS = 20_000
+/** A seller that holds a payment looks this often whether the channel covers it now. */
+export const HELD_LOOK_MS = 2_000
 /** A side that sent nothing for this long sends PING. */
 export const PING_AFTER_MS = 15_000
 /** A side that heard nothing for three pings considers the other gone. */

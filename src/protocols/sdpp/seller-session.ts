@@ -1,10 +1,8 @@
 import {
   type BuyerGate,
-  type DepositAuthorization,
   faultPoint,
   type Hex,
   type Logger,
-  type PayeeSession,
   type RailName,
   type RandomBytes,
   recordEnds,
@@ -26,7 +24,6 @@ import type { Product } from './catalog.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
 import { MAX_IN_FLIGHT_BYTES, MAX_UNSTORED_BYTES } from './constants.ts'
 import { encodeData, encodeDataHeader } from './data-frame.ts'
-import { Latest } from './latest.ts'
 import { encodePlain, encodeSigned, type Message, type Plain, type SignedName } from './messages.ts'
 import { sellerExpects, sellerStep } from './seller-machine.ts'
 import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
@@ -39,6 +36,7 @@ import {
   type SellerState,
   sellerStart
 } from './seller-state.ts'
+import { SellerTopUps } from './seller-top-ups.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, DISPUTES, SdppError, STATUS } from './status.ts'
 import { isSettled } from './stored-session.ts'
@@ -116,16 +114,8 @@ export class SellerSession {
   readonly #meter = new WindowMeter()
   /** Window that would not have held the stream back, once this one has. */
   #needed: bigint | undefined
-  /** Each look at the channel asks the chain: PAYMENTs that come meanwhile share the next one. */
-  readonly #topUps = new Latest<PayeeSession>(
-    (rail) => this.#topUp(rail),
-    (error) => this.#components.logger.warn('a channel was not topped up', { error: String(error) })
-  )
-  /** The newest that came and was not relayed. */
-  #deposit: DepositAuthorization | undefined
-  /** The newest that the channel does not cover. */
-  #held: Payment | undefined
-  #topUpAsked = false
+  /** Once the order is accepted. */
+  #topUps: SellerTopUps | undefined
   #refundAsked = false
   /** A HELLO is being answered. */
   #greeting = false
@@ -304,6 +294,17 @@ export class SellerSession {
       fail: (error) => this.#fail(error),
       signal: this.#abort.signal
     })
+    this.#topUps = new SellerTopUps({
+      rail,
+      clock: this.#components.clock,
+      logger,
+      ask: () => this.#askTopUp(rail.available() ?? 0n, terms.maximum),
+      looked: () => this.#step({ type: 'credited', sessionPaid: this.#credited, available: rail.available() }),
+      take: (payment) => {
+        if (sellerExpects(this.#state, 'PAYMENT')) this.#guard(() => this.#onPayment(payment))
+      },
+      signal: this.#abort.signal
+    })
     this.#sendSigned('ACCEPT', accept)
     const stop = product.log.onAppend(() => this.#pump?.run())
     this.#abort.signal.addEventListener('abort', stop, { once: true })
@@ -330,7 +331,7 @@ export class SellerSession {
     if (sessionPaid > terms.maximum) {
       throw new SdppError(STATUS.paymentInvalid, `${sessionPaid} paid is above the order's maximum ${terms.maximum}`)
     }
-    if (this.#state.phase === 'streaming' && rail.exceeds?.(sessionPaid) === true) return this.#hold(payment, rail)
+    if (rail.exceeds?.(sessionPaid) === true) return this.#topUps?.hold(payment)
     const problem = rail.verify(sessionPaid, payload)
     if (problem !== undefined) throw new SdppError(STATUS.paymentInvalid, problem)
     this.#step({ type: 'paymentArrived', sessionPaid })
@@ -343,20 +344,10 @@ export class SellerSession {
       () => stored,
       () => this.#step({ type: 'credited', sessionPaid, available: rail.available() })
     )
-    if (payment.deposit !== undefined) this.#deposit = payment.deposit
-    if (payment.deposit !== undefined || this.#state.blocked === 'channel') this.#topUps.set(rail)
-  }
-
-  /** The channel has less than when the order was accepted: the payment counts once a deposit covers it, and not before. */
-  #hold(payment: Payment, rail: PayeeSession): void {
-    this.#held = payment
-    this.#deposit = payment.deposit ?? this.#deposit
-    if (!this.#topUpAsked) this.#askTopUp(rail.available() ?? 0n, (this.#accepted as ActiveOrder).terms.maximum)
-    this.#topUps.set(rail)
+    if (payment.deposit !== undefined || this.#state.blocked === 'channel') this.#topUps?.look(payment.deposit)
   }
 
   #askTopUp(available: bigint, maximum: bigint): void {
-    this.#topUpAsked = true
     const details = { have: available.toString(), need: maximum.toString() }
     const text = `the channel can pay ${details.have}, the order may cost ${details.need}; top it up`
     this.#wire.send(encodePlain('STATUS', { code: BigInt(STATUS.toppingUp), text, details }))
@@ -369,20 +360,6 @@ export class SellerSession {
     if (ledger.unstored <= MAX_UNSTORED_BYTES - MAX_IN_FLIGHT_BYTES) return step()
     ledger.touch(this.#standing)
     this.#run(() => ledger.flush(), step)
-  }
-
-  /** A deposit that fails is the buyer's to look after: without it the session ends as if it had none. */
-  async #topUp(rail: PayeeSession): Promise<void> {
-    const deposit = this.#deposit
-    this.#deposit = undefined
-    await rail.topUp?.(deposit, { signal: this.#abort.signal })
-    this.#step({ type: 'credited', sessionPaid: this.#credited, available: rail.available() })
-    const held = this.#held
-    if (held === undefined || rail.exceeds?.(held.sessionPaid) === true) return
-    this.#held = undefined
-    this.#topUpAsked = false
-    const { deposit: _deposit, ...covered } = held
-    if (!this.#wire.ended && sellerExpects(this.#state, 'PAYMENT')) this.#guard(() => this.#onPayment(covered))
   }
 
   /** After CLOSE for a bad record no payment is waited for: those that came before it count first. */

@@ -173,8 +173,11 @@ export function endStreaming(state: SellerState, reason: number, now: number): [
   }
   const [settling, effect] = invoice({ ...move(state, 'closing'), reason, finalInvoice: true, blocked: 'no' }, now)
   const effects: SellerEffect[] = [{ type: 'close', reason }, effect]
-  if (settling.due > settling.credited && reason !== CLOSE_REASON.schema)
-    return [{ ...settling, deadline: isBeingPaid(settling) ? undefined : now + PAYMENT_TIMEOUT_MS }, effects]
+  if (settling.due > settling.credited && reason !== CLOSE_REASON.schema) {
+    // A deposit that was waited for is waited for still.
+    const since = Math.max(now, awaiting?.since ?? now)
+    return [{ ...settling, deadline: isBeingPaid(settling) ? undefined : since + PAYMENT_TIMEOUT_MS }, effects]
+  }
   const [receipted, more] = giveReceipt(settling, now)
   return [receipted, [...effects, ...more]]
 }

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DdmError, type DepositAuthorization, type PayerSession } from '../../../src/interface/index.ts'
+import { HELD_LOOK_MS } from '../../../src/protocols/sdpp/constants.ts'
 import { encodePlain } from '../../../src/protocols/sdpp/messages.ts'
 import { CLOSE_REASON } from '../../../src/protocols/sdpp/status.ts'
+import { readSession } from '../../../src/protocols/sdpp/stored-session.ts'
 import {
   buyFrom,
   countingPayee,
   countingPayer,
   jsonRecords,
+  ManualClock,
+  makeBuyer,
   makePair,
   openStreams,
   serve,
@@ -99,6 +103,98 @@ test('a channel that has lost what it held: the payment counts when a deposit co
   await sellerDone
   assert.deepEqual([reason, paid, due, credited], [CLOSE_REASON.sourceEnded, 5_000n, 5_000n, 5_000n])
   assert.deepEqual(asked, [1_200n])
+})
+
+/** What the channel holds is gone when the last payment comes, and no more records flow. */
+async function loseAtTheEnd(t: Parameters<typeof makePair>[0], topUp?: PayerSession['topUp'], looksUntilBack = 0) {
+  let looks = 0
+  let held = 10_000n
+  let credited = 0n
+  let hasLost = false
+  const payee = countingPayee(held, {
+    available: () => 10_000n,
+    exceeds: (sessionPaid) => {
+      if (sessionPaid === 5_000n && !hasLost) {
+        hasLost = true
+        held = 1_200n
+      }
+      return sessionPaid > held
+    },
+    verify: (sessionPaid) => (sessionPaid > held ? `${sessionPaid} of ${held}` : undefined),
+    credit: async (sessionPaid) => {
+      assert.ok(sessionPaid <= held, `${sessionPaid} of ${held}`)
+      credited = sessionPaid
+    },
+    topUp: async (more) => {
+      held += more?.amount ?? 0n
+      if (++looks === looksUntilBack) held = 10_000n
+    },
+    end: async () => voucher(credited)
+  })
+  const pair = await makePair(t, { payee, credit: 10_000n })
+  await pair.log.append(jsonRecords(50))
+  await pair.log.finish()
+  const wish = { from: { offset: 0n }, prepay: 0n, maximum: 100_000n }
+  const clock = new ManualClock()
+  const [outbound, inbound] = await openStreams()
+  const { done: sellerDone } = serve(pair, inbound, { clock })
+  const buyer = makeBuyer(pair, outbound, { wish }, { payer: countingPayer(topUp === undefined ? {} : { topUp }) })
+  await buyer.open()
+  return {
+    buyer,
+    sellerDone,
+    clock,
+    looks: () => looks,
+    credited: () => credited,
+    stored: () => readSession(pair.buyerLedger.sessions, buyer.status.id ?? '', 'buyer')
+  }
+}
+
+test('the last payment waits for a deposit, too', async (t) => {
+  const { buyer, sellerDone, credited } = await loseAtTheEnd(t, async () => deposit(9_000n))
+  for await (const _ of buyer.batches());
+  const { reason, paid, due } = await buyer.done
+  await sellerDone
+  assert.deepEqual([reason, paid, due, credited()], [CLOSE_REASON.sourceEnded, 5_000n, 5_000n, 5_000n])
+})
+
+test('a last payment that waits for a chain that lags is looked at again', async (t) => {
+  const late = await loseAtTheEnd(t, async () => undefined, 4)
+  const read = (async () => {
+    for await (const _ of late.buyer.batches());
+  })()
+  // Once when the payment came, and once when the buyer said that it had nothing to add.
+  for (let looks = 2; looks < 4; looks++) {
+    await until('it has been looked at', () => late.looks() === looks)
+    await new Promise((resolve) => setImmediate(resolve))
+    late.clock.advance(HELD_LOOK_MS)
+  }
+  await read
+  const { paid, due } = await late.buyer.done
+  await late.sellerDone
+  assert.deepEqual([paid, due, late.credited()], [5_000n, 5_000n, 5_000n])
+})
+
+test('a last payment that no deposit will cover suspends the session, and says why', async (t) => {
+  const forbidden = async (): Promise<never> => {
+    throw new DdmError('budget', 'the deposit is above the cap')
+  }
+  for (const [topUp, code] of [
+    [forbidden, 'budget'],
+    [undefined, 'funds']
+  ] as const) {
+    const { buyer, sellerDone, stored, credited } = await loseAtTheEnd(t, topUp)
+    await assert.rejects(
+      async () => {
+        for await (const _ of buyer.batches());
+        await buyer.done
+      },
+      { code }
+    )
+    await sellerDone
+    assert.equal((await stored())?.record.state, 'suspended')
+    assert.ok(credited() < 5_000n)
+  }
 })
 
 test('a deposit that came by another way is looked at when the buyer says so', async (t) => {

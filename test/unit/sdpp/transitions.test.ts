@@ -108,6 +108,7 @@ const BUYER_EVENTS: Record<string, BuyerEvent> = {
   invoice: { type: 'invoice', ...totals },
   paid: { type: 'paid', sessionPaid: 0n },
   handled: { type: 'handled', n: 0n, bytes: 0, idle: true },
+  toppingUp: { type: 'toppingUp' },
   stop: { type: 'stop', reason: 1 },
   violated: { type: 'violated', payable: { n: 0n, records: 0n, bytes: 0n } },
   closeReceived: { type: 'closeReceived', reason: 2 },
@@ -149,6 +150,7 @@ refused       closed    closed    closed    —         —         —         
 accepted      —         —         streaming —         —         —         —         —
 paid          greeting  ordering  ordered   streaming settling  receipted closed    failed
 handled       greeting  ordering  ordered   streaming settling  receipted closed    failed
+toppingUp     greeting  ordering  ordered   streaming settling  receipted closed    failed
 stop          greeting  ordering  ordered   settling  settling  receipted closed    failed
 violated      greeting  ordering  ordered   settling  settling  receipted closed    failed
 data          failed    failed    failed    streaming failed    —         —         —
