@@ -19,19 +19,21 @@ export interface DownloadFlags {
 
 /** The options that say where. */
 export function sinkOptions(command: Command, output: string): Command {
-  return command
+  command
     .option('-o, --output <file>', output)
     .option(
       '--to <sink>',
       'send the records on instead: FILE.csv, FILE.parquet, https://HOST/PATH, mqtt://HOST/TOPIC, postgres://HOST/DATABASE?table=T … (docs/guides/connectors.md)'
     )
-    .option(
-      '--header <header>',
-      'sent with records that go to https://…, like "Authorization: Bearer abc"; may be repeated',
-      header
-    )
-    .option('--append', 'add to the file')
-    .option('--force', 'replace the file')
+  return headerOption(command).option('--append', 'add to the file').option('--force', 'replace the file')
+}
+
+export function headerOption(command: Command): Command {
+  return command.option(
+    '--header <header>',
+    'sent with records that go to https://…, like "Authorization: Bearer abc"; may be repeated',
+    header
+  )
 }
 
 export async function openSink(

@@ -145,8 +145,8 @@ export interface DataSink {
   write: (records: DataRecord[], options?: AbortOptions) => Promise<void>
   flush: (options?: AbortOptions) => Promise<void>
   /**
-   * Makes everything written durable and resolves with what a later run needs to go on exactly here; absent on sinks
-   * that cannot take back what was written after it.
+   * Makes everything written durable and resolves with what a later run needs to go on here. Records written after it come
+   * again: files take back what they had, servers get it twice. Absent on sinks that keep nothing, such as a pipe.
    */
   mark?: (options?: AbortOptions) => Promise<string>
   close: (options?: AbortOptions) => Promise<void>

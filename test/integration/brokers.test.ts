@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, before, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import mqtt from 'mqtt'
 import { postgresSink } from '../../src/data/sinks/postgres.ts'
@@ -8,6 +8,7 @@ import { mqttSource } from '../../src/data/sources/mqtt.ts'
 import { createNode, type DdmNode } from '../../src/index.ts'
 import { pour } from '../../src/node/index.ts'
 import { recordsOf } from '../support/connectors.ts'
+import { httpServer } from '../support/http-feed.ts'
 import { keepSession, startMosquitto } from '../support/mosquitto.ts'
 import { type RunningPostgres, startPostgres } from '../support/postgres.ts'
 import { type TcpProxy, tcpProxy } from '../support/tcp-proxy.ts'
@@ -188,6 +189,72 @@ for (const [what, { begin, end }] of Object.entries(OUTAGES)) {
         await rows(),
         Array.from({ length: records }, (_, i) => first + i)
       )
+    } finally {
+      assert.equal((await selling.stop()).code, 0)
+    }
+  })
+}
+
+interface Receiver {
+  to: string
+  proxy: TcpProxy
+  /** What has come, each once. */
+  texts: Set<string>
+}
+
+const RECEIVERS: Record<string, (t: TestContext) => Promise<Receiver | undefined>> = {
+  webhook: async (t) => {
+    const texts = new Set<string>()
+    const server = await httpServer(t, (request, response, body) => {
+      const records = request.method === 'POST' ? (JSON.parse(body) as unknown[]) : []
+      for (const record of records) texts.add(JSON.stringify(record))
+      response.writeHead(204).end()
+    })
+    const proxy = await tcpProxy(t, server.port)
+    return { to: `http://127.0.0.1:${proxy.port}/live`, proxy, texts }
+  },
+  broker: async (t) => {
+    const broker = await startMosquitto(t)
+    if (broker === undefined) return undefined
+    const texts = new Set<string>()
+    const subscriber = await mqtt.connectAsync({ port: broker.port, host: '127.0.0.1' })
+    t.after(() => subscriber.endAsync(true))
+    subscriber.on('message', (_topic, payload) => void texts.add(payload.toString()))
+    await subscriber.subscribeAsync('live', { qos: 1 })
+    const proxy = await tcpProxy(t, broker.port)
+    return { to: `mqtt://127.0.0.1:${proxy.port}/live`, proxy, texts }
+  }
+}
+
+for (const [what, start] of Object.entries(RECEIVERS)) {
+  test(`Ctrl-C on ddm buy --to a ${what} that hangs: what it did not take comes again with the session`, async (t) => {
+    const receiver = await start(t)
+    if (receiver === undefined) return
+    const { to, proxy, texts } = receiver
+    const product = ['--name', `Live ${what}`, '--price', '0.0001/record', '--source', 'telemetry', '--period', '20ms']
+    const selling = serve(['sell', ...product, ...network.as(`seller-${what}`)])
+    try {
+      const { listing } = await selling.event('listed')
+      const flags = ['--to', to, '--json', ...network.as(`buyer-${what}`)]
+      const interrupted = await ddm(['buy', String(listing), ...flags], {
+        onStart: (child) =>
+          void (async () => {
+            while (texts.size < 20) await delay(20, undefined, { signal: t.signal })
+            proxy.freeze()
+            await delay(1_000)
+            child.kill('SIGINT')
+            const timer = setTimeout(() => child.kill('SIGKILL'), FOR_EVER_MS)
+            child.once('exit', () => clearTimeout(timer))
+          })().catch(() => child.kill('SIGKILL'))
+      })
+      refused(interrupted, 'aborted', /took no more records.*ddm sessions resume bafyrei[a-z0-9]+ --to/)
+      proxy.thaw()
+      const { session = '' } = errorOf(interrupted).details
+      const resumed = await ddm(['sessions', 'resume', session, ...flags])
+      assert.equal(resumed.code, 0, resumed.stderr)
+      const { records } = JSON.parse(resumed.stderr.trim().split('\n').at(-1) ?? '') as { records: number }
+      while (texts.size < records) await delay(20, undefined, { signal: t.signal })
+      assert.equal(texts.size, records)
     } finally {
       assert.equal((await selling.stop()).code, 0)
     }

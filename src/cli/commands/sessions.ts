@@ -3,7 +3,7 @@ import { type Currency, type DataSink, DdmError, formatUnits, type SessionRecord
 import type { PurchaseOutcome, SessionExposure } from '../../node/index.ts'
 import { timeSpanOrNone } from '../arguments.ts'
 import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
-import { endsWith, recordStream, settled } from '../sink.ts'
+import { type DownloadFlags, endsWith, headerOption, recordStream, settled } from '../sink.ts'
 import { short, table } from '../table.ts'
 
 export const sessions: Register = (program, act) => {
@@ -14,12 +14,13 @@ export const sessions: Register = (program, act) => {
     .description('one session: where it stands, and what this side may lose')
     .argument('<session>', 'session ID or a unique beginning of it')
     .action(act(show))
-  group
+  const resuming = group
     .command('resume')
     .description('go on with a purchase that was cut: what was paid and is missing comes again for nothing')
     .argument('<session>', 'session ID or a unique beginning of it')
     .option('-o, --output <file>', 'add the records to this file (default: where the session wrote them before)')
     .option('--to <sink>', 'send the records on, to the same sink as before; its name, with its password')
+  headerOption(resuming)
     .option('--resume-for <span>', 'go on trying to reach the seller for so long (default: 5m)', timeSpanOrNone)
     .action(act(resume))
 }
@@ -126,13 +127,18 @@ function shown(record: SessionRecord, { symbol, decimals }: Currency) {
 async function resume(
   context: Context,
   id: string,
-  { output: file, to, resumeFor }: { output?: string; to?: string; resumeFor?: number }
+  {
+    output: file,
+    to,
+    header: headers,
+    resumeFor
+  }: Pick<DownloadFlags, 'output' | 'to' | 'header'> & { resumeFor?: number }
 ): Promise<undefined> {
   const { signal } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const { pour } = await loadNode()
     const record = await node.sessions.get(id, { signal })
-    const sink = endsWith(signal, await sinkOf(record, { file, to }))
+    const sink = endsWith(signal, await sinkOf(record, { file, to, headers }))
     const purchase = await node.sessions.resume(record.id, {
       signal,
       ...(resumeFor === undefined ? {} : { resumeFor })
@@ -153,8 +159,12 @@ async function resume(
 
 /** Where the session wrote before: a file goes on by itself, a server is named again, because its password is not kept. */
 async function sinkOf(
-  { id, sink, position }: SessionRecord,
-  { file, to }: { file: string | undefined; to: string | undefined }
+  { id, sink, position, listingId }: SessionRecord,
+  {
+    file,
+    to,
+    headers
+  }: { file?: string | undefined; to?: string | undefined; headers?: Record<string, string> | undefined }
 ): Promise<DataSink> {
   const { fileSink, jsonLinesSink, parseSink, resumeFileSink } = await loadNode()
   if (file !== undefined && to !== undefined) throw new DdmError('usage', 'give --output or --to, not both')
@@ -163,7 +173,12 @@ async function sinkOf(
     throw new DdmError('usage', `session ${id} has written ${position} records to ${server}; name it again with --to`)
   }
   if (to !== undefined) {
-    const again = await parseSink(to, { append: true, stdout: recordStream() })
+    const again = await parseSink(to, {
+      append: true,
+      stdout: recordStream(),
+      product: listingId,
+      ...(headers === undefined ? {} : { headers })
+    })
     const { to: named, file: other } = JSON.parse((await again.mark?.()) ?? '{}') as { to?: string; file?: string }
     if (named === server && other === before) return again
     await again.close()

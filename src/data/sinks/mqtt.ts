@@ -71,6 +71,10 @@ export async function mqttSink(spec: string): Promise<DataSink> {
         options
       ),
     flush: (options) => outbox.empty(options),
+    mark: async (options) => {
+      await outbox.empty(options)
+      return JSON.stringify({ to: address.name })
+    },
     close: async (options) => {
       if (stop.signal.aborted) return
       try {

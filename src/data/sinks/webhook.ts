@@ -58,6 +58,10 @@ export async function webhook(url: string, { headers, product }: WebhookOptions 
       await last
     },
     flush: async () => last,
+    mark: async () => {
+      await last
+      return JSON.stringify({ to: to.name })
+    },
     close: async ({ signal } = {}) => {
       closed = true
       signal?.addEventListener('abort', () => stop.abort(), { once: true })

@@ -107,6 +107,16 @@ export function dataSinkCompliance(name: string, { start, able, resumes = false,
     assert.deepEqual([...new Set(await world.arrived())], recordsOf(0, 300))
   })
 
+  ableTo('cut', 'a mark names the server once it has all that was written before', async (world) => {
+    const sink = await sinkOf(world)
+    await sink.write(batchOf(0, 500))
+    const mark = (await sink.mark?.()) ?? '{}'
+    assert.deepEqual(await world.arrived(), recordsOf(0, 500))
+    assert.equal((JSON.parse(mark) as { to?: string }).to, sink.name)
+    assert.doesNotMatch(mark, /secret/)
+    await sink.close()
+  })
+
   if (resumes) {
     for (const end of ['is cut', 'is closed'] as const) {
       test(`${name}: a run that ${end} is gone on with exactly at its mark`, async (t) => {
