@@ -14,6 +14,8 @@ import { PushSource, type PushSourceInit } from './push-source.ts'
 
 /** After this time without a word, whoever pushed a product is gone. */
 const SILENT_MS = 60_000
+/** A product that could not be put on sale again is tried again after this time, doubled up to the maximum. */
+const AGAIN_MS = { first: 15_000, maximum: 600_000 }
 
 interface Push extends PushSourceInit {
   invoicing?: SellOptions['invoicing'] | undefined
@@ -58,6 +60,8 @@ export class Products {
   readonly #file: string
   readonly #offered = new Map<Hex, Offered>()
   readonly #kept = new Map<Hex, Kept>()
+  /** On sale in an earlier run, and not in this one yet. */
+  readonly #unsold = new Map<Hex, { wait: number; at: number }>()
   #writing: Promise<void> = Promise.resolve()
 
   constructor({ node, logger }: ProductsInit) {
@@ -78,7 +82,7 @@ export class Products {
     return first[1]
   }
 
-  /** Goes on selling what an earlier run sold; a product that fails is logged, the others go on. */
+  /** Goes on selling what an earlier run sold; a product that fails is logged and tried again, the others go on. */
   async reopen(options: AbortOptions = {}): Promise<void> {
     const text = await readFile(this.#file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return '{"products":[]}'
@@ -91,12 +95,28 @@ export class Products {
       throw new DdmError('config', `${this.#file} is not JSON: ${(cause as Error).message}`, { cause })
     }
     for (const entry of kept) {
-      try {
-        this.#kept.set(entry.listing, entry)
-        if (entry.paused !== true) await this.offer(entry.product, undefined, options)
-      } catch (error) {
-        this.#logger.error('product is not on sale', { title: entry.product.title, error: String(error) })
-      }
+      this.#kept.set(entry.listing, entry)
+      if (entry.paused !== true) await this.#offerAgain(entry, AGAIN_MS.first, options)
+    }
+  }
+
+  async #offerAgain({ listing, product }: Kept, wait: number, options: AbortOptions = {}): Promise<void> {
+    try {
+      await this.offer(product, undefined, options)
+      this.#unsold.delete(listing)
+    } catch (error) {
+      this.#logger.error('product is not on sale', { title: product.title, error: String(error) })
+      // What is wrong with the product itself does not mend by waiting; a chain that was away comes back.
+      if (error instanceof DdmError && (error.code === 'usage' || error.code === 'config')) this.#unsold.delete(listing)
+      else this.#unsold.set(listing, { wait, at: performance.now() + wait })
+    }
+  }
+
+  async #offerUnsold(): Promise<void> {
+    for (const [listing, { wait, at }] of this.#unsold) {
+      const kept = this.#kept.get(listing)
+      if (kept === undefined || kept.paused === true || this.#offered.has(listing)) this.#unsold.delete(listing)
+      else if (performance.now() >= at) await this.#offerAgain(kept, Math.min(2 * wait, AGAIN_MS.maximum))
     }
   }
 
@@ -169,14 +189,20 @@ export class Products {
     await this.#write()
   }
 
-  /** Takes products off sale whose pushers are gone; returns what ends the looking. */
+  /** Takes products off sale whose pushers are gone, and puts on sale what could not be before; returns what ends that. */
   watch(): () => void {
+    let isOffering = false
     const timer = setInterval(() => {
       for (const [id, { push, heardAt }] of this.#offered) {
         if (push === undefined || performance.now() - heardAt < SILENT_MS) continue
         this.#logger.warn('nobody pushes this product any more: off sale', { listing: id })
         void this.end(id).catch((error: unknown) => this.#logger.error('off sale failed', { error: String(error) }))
       }
+      if (isOffering) return
+      isOffering = true
+      void this.#offerUnsold().finally(() => {
+        isOffering = false
+      })
     }, SILENT_MS / 4)
     return () => clearInterval(timer)
   }

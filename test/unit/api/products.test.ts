@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
@@ -8,7 +10,7 @@ import { offerProduct } from '../../../src/api/operations/products.ts'
 import { Products, type ProductsInit } from '../../../src/api/products.ts'
 import { ProductWishSchema } from '../../../src/api/schemas/product.ts'
 import { strictSchema } from '../../../src/api/strict-schema.ts'
-import type { Hex, Listing } from '../../../src/interface/index.ts'
+import { DdmError, type Hex, type Listing } from '../../../src/interface/index.ts'
 import { createLogger, type Sale, type SellOptions } from '../../../src/node/index.ts'
 import { httpServer } from '../../support/http-feed.ts'
 import { tempDir } from '../../support/temp-dir.ts'
@@ -17,9 +19,14 @@ import { tempDir } from '../../support/temp-dir.ts'
 
 const LISTING = { id: '0x12' as Hex } as Listing
 
-async function productsOf(t: TestContext): Promise<{ products: Products; given: Buffer[] }> {
+async function productsOf(
+  t: TestContext,
+  before: (options: SellOptions) => void = () => {}
+): Promise<{ products: Products; given: Buffer[]; home: string }> {
   const given: Buffer[] = []
-  const sell = async ({ source }: SellOptions): Promise<Sale> => {
+  const sell = async (options: SellOptions): Promise<Sale> => {
+    before(options)
+    const { source } = options
     const stop = new AbortController()
     t.after(() => stop.abort())
     const read = async (): Promise<void> => {
@@ -33,7 +40,7 @@ async function productsOf(t: TestContext): Promise<{ products: Products; given: 
   const node = { home: await tempDir(t), sell, listings: { setStatus: async () => {} } }
   const logger = createLogger({ level: 'error' })
   const products = new Products({ node: node as unknown as ProductsInit['node'], logger })
-  return { products, given }
+  return { products, given, home: node.home }
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -86,4 +93,60 @@ test('a product whose source has failed is read anew when it is resumed', async 
   await products.setStatus(LISTING.id, 'active')
   await until(() => given.length === 1)
   assert.deepEqual(products.get('0x12').feed(), { feeding: 'running' })
+})
+
+test('what was on sale before and cannot be now is tried again, ever less often, until it is', async (t) => {
+  const server = await httpServer(t, (_, response) => response.end('{"a":1}'))
+  let tries = 0
+  let problem: DdmError | undefined = new DdmError('unreachable', 'the chain does not answer')
+  const { products, given, home } = await productsOf(t, () => {
+    tries++
+    if (problem !== undefined) throw problem
+  })
+  const kept = { listing: LISTING.id, product: { title: 'Air', price: '0', source: server.url } }
+  await writeFile(join(home, 'products.json'), JSON.stringify({ products: [kept] }))
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  let now = performance.now()
+  t.mock.method(performance, 'now', () => now)
+  const pass = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 15_000) {
+      now += 15_000
+      t.mock.timers.tick(15_000)
+      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  const unwatch = products.watch()
+  t.after(unwatch)
+  await products.reopen()
+  assert.equal(tries, 1)
+  await pass(15_000)
+  assert.equal(tries, 2)
+  await pass(15_000)
+  assert.equal(tries, 2, 'twice as long')
+  await pass(15_000)
+  assert.equal(tries, 3)
+  assert.deepEqual(products.list(), [])
+  problem = undefined
+  await pass(60_000)
+  assert.equal(tries, 4)
+  assert.equal(products.list().length, 1)
+  t.mock.timers.reset()
+  await until(() => given.length === 1)
+  assert.equal(tries, 4)
+})
+
+test('what is wrong with a product that was on sale before is said once', async (t) => {
+  let tries = 0
+  const { products, home } = await productsOf(t, () => {
+    tries++
+    throw new DdmError('config', 'this product cannot be')
+  })
+  const kept = { listing: LISTING.id, product: { title: 'Air', price: '0', source: 'telemetry' } }
+  await writeFile(join(home, 'products.json'), JSON.stringify({ products: [kept] }))
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  t.after(products.watch())
+  await products.reopen()
+  t.mock.timers.tick(1_000_000)
+  assert.equal(tries, 1)
 })
