@@ -204,7 +204,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'records that the consumer has come again',
     class: 'resume position',
     file: BUYER_SESSION,
-    from: 'const skip = Number(this.#already > received.n ? this.#already - received.n : 0n)',
+    from: 'const skip = this.#position.known(received.n)',
     to: 'const skip = 0'
   },
   {

@@ -3,8 +3,7 @@ import { CID } from 'multiformats/cid'
 import {
   type AbortOptions,
   type BadRecord,
-  DdmError,
-  type Demand,
+  type DdmError,
   faultPoint,
   NO_PROGRESS,
   type PayerSession,
@@ -31,13 +30,15 @@ import {
   hasEnded
 } from './buyer-machine.ts'
 import { type OrderRequest, type PlacedOrder, placeOrder } from './buyer-negotiation.ts'
+import { BuyerPayments } from './buyer-payments.ts'
+import { BuyerPosition } from './buyer-position.ts'
 import { resumeOrder } from './buyer-resume.ts'
 import type { BuyerComponents, BuyerOutcome, BuyerSessionStatus, BuyRequest, Committed } from './buyer-types.ts'
 import { CheckedInbox } from './checked-inbox.ts'
 import { DeadlineTimer } from './clock.ts'
-import { IDLE_POSITION_MS, KEEP_POSITION_MS, RECEIPT_TIMEOUT_MS, SDPP_VERSION } from './constants.ts'
+import { RECEIPT_TIMEOUT_MS, SDPP_VERSION } from './constants.ts'
 import type { DataFrame } from './data-frame.ts'
-import { type Batch, DeliveryQueue, RecordBatch } from './delivery-queue.ts'
+import { DeliveryQueue, RecordBatch } from './delivery-queue.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
 import { checkAccept, checkResumed, sessionTerms } from './negotiation.ts'
 import { OpenPart } from './open-part.ts'
@@ -80,38 +81,22 @@ export class BuyerSession {
   #order: PlacedOrder | undefined
   #active: ActiveSession | undefined
   #openBlock: bigint | undefined
-  /** The newest statement that asks for money. */
-  #demand: Demand | undefined
-  /** Settles when the rail has taken ACCEPT: payments wait for it, data does not. */
-  #rail: Promise<void> = Promise.resolve()
-  /** Settles when the invoices received so far have proven to be signed. */
-  #verified: Promise<void> = Promise.resolve()
-  /** Settles when the payments asked for so far are signed and stored, or failed. */
-  #paying: Promise<unknown> = Promise.resolve()
+  readonly #money: BuyerPayments
   #receipt: CheckedStatement<'receipt'> | undefined
   #greetedAt = 0
   readonly #meter = new WindowMeter()
   /** Window that would not have held the stream back, once this one has. */
   #needed: bigint | undefined
   #localError: unknown
-  /** Records before this position were handed out before the session was resumed. */
-  readonly #already: bigint
-  /** Position that is certainly handled. */
-  #floor: bigint
-  /** Set once the consumer says by itself what it has made durable. */
-  #committed: Committed | undefined
+  readonly #position: BuyerPosition
   #resumable = false
   /** How the session was left, once it was without a receipt. */
   #left: string | undefined
   /** Settles when the record that breaks the schema is stored with its proof. */
   #keepingViolation: Promise<void> = Promise.resolve()
-  #idle: (() => void) | undefined
   /** Cancels the wait for the seller's word that it has the acknowledgement. */
   #confirming: (() => void) | undefined
-  #keeping: (() => void) | undefined
   #invoices = 0
-  #payments = 0
-  #toppingUp = false
   #finished = false
 
   constructor(stream: WireStream, seller: string, request: BuyRequest, components: BuyerComponents) {
@@ -121,11 +106,21 @@ export class BuyerSession {
     this.#seller = seller
     this.#nonce = (components.random ?? randomBytes)(16)
     this.#verifier = components.verifier ?? statementVerifier
-    this.#floor = request.resume?.stored.record.position ?? 0n
-    this.#already = request.resume?.delivered ?? this.#floor
-    this.#committed = request.resume?.committed ?? startingMark(request)
     this.#state = buyerStart(clock.now(), request.answering ?? 'newest')
-    this.#queue = new DeliveryQueue((batch, idle) => this.#onHandled(batch, idle))
+    this.#position = new BuyerPosition({
+      request,
+      clock,
+      state: () => this.#state,
+      step: (event) => this.#step(event),
+      handedOut: () => this.#queue.delivered,
+      store: async () => this.#active?.ledger.store(this.#standing),
+      touch: () => {
+        if (!this.#finished) this.#active?.ledger.touch(this.#standing)
+      }
+    })
+    this.#queue = new DeliveryQueue((batch, idle) => {
+      if (!this.#finished) this.#position.handled(batch, idle)
+    })
     this.#timer = new DeadlineTimer(clock, () => this.#step({ type: 'tick' }))
     this.#inbox = request.validator === undefined ? undefined : this.#checkedInbox(request.validator)
     this.#wire = new Wire(
@@ -138,6 +133,17 @@ export class BuyerSession {
       clock,
       logger
     )
+    this.#money = new BuyerPayments({
+      wire: this.#wire,
+      payer: () => (this.#order as PlacedOrder).payer,
+      state: () => this.#state,
+      step: (event) => this.#step(event),
+      fail: (error) => this.#fail(error),
+      stop: (reason) => this.stop(reason),
+      onPaid: (sessionPaid) => this.#onPaid(sessionPaid),
+      logger,
+      signal: this.#abort.signal
+    })
     this.#timer.set(this.#state.deadline)
     this.#accepted.promise.catch(() => {})
     this.#done.promise.catch(() => {})
@@ -202,7 +208,7 @@ export class BuyerSession {
       pending,
       risk,
       invoices: this.#invoices,
-      payments: this.#payments
+      payments: this.#money.count
     }
   }
 
@@ -227,20 +233,16 @@ export class BuyerSession {
    * @param sink - what the consumer needs to go on from here, such as the length of its file
    */
   async commit(sink?: string): Promise<void> {
-    this.#committed = { position: this.delivered, ...(sink === undefined ? {} : { sink }) }
-    faultPoint('position.synced')
-    await this.#active?.ledger.store(this.#standing)
-    faultPoint('position.stored')
+    await this.#position.commit(sink)
   }
 
   /** Position after the last record that was handed out. */
   get delivered(): bigint {
-    const delivered = this.#good(this.#queue.delivered)
-    return delivered > this.#already ? delivered : this.#already
+    return this.#position.delivered
   }
 
   get committed(): Committed | undefined {
-    return this.#committed
+    return this.#position.committed
   }
 
   /** Whether the consumer has everything that came. */
@@ -249,21 +251,13 @@ export class BuyerSession {
   }
 
   get #standing(): Standing {
-    const { phase, received, handled, due, paid } = this.#state
-    // A receipt acknowledges what was received; the consumer may still be at it.
-    const reached = this.#good(hasEnded(this.#state) ? received.n : handled)
-    const position = reached > this.#floor ? reached : this.#floor
+    const { phase, due, paid } = this.#state
+    const { reached: position, committed } = this.#position
     const needed = this.#needed === undefined ? {} : { needed: this.#needed }
     // A resume begins at a checkpoint: what comes again was due before.
     const { due: before = 0n } = this.#request.resume?.stored.record ?? {}
     const known = hasEnded(this.#state) || due > before ? due : before
-    return { state: this.#left ?? phase, position, due: known, paid, ...needed, ...this.#committed }
-  }
-
-  /** A position, or that of the record that breaks the schema if it is before: nobody gets what follows. */
-  #good(position: bigint): bigint {
-    const limit = this.#state.payable?.n
-    return limit !== undefined && limit < position ? limit : position
+    return { state: this.#left ?? phase, position, due: known, paid, ...needed, ...committed }
   }
 
   /** Resolves with the receipt; rejects when the session failed, or a record broke the schema. */
@@ -283,8 +277,7 @@ export class BuyerSession {
 
   /** Records as they came, a batch per DATA frame; views of the received bytes. */
   async *batches(): AsyncGenerator<RecordBatch, void, undefined> {
-    // Whoever asks for more has handled what an earlier stream of this session brought.
-    this.#floor = this.#already
+    this.#position.resumed()
     try {
       for (;;) {
         const records = await this.#queue.next()
@@ -343,48 +336,12 @@ export class BuyerSession {
         const { code, text } = message.content
         if (code >= 200n) throw new SdppError(Number(code) as never, text, { side: 'remote' })
         if (code === BigInt(STATUS.ok) && this.#finished && this.#state.phase === 'receipted') this.#onConfirmed()
-        if (code === BigInt(STATUS.toppingUp) && this.#mayTopUp) this.#topUp()
+        if (code === BigInt(STATUS.toppingUp)) this.#money.topUp()
         return
       }
       default:
         throw new SdppError(STATUS.unexpected, `${message.name} is not for this buyer`)
     }
-  }
-
-  get #mayTopUp(): boolean {
-    const { phase } = this.#state
-    return phase === 'streaming' || phase === 'settling'
-  }
-
-  /** The channel cannot pay for the rest of the order: the seller waits while a deposit is made, and relays it. */
-  #topUp(): void {
-    const { payer } = this.#order as PlacedOrder
-    if (this.#toppingUp) return
-    if (payer.topUp === undefined)
-      return this.#notToppedUp(new DdmError('funds', 'the seller asks for a deposit; this way to pay knows none'))
-    this.#toppingUp = true
-    this.#step({ type: 'toppingUp' })
-    this.#wire.send(encodePlain('STATUS', { code: BigInt(STATUS.toppingUp), text: 'a deposit is on its way' }))
-    Promise.all([payer.topUp({ signal: this.#abort.signal }), this.#rail])
-      .then(([deposit]) => {
-        if (this.#wire.ended || !this.#mayTopUp) return
-        // What was sent before, or stored when the session was taken up: a payment under way is not durable yet.
-        const { paid } = this.#state
-        const shown = paid === 0n || payer.payload === undefined ? {} : { payload: payer.payload }
-        const more = deposit === undefined ? {} : { deposit }
-        this.#wire.send(encodePlain('PAYMENT', { n: this.#state.received.n, sessionPaid: paid, ...shown, ...more }))
-      })
-      .catch((error: unknown) => this.#notToppedUp(error))
-      .finally(() => {
-        this.#toppingUp = false
-      })
-  }
-
-  /** What the channel can pay is settled; when it cannot pay for what came already, the session waits for a deposit. */
-  #notToppedUp(error: unknown): void {
-    this.#components.logger.warn('the channel was not topped up', { error: String(error) })
-    if (this.#state.phase === 'settling') this.#fail(error)
-    else this.stop(CLOSE_REASON.maximum)
   }
 
   #onClose(reason: number): void {
@@ -432,16 +389,16 @@ export class BuyerSession {
     // Nothing is paid ahead in a session that has its receipt.
     const terms = resume?.stored.receipt === undefined ? agreed : { ...agreed, ahead: 0n }
     const record: SessionRecord = { ...order.record, state: 'streaming', start: content.start }
-    this.#demand = accept
     if (order.payer.transfers === true) this.#state = { ...this.#state, answering: 'every' }
     this.#active = { terms, base: content.base, ledger: new SessionLedger(order.session, record, this.#components) }
     const payer: PayerSession = order.payer
     // Data may already follow ACCEPT: the machine streams at once, payments wait for the rail.
-    this.#rail = (async () => {
+    const taken = (async () => {
       if (content.base !== undefined) await payer.accept(content.base, content.proof, { signal: this.#abort.signal })
       await sessions.put(record, { statements: [accept], replaces: ['accept'] })
     })()
-    this.#rail.then(
+    this.#money.accepted(accept, taken)
+    taken.then(
       () => this.#accepted.resolve(),
       (error: unknown) => this.#fail(error)
     )
@@ -477,8 +434,8 @@ export class BuyerSession {
       this.#step({ type: 'violated', payable: advance(terms, received, { first, count, ends }, 0, bad.index) })
       this.#keepViolation()
     }
-    const good = Number(this.#good(progress.n) - received.n)
-    const skip = Number(this.#already > received.n ? this.#already - received.n : 0n)
+    const good = Number(this.#position.good(progress.n) - received.n)
+    const skip = this.#position.known(received.n)
     if (skip >= good) this.#step({ type: 'handled', n: progress.n, bytes: bytes.length, idle: false })
     else {
       const at = this.#components.clock.wallTime()
@@ -501,8 +458,7 @@ export class BuyerSession {
     const { n, bytes, due, credited } = this.#checkIssuer(statement)
     // The content is compared now, while the position is the invoice's; the signature on another core. Nothing is paid
     // and nothing is kept before it is known to be good.
-    this.#verified = this.#verifyInBackground(statement)
-    this.#demand = statement
+    this.#money.invoiced(statement, (before) => this.#verifyInBackground(statement, before))
     this.#step({ type: 'invoice', n, bytes, due, credited, rootMatches: this.#rootMatches(statement.content.root) })
     this.#invoices++
     this.#measure(credited)
@@ -522,8 +478,7 @@ export class BuyerSession {
     this.#request.onNarrow?.(narrow)
   }
 
-  async #verifyInBackground(statement: CheckedStatement<'invoice'>): Promise<void> {
-    const before = this.#verified
+  async #verifyInBackground(statement: CheckedStatement<'invoice'>, before: Promise<void>): Promise<void> {
     const good = await this.#verifier.verifyInBackground(statement)
     await before
     if (!good) return this.#fail(new SdppError(STATUS.badSignature, 'INVOICE has a bad signature'))
@@ -554,26 +509,6 @@ export class BuyerSession {
     return equalBytes(root, (this.#active as ActiveSession).ledger.transcript.root())
   }
 
-  #onHandled(batch: Batch, idle: boolean): void {
-    if (this.#finished) return
-    this.#step({ type: 'handled', n: batch.n, bytes: batch.bytes, idle: false })
-    if (this.#committed === undefined) this.#keepPosition()
-    if (!idle || this.#idle !== undefined) return
-    // A consumer that keeps up would otherwise acknowledge every frame on its own.
-    this.#idle = this.#components.clock.after(IDLE_POSITION_MS, () => {
-      this.#idle = undefined
-      this.#step({ type: 'handled', n: this.#state.handled, bytes: 0, idle: true })
-    })
-  }
-
-  /** At most once in a while: a consumer that keeps nothing itself may see the last records again after a crash. */
-  #keepPosition(): void {
-    this.#keeping ??= this.#components.clock.after(KEEP_POSITION_MS, () => {
-      this.#keeping = undefined
-      if (!this.#finished) this.#active?.ledger.touch(this.#standing)
-    })
-  }
-
   #step(event: BuyerEvent): void {
     if (this.#finished) return
     const [state, effects] = buyerStep(this.#state, event, this.#components.clock.now())
@@ -585,7 +520,7 @@ export class BuyerSession {
   #perform(effect: BuyerEffect): void {
     switch (effect.type) {
       case 'pay':
-        return this.#pay(effect.n, effect.sessionPaid)
+        return this.#money.pay(effect.n, effect.sessionPaid)
       case 'position':
         return this.#wire.send(encodePlain('POSITION', { n: effect.n }))
       case 'close':
@@ -606,27 +541,13 @@ export class BuyerSession {
     const close = encodePlain('CLOSE', { reason: BigInt(reason), n, ...refund })
     // A seller waits for no payment after it: the one for the records before the bad one goes first.
     if (this.#state.payable === undefined) this.#wire.send(close)
-    else void this.#paying.then(() => this.#wire.send(close))
+    else void this.#money.sent().then(() => this.#wire.send(close))
   }
 
-  /** The rail stores the new amount before it hands out the voucher; only then does the PAYMENT leave. */
-  #pay(n: bigint, sessionPaid: bigint): void {
-    const { payer } = this.#order as PlacedOrder
-    const demand = this.#demand as Demand
-    const payment = Promise.all([this.#rail, this.#verified])
-      .then(async () => {
-        if (this.#wire.ended || hasEnded(this.#state)) return
-        const payload = await payer.pay(sessionPaid, { signal: this.#abort.signal, demand: quoted(demand) })
-        if (this.#wire.ended) return
-        this.#wire.send(encodePlain('PAYMENT', { n, sessionPaid, ...(payload === undefined ? {} : { payload }) }))
-        this.#payments++
-        faultPoint('payment.sent')
-        this.#meter.asks(sessionPaid, this.#components.clock.now())
-        this.#step({ type: 'paid', sessionPaid })
-        this.#request.onPaid?.()
-      })
-      .catch((error: unknown) => this.#fail(error))
-    this.#paying = Promise.all([this.#paying, payment]).then(() => {})
+  #onPaid(sessionPaid: bigint): void {
+    this.#meter.asks(sessionPaid, this.#components.clock.now())
+    this.#step({ type: 'paid', sessionPaid })
+    this.#request.onPaid?.()
   }
 
   async #finish(): Promise<void> {
@@ -635,7 +556,7 @@ export class BuyerSession {
     const receipt = this.#receipt as CheckedStatement<'receipt'>
     const fields = { session: order.session, receipt: receipt.link }
     const acknowledgement = signStatement(signer, 'receipt-ack', fields, clock.wallTime())
-    await Promise.all([this.#paying, this.#rail, this.#verified])
+    await this.#money.finished()
     if (this.#finished) return
     await this.#checkProof(receipt.content, order.payer)
     this.#keepViolation()
@@ -697,8 +618,7 @@ export class BuyerSession {
 
   #stopTimers(): void {
     this.#timer.stop()
-    this.#idle?.()
-    this.#keeping?.()
+    this.#position.stop()
   }
 
   /** A local error reaches the caller as it is; the other side learns its code, nothing of wallet or budget. */
@@ -754,7 +674,7 @@ export class BuyerSession {
     this.#left = state
     try {
       this.#keepViolation()
-      await Promise.all([this.#paying, this.#rail.catch(() => {}), this.#verified, this.#keepingViolation])
+      await Promise.all([this.#money.finished({ whatever: true }), this.#keepingViolation])
       // All that was paid counts as consumed until the seller's next ACCEPT says what was not.
       if (state === 'suspended') await order.payer.suspend()
       else await order.payer.end(asked > due ? asked : due)
@@ -770,17 +690,6 @@ export class BuyerSession {
       this.#components.logger.error('session state not stored', { error: String(cause) })
     }
   }
-}
-
-function quoted({ payload, signature }: Demand): Demand {
-  return { payload, signature }
-}
-
-/** A consumer that keeps count does so from the first record on. */
-function startingMark({ sink, resume }: BuyRequest): Committed | undefined {
-  if (resume === undefined) return sink === undefined ? undefined : { position: 0n, sink }
-  const { record } = resume.stored
-  return record.sink === undefined ? undefined : { position: record.position, sink: record.sink }
 }
 
 /** Of a session that has its receipt only the seller's word was missing: one that forgot it has nothing to say. */
