@@ -9,7 +9,7 @@ import {
   type SessionStore,
   type TrustLedger
 } from '../interface/index.ts'
-import { channelOf, isResumable, readSession, type StoredSession } from '../protocols/sdpp/index.ts'
+import { channelOf, isResumable, isSettled, readSession, type StoredSession } from '../protocols/sdpp/index.ts'
 import type { Chore } from './upkeep.ts'
 
 export interface ExpiryComponents {
@@ -56,17 +56,20 @@ export class Expiry implements Chore {
     const { sessions, inUse, now = Date.now } = this.#components
     // As it is now: giving up those before it took a while.
     const stored = await readSession(sessions, id, role, options)
-    if (stored === undefined || stored.receipt !== undefined || !isResumable(stored.record)) return false
+    if (stored === undefined || stored.record.state === 'closed' || !isResumable(stored.record)) return false
     if (inUse({ id, role })) {
       // Were this node killed now, it would find the session as old as its last record.
       await sessions.touch(id, role, now(), options)
       return false
     }
     if (now() - stored.record.updatedAt <= Number(stored.offer.content.resumeTtl) * 1000) return false
-    return this.#giveUp(stored, options)
+    // With its receipt nothing is open in it, unless it was taken up again to pay the rest.
+    if (stored.record.state !== 'receipted' && !isSettled(stored)) return this.#giveUp(stored, options)
+    await sessions.put({ ...stored.record, state: 'closed' })
+    return true
   }
 
-  async #giveUp({ record, offer, order }: StoredSession, options: AbortOptions): Promise<boolean> {
+  async #giveUp({ record, offer, order, receipt }: StoredSession, options: AbortOptions): Promise<boolean> {
     const { sessions, trust, logger, now = Date.now } = this.#components
     const { id, role, due } = record
     const entry = offer.content.prices[Number(order.content.price)]
@@ -91,7 +94,7 @@ export class Expiry implements Chore {
       const paid = await this.#endBuying(record, request, options)
       await trust.close({ role, session: id, settled: 0n, debt: paid > due ? paid - due : 0n })
     }
-    await sessions.put({ ...record, state: 'abandoned', updatedAt: now() })
+    await sessions.put({ ...record, state: receipt === undefined ? 'abandoned' : 'closed', updatedAt: now() })
     logger.info('a session that was cut is given up', { session: id, role })
     return true
   }

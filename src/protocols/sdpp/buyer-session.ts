@@ -43,7 +43,7 @@ import { encodePlain, encodeSigned, type Message } from './messages.ts'
 import { checkAccept, checkResumed, sessionTerms } from './negotiation.ts'
 import { OpenPart } from './open-part.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
-import { asSdppError, CLOSE_REASON, DISPUTES, isTransient, SdppError, STATUS, statusName } from './status.ts'
+import { asSdppError, CLOSE_REASON, isDispute, isTransient, SdppError, STATUS, statusName } from './status.ts'
 import { isSettled, type StoredSession } from './stored-session.ts'
 import { BUYER_TRANSITIONS } from './transitions.ts'
 import { isFull, narrowWindow } from './window-advice.ts'
@@ -668,7 +668,8 @@ export class BuyerSession {
     if (order === undefined) return
     const { resume } = this.#request
     const ended = resume !== undefined && isSettled(resume.stored)
-    const state = ended ? endedAs(error) : leftAs(error, refused && resume === undefined)
+    const resuming = resume !== undefined && this.#active === undefined
+    const state = ended ? endedAs(error) : leftAs(error, refused, resuming)
     const { due, asked } = this.#state
     // Also for a consumer that commits its last records after the end.
     this.#left = state
@@ -697,8 +698,9 @@ function endedAs({ code }: SdppError): string {
   return code === STATUS.unknownSession ? 'closed' : 'receipted'
 }
 
-function leftAs({ code }: SdppError, orderRefused: boolean): string {
-  if (DISPUTES.includes(code)) return 'disputed'
-  if (orderRefused) return 'refused'
-  return code === STATUS.unknownSession ? 'abandoned' : 'suspended'
+/** @param resuming - RESUME was not answered by ACCEPT */
+function leftAs(error: SdppError, refused: boolean, resuming: boolean): string {
+  if (isDispute(error, resuming)) return 'disputed'
+  if (refused && !resuming) return 'refused'
+  return error.code === STATUS.unknownSession ? 'abandoned' : 'suspended'
 }

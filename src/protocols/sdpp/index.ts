@@ -19,6 +19,6 @@ export { type Seller, type SellerComponents, type SellerInit, type StreamRegistr
 export type { SellerSessionStatus } from './seller-session.ts'
 export type { Invoicing } from './seller-state.ts'
 export { CLOSE_REASON, SdppError, STATUS } from './status.ts'
-export { isComplete, isResumable, isUnconfirmed, readSession, type StoredSession } from './stored-session.ts'
+export { isComplete, isResumable, isSettled, isUnconfirmed, readSession, type StoredSession } from './stored-session.ts'
 export { afterSession, type CreditDecision, creditFor, halvingsOf, NO_RECORD } from './trust.ts'
 export { type NarrowWindow, type WindowUse, windowAdvice } from './window-advice.ts'

@@ -70,6 +70,8 @@ export interface AcceptedOrder {
   record: SessionRecord
   /** ms after which the session ends by itself. */
   duration: bigint | undefined
+  /** Nobody takes it after all: what was promised and given to it is free for others. */
+  giveBack: () => Promise<void>
   /** Where it stands, when it was cut. */
   resumed?: SellerStanding & { transcript: Transcript; receipt: CheckedStatement<'receipt'> | undefined }
 }
@@ -239,15 +241,14 @@ export class SellerNegotiation {
       enter(gate, { ...asking, ...(account === undefined ? {} : { account }) }, rail.covered > 0n, signal)
       return await this.#accept(made, statement, entry, { start, end }, rail, signal)
     } catch (error) {
-      await this.withdraw({ rail, session: statement.link })
+      await this.#withdraw(rail, statement.cid)
       throw error
     }
   }
 
-  /** Nobody takes the session: what was promised and given to it is free for others. */
-  async withdraw({ rail, session }: Pick<AcceptedOrder, 'rail' | 'session'>): Promise<void> {
+  async #withdraw(rail: PayeeSession, session: string): Promise<void> {
     await rail.end(0n, 0n)
-    await this.#components.trust?.close({ role: 'seller', session: session.toString(), settled: 0n, debt: 0n })
+    await this.#components.trust?.close({ role: 'seller', session, settled: 0n, debt: 0n })
   }
 
   async #accept(
@@ -297,7 +298,8 @@ export class SellerNegotiation {
     }
     await sessions.put(record, { statements: [offer, statement, accept] }, { signal })
     faultPoint('accept.stored')
-    return { session, product, terms, rail, accept, record, duration: order.duration }
+    const giveBack = (): Promise<void> => this.#withdraw(rail, record.id)
+    return { session, product, terms, rail, accept, record, duration: order.duration, giveBack }
   }
 
   /** Durable before ACCEPT is sent: a buyer with many peer IDs, or many accounts, gets no window with each. */

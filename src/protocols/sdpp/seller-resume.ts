@@ -88,7 +88,12 @@ export async function resumeSession(
         accept,
         record: taken,
         duration: remaining(known, now),
-        resumed
+        resumed,
+        giveBack: async () => {
+          await components.sessions.put(record)
+          await giveBack(known, standing, agreed, components)
+          await rail.suspend()
+        }
       }
     } catch (error) {
       await giveBack(known, standing, agreed, components)

@@ -38,7 +38,7 @@ import {
 } from './seller-state.ts'
 import { SellerTopUps } from './seller-top-ups.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
-import { asSdppError, CLOSE_REASON, DISPUTES, SdppError, STATUS } from './status.ts'
+import { asSdppError, CLOSE_REASON, isDispute, SdppError, STATUS } from './status.ts'
 import { isSettled } from './stored-session.ts'
 import { SELLER_TRANSITIONS } from './transitions.ts'
 import { narrowWindow } from './window-advice.ts'
@@ -108,6 +108,8 @@ export class SellerSession {
   #resuming: { id: string; answered: Promise<unknown> } | undefined
   /** Settles when the receipt that was asked for is stored, or failed. */
   #receipting: Promise<unknown> = Promise.resolve()
+  /** It could not be made: the session has not ended. */
+  #receiptFailed = false
   /** Settles when the vouchers that came are stored: also what arrives just before the end of the stream counts. */
   #crediting: Promise<unknown> = Promise.resolve()
   #credited = 0n
@@ -210,21 +212,11 @@ export class SellerSession {
         return
       case 'ORDER':
         this.#step({ type: 'ordered' })
-        this.#run(
-          async () => {
-            const order = await this.#negotiation.order(message.statement, this.#abort.signal)
-            if (this.#wire.ended) await this.#negotiation.withdraw(order)
-            return order
-          },
-          (order) => this.#accept(order)
-        )
+        void this.#take(() => this.#negotiation.order(message.statement, this.#abort.signal))
         return
       case 'RESUME':
         this.#step({ type: 'resuming' })
-        this.#run(
-          () => this.#resume(message.content),
-          (order) => this.#accept(order)
-        )
+        this.#resume(message.content)
         return
       case 'PAYMENT':
         return this.#onPayment(message.content)
@@ -266,14 +258,21 @@ export class SellerSession {
     }
   }
 
-  async #resume(content: Plain<'RESUME'>): Promise<AcceptedOrder> {
+  #resume(content: Plain<'RESUME'>): void {
     const answered = Promise.withResolvers<void>()
     this.#resuming = { id: content.session.toString(), answered: answered.promise }
+    const components = { ...this.#components, buyer: this.#buyer }
+    void this.#take(() => resumeSession(content, components, this.#abort.signal)).then(answered.resolve)
+  }
+
+  /** Looks whether the stream is still there in the same moment in which it takes what was agreed on. */
+  async #take(work: () => Promise<AcceptedOrder>): Promise<void> {
     try {
-      const components = { ...this.#components, buyer: this.#buyer }
-      return await resumeSession(content, components, this.#abort.signal)
-    } finally {
-      answered.resolve()
+      const order = await work()
+      if (this.#wire.ended) await order.giveBack()
+      else this.#accept(order)
+    } catch (error) {
+      this.#fail(asSdppError(error))
     }
   }
 
@@ -428,7 +427,9 @@ export class SellerSession {
         return this.#sendInvoice(effect)
       case 'receipt': {
         const made = this.#makeReceipt(effect)
-        this.#receipting = made.catch(() => {})
+        this.#receipting = made.catch(() => {
+          this.#receiptFailed = true
+        })
         return this.#run(
           () => made,
           (statement) => this.#sendSigned('RECEIPT', statement)
@@ -511,7 +512,7 @@ export class SellerSession {
   get #standing(): Standing {
     const { sent, sentBefore, dueBefore, due, credited, phase, handled } = this.#state
     // What was sent once is owed or sent again, never new: until a receipt the highest position counts.
-    const ended = phase === 'receipted' || phase === 'closed'
+    const ended = (phase === 'receipted' || phase === 'closed') && !this.#receiptFailed
     const rest = { paid: credited, handled, ...(this.#needed === undefined ? {} : { needed: this.#needed }) }
     if (ended || sent.n >= sentBefore) return { state: phase, position: sent.n, due, ...rest }
     return { state: phase, position: sentBefore, due: dueBefore, ...rest }
@@ -563,23 +564,23 @@ export class SellerSession {
         side: error.side,
         phase
       })
-    void this.#release(phase, error).then(() => {
+    void this.#release(error).then(() => {
       this.#released.resolve()
       this.#onDone()
     })
   }
 
   /** A session cut before its receipt waits to be resumed; one about which both disagree has ended. */
-  async #release(phase: string, error: SdppError | undefined): Promise<void> {
+  async #release(error: SdppError | undefined): Promise<void> {
     const accepted = this.#accepted
     try {
       await Promise.all([this.#settleCredits(), this.#receipting, accepted?.ledger.flush()])
       if (accepted === undefined) return
-      if (phase === 'closed' || phase === 'receipted' || this.#receiptLink !== undefined) {
+      if (this.#receiptLink !== undefined) {
         await this.#store([], 'closed')
         return
       }
-      const disputed = error !== undefined && DISPUTES.includes(error.code)
+      const disputed = error !== undefined && isDispute(error)
       // A dispute gives nothing back: a buyer could begin one at an old position.
       const { due, dueBefore, credited } = this.#state
       if (disputed) await accepted.rail.end(due > dueBefore ? due : dueBefore, credited)

@@ -42,7 +42,15 @@ export function statusName(code: number): StatusName | undefined {
 }
 
 /** Faults after which the two sides hold different accounts of what was delivered: going on would hide it. */
-export const DISPUTES: readonly number[] = [STATUS.transcriptMismatch, STATUS.accountMismatch, STATUS.badSignature]
+const DISPUTES: readonly number[] = [STATUS.transcriptMismatch, STATUS.accountMismatch, STATUS.badSignature]
+
+/**
+ * Whether a session ends for good. What the other side says it found may be its own mistake: the roots tell, when the
+ * session is resumed. Only the seller's answer to RESUME is that comparison.
+ */
+export function isDispute({ code, side }: SdppError, resuming = false): boolean {
+  return side === 'local' ? DISPUTES.includes(code) : resuming && code === STATUS.transcriptMismatch
+}
 
 /** What another try over another stream may mend. */
 const TRANSIENT: readonly number[] = [

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { DdmError, type Payee, type Payer, type SessionRole, type SessionStore } from '../../../src/interface/index.ts'
+import { CID } from 'multiformats/cid'
+import {
+  DdmError,
+  type Payee,
+  type Payer,
+  type SessionRecord,
+  type SessionRole,
+  type SessionStore,
+  type SignedStatement
+} from '../../../src/interface/index.ts'
 import { Expiry, type ExpiryComponents } from '../../../src/node/expiry.ts'
 import { createTrustLedger } from '../../../src/node/trust.ts'
 import { Upkeep } from '../../../src/node/upkeep.ts'
+import { signStatement } from '../../../src/statements/index.ts'
 import { memoryTrustStore } from '../../support/memory-trust.ts'
 import {
   countingPayee,
@@ -150,6 +160,31 @@ for (const role of ['seller', 'buyer'] as const) {
     assert.equal(await expiry.look(), 1)
     assert.deepEqual(await states(), ['abandoned'])
   })
+}
+
+for (const role of ['seller', 'buyer'] as const) {
+  for (const owed of [0n, 100n]) {
+    test(`${role}: a session taken up after its RECEIPT, ${owed} owed, and cut again is over in time, and its receipt stands`, async (t) => {
+      const sides = await cut(t)
+      const [id] = sides.ids
+      const { expiry, sessions, states } = expiryOf(sides, role)
+      const [row] = await sessions.list(role)
+      assert.ok(row !== undefined)
+      await sessions.keep(id as string, role, [receiptOf(sides, row, owed)])
+      const early = expiryOf(sides, role, { now: () => Date.now() + DAY - 60_000 })
+      assert.equal(await early.expiry.look(), 0)
+      assert.equal(await expiry.look(), 1)
+      assert.deepEqual(await states(), ['closed'])
+      assert.equal(await expiry.look(), 0)
+    })
+  }
+}
+
+function receiptOf({ pair }: Cut, { id, position: n, due }: SessionRecord, owed: bigint): SignedStatement {
+  const credited = due - owed
+  const root = new Uint8Array(32)
+  const fields = { session: CID.parse(id), n, bytes: 0n, due, credited, unused: 0n, root, reason: 0n }
+  return signStatement(pair.sellerSigner, 'receipt', fields, 0)
 }
 
 test('a buyer that never came back has lost half of its credit, and owes what it did not pay', async (t) => {

@@ -115,3 +115,47 @@ test('an ORDER whose stream ends while it is answered', async (t) => {
   await given.promise
   assert.deepEqual(await at.standing(), [0n, 0n])
 })
+
+/** Streams that end a little later each time: one of them between the answer and its acceptance. */
+async function endsSoonAfterStored(at: Market, first: (stream: Stream) => Promise<void>): Promise<void> {
+  for (let turns = 0; turns < 24; turns++) {
+    const [outbound, inbound] = await openStreams()
+    const { sessions } = at.pair.sellerLedger
+    let ended = 0
+    const late: SessionStore = {
+      ...sessions,
+      put: async (record, commit, options) => {
+        await sessions.put(record, commit, options)
+        if (commit?.statements?.some(({ kind }) => kind === 'accept') !== true || ended++ > 0) return
+        const end = (left: number): void => {
+          if (left === 0) inbound.abort(new Error('cable cut'))
+          else queueMicrotask(() => end(left - 1))
+        }
+        end(turns)
+      }
+    }
+    const { session: selling, done } = serve(at.pair, inbound, { trust: at.trust, sessions: late })
+    await first(outbound)
+    await done
+    await selling.supersede()
+    for (let i = 0; i < 200 && (await at.standing())[0] !== 0n; i++) await new Promise((r) => setTimeout(r, 5))
+    assert.equal((await at.standing())[0], 0n, `nothing is open after ${turns} turns`)
+  }
+}
+
+test('an ORDER whose stream ends just before it is accepted', async (t) => {
+  const at = await market(t)
+  await endsSoonAfterStored(at, async (stream) => {
+    const buyer = new RawBuyer(at.pair, stream)
+    await buyer.hello()
+    buyer.send(encodeSigned('ORDER', buyer.makeOrder()))
+  })
+})
+
+test('a RESUME whose stream ends just before it is accepted', async (t) => {
+  const at = await market(t)
+  const session = await cut(at)
+  await endsSoonAfterStored(at, async (stream) => void stream.send(resume(session)))
+  assert.equal((await at.pair.sellerLedger.sessions.get(session.toString(), 'seller'))?.state, 'suspended')
+  assert.deepEqual(await at.standing(), [0n, 10_000n])
+})

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { CID } from 'multiformats/cid'
+import { readSession, STATUS } from '../../../src/protocols/sdpp/index.ts'
+import { encodePlain } from '../../../src/protocols/sdpp/messages.ts'
+import { isDispute, SdppError } from '../../../src/protocols/sdpp/status.ts'
+import { transcriptStart } from '../../../src/statements/index.ts'
+import {
+  countingPayee,
+  countingPayer,
+  jsonRecords,
+  makeBuyer,
+  makePair,
+  openStreams,
+  serve,
+  until,
+  voucher
+} from '../../support/sdpp.ts'
+import { RawBuyer, RawSeller } from '../../support/sdpp-raw.ts'
+
+/** What ends a session for good, and what only looks like it. */
+
+const status = (code: number): Uint8Array => encodePlain('STATUS', { code: BigInt(code), text: 'it differs' })
+
+test('a dispute is what this side found, and the answer of a seller that compared the roots', () => {
+  const at = (code: (typeof STATUS)[keyof typeof STATUS], side: 'local' | 'remote', resuming?: boolean): boolean =>
+    isDispute(new SdppError(code, '', { side }), resuming)
+  for (const code of [STATUS.badSignature, STATUS.transcriptMismatch, STATUS.accountMismatch]) {
+    assert.equal(at(code, 'local'), true)
+    assert.equal(at(code, 'remote'), false)
+    assert.equal(at(code, 'remote', true), code === STATUS.transcriptMismatch)
+  }
+  assert.equal(at(STATUS.paymentInvalid, 'local'), false)
+})
+
+for (const code of [STATUS.badSignature, STATUS.transcriptMismatch, STATUS.accountMismatch]) {
+  test(`seller: a buyer that says ${code} may be wrong: the session is kept, with its evidence, and goes on`, async (t) => {
+    const pair = await makePair(t)
+    await pair.log.append(jsonRecords(500))
+    const [outbound, inbound] = await openStreams()
+    const { session: selling, done } = serve(pair, inbound)
+    const buyer = new RawBuyer(pair, outbound)
+    await buyer.hello()
+    await buyer.order()
+    await until('the window is full', () => selling.status.sent === 100n)
+    buyer.send(status(code))
+    await done
+    const session = buyer.session as CID
+    const stored = await readSession(pair.sellerLedger.sessions, session.toString(), 'seller')
+    assert.deepEqual([stored?.record.state, stored?.record.position], ['suspended', 100n])
+    const kinds = (await pair.sellerLedger.sessions.statements(session.toString(), 'seller')).map(({ kind }) => kind)
+    assert.ok(kinds.includes('invoice'))
+    const [again, back] = await openStreams()
+    const served = serve(pair, back)
+    const resumed = new RawBuyer(pair, again)
+    resumed.send(encodePlain('RESUME', { session, position: 0n, root: transcriptStart(session.bytes), paid: 0n }))
+    await resumed.next('ACCEPT')
+    again.abort(new Error('gone'))
+    await served.done
+  })
+
+  test(`buyer: a seller that says ${code} may be wrong: the session is kept`, async (t) => {
+    const pair = await makePair(t)
+    const [outbound, inbound] = await openStreams()
+    const buyer = makeBuyer(pair, outbound, { wish: { from: { offset: 0n }, prepay: 0n, maximum: 10_000n } })
+    const seller = new RawSeller(pair, inbound)
+    const opened = buyer.open()
+    await seller.begin()
+    await opened
+    seller.data(jsonRecords(3))
+    seller.send(status(code))
+    await assert.rejects(buyer.done)
+    const record = await pair.buyerLedger.sessions.get(buyer.status.id as string, 'buyer')
+    assert.equal(record?.state, 'suspended')
+    assert.equal(buyer.resumable, false, 'not by itself')
+  })
+}
+
+/** A session that is complete and paid, whose receipt cannot be made the first time. */
+async function unreceipted(t: TestContext) {
+  let broken = true
+  const payee = countingPayee(10n ** 12n, {
+    end: async () => {
+      if (broken) throw new Error('disk full')
+      return voucher(payee.credited.at(-1) ?? 0n)
+    }
+  })
+  const pair = await makePair(t, { payee })
+  await pair.log.append(jsonRecords(50))
+  const mend = (): void => {
+    broken = false
+  }
+  return { pair, mend }
+}
+
+test('a session whose receipt could not be made has not ended: it is resumed for it', async (t) => {
+  const { pair, mend } = await unreceipted(t)
+  const wish = { from: { offset: 0n }, quantity: 20n, prepay: 0n, maximum: 10n ** 9n }
+  const payer = countingPayer()
+  const [outbound, inbound] = await openStreams()
+  const { done } = serve(pair, inbound)
+  const buyer = makeBuyer(pair, outbound, { wish }, { payer })
+  await buyer.open()
+  const reading = (async () => {
+    for await (const _ of buyer.batches());
+  })()
+  await assert.rejects(buyer.done)
+  await Promise.allSettled([reading, done])
+  const id = buyer.status.id as string
+  const stored = await pair.sellerLedger.sessions.get(id, 'seller')
+  assert.deepEqual([stored?.state, stored?.position, stored?.paid], ['suspended', 20n, 2_000n])
+  mend()
+  const [again, back] = await openStreams()
+  const served = serve(pair, back)
+  const session = await readSession(pair.buyerLedger.sessions, id, 'buyer')
+  assert.ok(session !== undefined)
+  const resumed = makeBuyer(pair, again, { wish, resume: { stored: session } }, { payer })
+  await resumed.open()
+  for await (const _ of resumed.batches());
+  assert.equal((await resumed.done).due, 2_000n)
+  await Promise.all([resumed.settled, served.done])
+  assert.equal((await pair.sellerLedger.sessions.get(id, 'seller'))?.state, 'closed')
+})
