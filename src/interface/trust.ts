@@ -132,6 +132,16 @@ export interface TrustLedger {
     who: { peer: string; account?: string },
     options?: AbortOptions
   ) => Promise<{ peer: Standing; account?: Standing }>
+  /**
+   * What sessions of a peer or its account owe that were cut or ended, but one: until it is paid, others get less. The rail
+   * says whose currency.
+   */
+  owed: (
+    role: SessionRole,
+    who: { peer: string; account?: string; rail?: RailName },
+    except: string,
+    options?: AbortOptions
+  ) => Promise<bigint>
   /** Grants that are open or owe something: after a start, those of sessions that nobody closed. */
   outstanding: (role?: SessionRole, options?: AbortOptions) => Promise<Grant[]>
 }

@@ -108,6 +108,11 @@ export class RunningPurchase implements LocalPurchase {
     return this.#opener.latest?.status.id ?? this.#last?.status.id ?? this.#given
   }
 
+  /** Whom it buys from, once that is known. */
+  get seller(): string | undefined {
+    return this.#opener.place?.seller
+  }
+
   /** Whether the consumer has everything that came so far. */
   get idle(): boolean {
     return this.#last?.idle ?? true

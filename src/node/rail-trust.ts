@@ -82,6 +82,15 @@ class RailTrust implements TrustLedger {
     return this.#of(who).standing(role, who, options)
   }
 
+  owed(
+    role: SessionRole,
+    who: { peer: string; account?: string; rail?: RailName },
+    except: string,
+    options?: AbortOptions
+  ): Promise<bigint> {
+    return this.#of(who).owed(role, who, except, options)
+  }
+
   async outstanding(role?: SessionRole, options?: AbortOptions): Promise<Grant[]> {
     const all = await Promise.all([...this.#books.values()].map((book) => book.outstanding(role, options)))
     return all.flat()

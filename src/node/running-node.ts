@@ -299,7 +299,8 @@ export class RunningNode implements LocalNode {
       trust: this.#trust,
       defaults: (rail) => wishDefaults(currencyOf(profile, rail), config),
       logger: logger.child('buyer'),
-      find: (id, findOptions) => registry.get(id, findOptions)
+      find: (id, findOptions) => registry.get(id, findOptions),
+      shared: (seller) => [...this.#purchases].filter((one) => one.seller === seller).length > 1
     }
     const purchase = new RunningPurchase(target, options, components)
     this.#purchases.add(purchase)

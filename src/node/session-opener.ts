@@ -46,6 +46,11 @@ export interface PurchaseComponents {
   defaults: (rail: RailName) => WishDefaults
   logger: Logger
   find: (listing: string, options?: AbortOptions) => Promise<Listing>
+  /**
+   * Whether several purchases from this seller are under way: what one owes since its connection was lost leaves the others
+   * no window until it is paid. @default none are
+   */
+  shared?: (seller: string) => boolean
   /** What judges the records of a listing. @default recordCheck */
   judge?: (document: ListingDocument, options: AbortOptions) => Promise<RecordValidator | undefined>
   /** @default systemClock */
@@ -124,12 +129,22 @@ export class SessionOpener {
           'listing' in this.#target
         ) {
           point = undefined
-        } else if (!isWorthRetrying(error, known || tried !== undefined, known)) throw error
+        } else if (
+          !isWorthRetrying(error, known || tried !== undefined, known) &&
+          !(statusCode === STATUS.limitsIncompatible && this.#isShared)
+        ) {
+          throw error
+        }
         if (this.#clock.now() + wait > deadline) throw error
         // Half of it is chance, so that the buyers of a seller that came back do not all come at once.
         await this.#sleep(wait / 2 + ((this.#components.chance ?? Math.random)() * wait) / 2)
       }
     }
+  }
+
+  get #isShared(): boolean {
+    const { place } = this
+    return place !== undefined && this.#components.shared?.(place.seller) === true
   }
 
   /** Frees what judges records. */

@@ -120,6 +120,16 @@ class StoredTrust implements TrustLedger {
     return { peer, ...(account === undefined ? {} : { account }) }
   }
 
+  async owed(
+    role: SessionRole,
+    who: { peer: string; account?: string },
+    except: string,
+    options?: AbortOptions
+  ): Promise<bigint> {
+    const standings = await this.#standings({ role, ...who }, except, options)
+    return standings.reduce((most, { debt }) => (debt > most ? debt : most), 0n)
+  }
+
   outstanding(role?: SessionRole, options?: AbortOptions): Promise<Grant[]> {
     return this.#store.outstanding(role, options)
   }

@@ -78,6 +78,7 @@ const LIMIT_TEXT: Record<LimitName, [unit: string, text: string]> = {
   INVOICE_DELAY_MS: ['ms', 'longest time from the first uninvoiced record to its INVOICE'],
   PAYMENT_TIMEOUT_MS: ['ms', 'from the oldest unanswered INVOICE to its PAYMENT'],
   HELD_LOOK_MS: ['ms', 'a seller that holds a payment looks this often whether the channel covers it'],
+  CREDIT_LOOK_MS: ['ms', 'a seller looks this often whether what leaves a resumed session no window is paid'],
   PING_AFTER_MS: ['ms', 'a side that sent nothing for this long sends PING'],
   STALL_TIMEOUT_MS: ['ms', 'a side whose frames were not read for this long gives up'],
   SILENCE_TIMEOUT_MS: [

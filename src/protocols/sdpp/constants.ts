@@ -41,6 +41,8 @@ export const INVOICE_DELAY_MS = 1_000
 export const PAYMENT_TIMEOUT_MS = 20_000
 /** A seller that holds a payment looks this often whether the channel covers it now. */
 export const HELD_LOOK_MS = 2_000
+/** A session without a window for what other sessions of its buyer owe: how often the seller looks whether they have paid. */
+export const CREDIT_LOOK_MS = 1_000
 /** A side that sent nothing for this long sends PING. */
 export const PING_AFTER_MS = 15_000
 /** A side that heard nothing for three pings considers the other gone. */

@@ -147,6 +147,16 @@ function onPosition(state: SellerState, n: bigint, now: number): [SellerState, S
   return [{ ...flowing, deadline: streamingDeadline(flowing, now) }, [{ type: 'pump' }]]
 }
 
+/** Never less than before: what was sent already was within that. */
+function onWindow(state: SellerState, credit: bigint, now: number): [SellerState, SellerEffect[]] {
+  const { terms, phase, blocked } = state
+  if (terms === undefined || credit <= terms.credit) return [state, []]
+  const wider: SellerState = { ...state, terms: { ...terms, credit } }
+  if (phase !== 'streaming' || blocked !== 'window') return [wider, []]
+  const open: SellerState = { ...wider, blocked: 'no' }
+  return [{ ...open, deadline: streamingDeadline(open, now) }, [{ type: 'pump' }]]
+}
+
 /** The buyer waits for a deposit to be mined: the payment timer gets that long, once for each deposit that comes. */
 function onToppingUp(state: SellerState, now: number): [SellerState, SellerEffect[]] {
   const { awaiting } = state
@@ -206,6 +216,8 @@ export function sellerStep(state: SellerState, event: SellerEvent, now: number):
       return [onPaymentArrived(state, event.sessionPaid, now), []]
     case 'credited':
       return onCredited(state, event, now)
+    case 'window':
+      return onWindow(state, event.credit, now)
     case 'position':
       return onPosition(state, event.n, now)
     case 'close':

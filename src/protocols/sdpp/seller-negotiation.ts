@@ -72,6 +72,8 @@ export interface AcceptedOrder {
   duration: bigint | undefined
   /** Nobody takes it after all: what was promised and given to it is free for others. */
   giveBack: () => Promise<void>
+  /** What other sessions of the buyer owe leaves it no window: credit as policy has it now, as long as nothing else gives it. */
+  askCredit?: () => Promise<bigint>
   /** Where it stands, when it was cut. */
   resumed?: SellerStanding & { transcript: Transcript; receipt: CheckedStatement<'receipt'> | undefined }
 }

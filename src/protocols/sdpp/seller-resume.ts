@@ -75,6 +75,7 @@ export async function resumeSession(
     const standing = standingAt(known, progress, rail.credited)
     const credit = settled ? agreed.credit : await reopen(known, product, rail, agreed, components)
     try {
+      const waits = await isForOthers(known, rail, { ...agreed, credit }, components)
       const { accept, terms } = answer(known, entry, rail, { ...agreed, credit }, components)
       const now = components.clock.wallTime()
       const taken: SessionRecord = { ...record, checkpoint, state: 'streaming', updatedAt: now }
@@ -89,6 +90,7 @@ export async function resumeSession(
         record: taken,
         duration: remaining(known, now),
         resumed,
+        ...(waits && { askCredit: () => reopen(known, product, rail, agreed, components) }),
         giveBack: async () => {
           await components.sessions.put(record)
           await giveBack(known, standing, agreed, components)
@@ -245,6 +247,19 @@ async function reopen(
     if (error instanceof DdmError && error.code === 'notFound') return credit
     throw error
   }
+}
+
+/** Whether not one record fits into the window because of what other sessions of the buyer owe. */
+async function isForOthers(
+  { record, offer, receipt }: KnownSession,
+  { account }: PayeeSession,
+  { price, credit, ahead }: SessionTerms,
+  { trust, buyer }: SellerResumeComponents
+): Promise<boolean> {
+  const one = priceOfOneRecord(price, offer.content.maxRecordBytes)
+  if (receipt !== undefined || price.amount === 0n || credit + ahead >= one) return false
+  const who = { peer: buyer, rail: record.rail, ...(account === undefined ? {} : { account }) }
+  return trust !== undefined && (await trust.owed('seller', who, record.id)) > 0n
 }
 
 function acceptFields(

@@ -22,7 +22,7 @@ import {
 } from '../../statements/index.ts'
 import type { Product } from './catalog.ts'
 import { type Clock, DeadlineTimer } from './clock.ts'
-import { MAX_IN_FLIGHT_BYTES, MAX_UNSTORED_BYTES } from './constants.ts'
+import { CREDIT_LOOK_MS, MAX_IN_FLIGHT_BYTES, MAX_UNSTORED_BYTES } from './constants.ts'
 import { encodeData, encodeDataHeader } from './data-frame.ts'
 import { encodePlain, encodeSigned, type Message, type Plain, type SignedName } from './messages.ts'
 import { sellerExpects, sellerStep } from './seller-machine.ts'
@@ -118,6 +118,7 @@ export class SellerSession {
   #needed: bigint | undefined
   /** Once the order is accepted. */
   #topUps: SellerTopUps | undefined
+  #asking = false
   #refundAsked = false
   /** A HELLO is being answered. */
   #greeting = false
@@ -393,6 +394,25 @@ export class SellerSession {
     if (event.type === 'accepted') this.#meter.start(state.sent, now)
     else if (state.phase === 'streaming') this.#measure(before, effects, now)
     for (const effect of effects) this.#perform(effect)
+    this.#askCredit()
+  }
+
+  /** What other sessions of the buyer owe may be paid any moment: then this one gets its window back. */
+  #askCredit(): void {
+    const { askCredit } = this.#accepted ?? {}
+    const isWaiting = (): boolean => {
+      const { phase, blocked, due, credited } = this.#state
+      return !this.#finished && phase === 'streaming' && blocked === 'window' && due <= credited
+    }
+    if (askCredit === undefined || this.#asking || !isWaiting()) return
+    this.#asking = true
+    const ask = (): void => {
+      this.#asking = false
+      if (!isWaiting()) return
+      this.#run(askCredit, (credit) => this.#step({ type: 'window', credit }))
+    }
+    const cancel = this.#components.clock.after(CREDIT_LOOK_MS, ask)
+    this.#abort.signal.addEventListener('abort', cancel, { once: true })
   }
 
   /** Told once in a session, on however many streams. */

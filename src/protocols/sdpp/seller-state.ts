@@ -77,6 +77,8 @@ export type SellerEvent =
   /** A PAYMENT came: it is judged and stored, and `credited` follows, or the session ends. */
   | { type: 'paymentArrived'; sessionPaid: bigint }
   | { type: 'credited'; sessionPaid: bigint; available?: bigint | undefined }
+  /** Policy gives more credit than it could when the session was accepted. */
+  | { type: 'window'; credit: bigint }
   | { type: 'position'; n: bigint }
   | { type: 'close'; reason: number }
   | { type: 'acknowledged' }

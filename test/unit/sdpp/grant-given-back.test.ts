@@ -55,6 +55,7 @@ function bound(trust: TrustLedger): TrustLedger {
     close: (end, options) => trust.close(end, options),
     reopen: (request, options) => trust.reopen(request, options),
     standing: (role, who, options) => trust.standing(role, who, options),
+    owed: (role, who, except, options) => trust.owed(role, who, except, options),
     outstanding: (role, options) => trust.outstanding(role, options)
   }
 }

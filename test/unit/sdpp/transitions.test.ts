@@ -43,6 +43,7 @@ const SELLER_EVENTS: Record<string, SellerEvent> = {
   accepted: { type: 'accepted', terms, available: undefined },
   block: { type: 'block', records },
   ended: { type: 'ended' },
+  window: { type: 'window', credit: 10n ** 9n },
   toppingUp: { type: 'toppingUp' },
   paymentArrived: { type: 'paymentArrived', sessionPaid: 1_000n },
   credited: { type: 'credited', sessionPaid: 1_000n },
@@ -86,6 +87,7 @@ accepted     —         —         streaming —         —         —      
 block        listening offered   verifying streaming settling  receipted closed    failed
 ended        listening offered   verifying settling  settling  receipted closed    failed
 toppingUp    listening offered   verifying streaming settling  receipted closed    failed
+window       listening offered   verifying streaming settling  receipted closed    failed
 paymentArrived listening offered verifying streaming settling receipted closed failed
 credited     listening offered   verifying streaming receipted receipted closed    failed
 position     listening offered   verifying streaming settling  receipted closed    failed
