@@ -55,7 +55,8 @@ export async function resumeSession(
   await admit(components.gate, asking, signal)
   const entry = offer.content.prices[Number(order.content.price)]
   if (entry === undefined) throw new SdppError(STATUS.internal, 'internal error')
-  const agreed = sessionTerms(entry, offer.content, order.content, accept.content)
+  // What was agreed on at first: an ACCEPT in between may have given less.
+  const agreed = { ...sessionTerms(entry, offer.content, order.content, accept.content), credit: record.credit }
   const source = { log: product.log, terms: agreed, clock: components.clock }
   const from = await checkpointBefore(components.sessions, known, resume.position, { signal })
   const transcript = new Transcript(session.bytes, from.root)
