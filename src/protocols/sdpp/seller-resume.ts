@@ -55,8 +55,7 @@ export async function resumeSession(
   await admit(components.gate, asking, signal)
   const entry = offer.content.prices[Number(order.content.price)]
   if (entry === undefined) throw new SdppError(STATUS.internal, 'internal error')
-  // What was agreed on at first: an ACCEPT in between may have given less.
-  const agreed = { ...sessionTerms(entry, offer.content, order.content, accept.content), credit: record.credit }
+  const agreed = sessionTerms(entry, offer.content, order.content, accept.content)
   const source = { log: product.log, terms: agreed, clock: components.clock }
   const from = await checkpointBefore(components.sessions, known, resume.position, { signal })
   const transcript = new Transcript(session.bytes, from.root)
@@ -72,7 +71,8 @@ export async function resumeSession(
   try {
     enter(components.gate, asking, record.paid > 0n || rail.covered > 0n, signal)
     await present(rail, resume, settled)
-    checkResume(agreed, progress, rail.credited)
+    // As of the order: what was risked within that is no reason to refuse, though an ACCEPT in between gave less.
+    checkResume({ ...agreed, credit: record.credit }, progress, rail.credited)
     const standing = standingAt(known, progress, rail.credited)
     const credit = settled ? agreed.credit : await reopen(known, product, rail, agreed, components)
     try {
