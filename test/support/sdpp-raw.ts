@@ -15,7 +15,7 @@ import {
   signStatement,
   Transcript
 } from '../../src/statements/index.ts'
-import type { Pair } from './sdpp.ts'
+import { openStreams, type Pair, serve, until } from './sdpp.ts'
 
 /** One end of a stream in the hands of a test: sends any bytes, reads what the session under test answers. */
 export class RawPeer {
@@ -248,4 +248,15 @@ export class RawSeller extends RawPeer {
     const content = { ...this.totals, unused: 0n, reason: 2n, ...fields }
     this.send(encodeSigned('RECEIPT', signStatement(signer, 'receipt', content, 0)))
   }
+}
+
+/** A session whose buyer has 100 records on credit and has paid none: with the usual terms of a pair, a whole window. */
+export async function fillWindow(pair: Pair, options: Parameters<typeof serve>[2] = {}) {
+  const [outbound, inbound] = await openStreams()
+  const { session: selling, done } = serve(pair, inbound, options)
+  const buyer = new RawBuyer(pair, outbound)
+  await buyer.hello()
+  await buyer.order()
+  await until('the window is full', () => selling.status.sent === 100n)
+  return { outbound, buyer, selling, done }
 }

@@ -13,10 +13,9 @@ import {
   makePair,
   openStreams,
   serve,
-  until,
   voucher
 } from '../../support/sdpp.ts'
-import { RawBuyer, RawSeller } from '../../support/sdpp-raw.ts'
+import { fillWindow, RawBuyer, RawSeller } from '../../support/sdpp-raw.ts'
 
 /** What ends a session for good, and what only looks like it. */
 
@@ -37,12 +36,7 @@ for (const code of [STATUS.badSignature, STATUS.transcriptMismatch, STATUS.accou
   test(`seller: a buyer that says ${code} may be wrong: the session is kept, with its evidence, and goes on`, async (t) => {
     const pair = await makePair(t)
     await pair.log.append(jsonRecords(500))
-    const [outbound, inbound] = await openStreams()
-    const { session: selling, done } = serve(pair, inbound)
-    const buyer = new RawBuyer(pair, outbound)
-    await buyer.hello()
-    await buyer.order()
-    await until('the window is full', () => selling.status.sent === 100n)
+    const { buyer, done } = await fillWindow(pair)
     buyer.send(status(code))
     await done
     const session = buyer.session as CID

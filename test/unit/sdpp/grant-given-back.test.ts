@@ -7,8 +7,8 @@ import { createTrustLedger } from '../../../src/node/trust.ts'
 import { encodePlain, encodeSigned } from '../../../src/protocols/sdpp/messages.ts'
 import { transcriptStart } from '../../../src/statements/index.ts'
 import { memoryTrustStore } from '../../support/memory-trust.ts'
-import { jsonRecords, makePair, openStreams, serve, until } from '../../support/sdpp.ts'
-import { RawBuyer } from '../../support/sdpp-raw.ts'
+import { jsonRecords, makePair, openStreams, serve } from '../../support/sdpp.ts'
+import { fillWindow, RawBuyer } from '../../support/sdpp-raw.ts'
 
 /** A buyer who is gone before it was answered keeps no credit: what it owes stays a debt, and nothing is open. */
 async function market(t: TestContext) {
@@ -37,12 +37,7 @@ function endsWhileStored(sessions: SessionStore, stream: () => Stream): SessionS
 
 /** 100 records were sent on credit, none was paid, and the stream was cut. */
 async function cut({ pair, trust }: Market): Promise<CID> {
-  const [outbound, inbound] = await openStreams()
-  const { session: selling, done } = serve(pair, inbound, { trust })
-  const buyer = new RawBuyer(pair, outbound)
-  await buyer.hello()
-  await buyer.order()
-  await until('the window is full', () => selling.status.sent === 100n)
+  const { outbound, buyer, done } = await fillWindow(pair, { trust })
   outbound.abort(new Error('cable cut'))
   await done
   return buyer.session as CID

@@ -17,18 +17,13 @@ import {
   until,
   voucher
 } from '../../support/sdpp.ts'
-import { RawBuyer } from '../../support/sdpp-raw.ts'
+import { fillWindow, RawBuyer } from '../../support/sdpp-raw.ts'
 
 /** A session of which 100 records were sent, 2,000 were paid, and the stream was cut. */
 async function cut(t: TestContext): Promise<{ pair: Pair; session: CID }> {
   const pair = await makePair(t)
   await pair.log.append(jsonRecords(1_000))
-  const [outbound, inbound] = await openStreams()
-  const { session: selling, done } = serve(pair, inbound)
-  const buyer = new RawBuyer(pair, outbound)
-  await buyer.hello()
-  await buyer.order()
-  await until('the window is full', () => selling.status.sent === 100n)
+  const { outbound, buyer, selling, done } = await fillWindow(pair)
   buyer.pay(2_000n)
   await until('it is credited', () => selling.status.credited === 2_000n)
   await until('the window is full again', () => selling.status.sent === 120n)
