@@ -94,7 +94,7 @@ export interface Listing {
 }
 
 export interface SearchQuery {
-  /** Words; every term must occur (prefix of a word is enough). Empty: the newest listings. */
+  /** Words; every term must occur (prefix of a word is enough). Empty: all listings; what this node learned last comes first. */
   text?: string
   bbox?: [number, number, number, number]
   maxPrice?: bigint
