@@ -23,7 +23,10 @@ interface Seen {
   order: CheckedStatement<'order'>['content']
   price: Price
   start: bigint
+  /** The highest that an ACCEPT gave, or the seller stored as given since. */
   credit: bigint
+  /** As offered. */
+  most: bigint
   sent: bigint
   received: bigint
   roots: Map<bigint, string>
@@ -156,9 +159,12 @@ export class Oracles implements Observer {
     }
   }
 
-  /** What the seller delivered and nobody has paid for stays within what it was told, per session and in all. */
+  /** What the seller delivered and nobody has paid for stays within what was given durably, per session and in all. */
   #checkExposure(session: Seen): void {
     const owed = this.due(session, session.sent) - this.credited(session.id)
+    const { credit: granted = 0n } = this.seller?.disk.grants.get(`seller ${session.id}`) ?? {}
+    if (granted > session.credit) session.credit = granted
+    this.#expect(session.credit <= session.most, `${session.credit} of credit, offered were ${session.most}`)
     this.#expect(owed <= session.credit, `${owed} at risk in a session with ${session.credit} credit`)
     this.#expect(this.due(session, session.sent) <= session.order.maximum, 'more is due than the order allows')
     if (this.#scenario.creditForAll) return
@@ -192,6 +198,7 @@ export class Oracles implements Observer {
         price,
         start: 0n,
         credit: 0n,
+        most: entry.credit,
         sent: 0n,
         received: 0n,
         roots: new Map(),

@@ -55,7 +55,8 @@ export async function resumeSession(
   await admit(components.gate, asking, signal)
   const entry = offer.content.prices[Number(order.content.price)]
   if (entry === undefined) throw new SdppError(STATUS.internal, 'internal error')
-  const agreed = sessionTerms(entry, offer.content, order.content, accept.content)
+  // As of the order: an ACCEPT in between may have given less, or more been given since.
+  const agreed = { ...sessionTerms(entry, offer.content, order.content, accept.content), credit: record.credit }
   const source = { log: product.log, terms: agreed, clock: components.clock }
   const from = await checkpointBefore(components.sessions, known, resume.position, { signal })
   const transcript = new Transcript(session.bytes, from.root)
@@ -71,8 +72,7 @@ export async function resumeSession(
   try {
     enter(components.gate, asking, record.paid > 0n || rail.covered > 0n, signal)
     await present(rail, resume, settled)
-    // As of the order: what was risked within that is no reason to refuse, though an ACCEPT in between gave less.
-    checkResume({ ...agreed, credit: record.credit }, progress, rail.credited)
+    checkResume(agreed, progress, rail.credited)
     const standing = standingAt(known, progress, rail.credited)
     const credit = settled ? agreed.credit : await reopen(known, product, rail, agreed, components)
     try {

@@ -56,4 +56,14 @@ test('a session that the debt of another leaves no window goes on as soon as tha
     await done
   }
   assert.equal((await trust.standing('seller', { peer: pair.buyerSigner.peerId })).peer.debt, 20_000n)
+
+  // What was given in between, without an ACCEPT, may be given again.
+  const again = await open(first, 200n)
+  again.buyer.pay(20_000n)
+  await until('it is credited', () => again.selling.status.credited === 20_000n)
+  await look()
+  assert.equal(again.selling.status.sent, 200n, 'the other one owes again')
+  await open(second, 300n)
+  await look()
+  await until('both go on again', () => again.selling.status.sent === 300n)
 })
