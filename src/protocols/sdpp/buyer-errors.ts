@@ -1,5 +1,5 @@
 import { DdmError, type Violation } from '../../interface/index.ts'
-import { type SdppError, STATUS } from './status.ts'
+import { isDispute, type SdppError, STATUS } from './status.ts'
 
 /** What a user is told: who said no, why, with the code. */
 export function toDdmError(error: SdppError, seller: string, phase: string): DdmError {
@@ -25,4 +25,16 @@ export function violationError(
     `record ${offset} of seller ${seller} breaks the listing's schema: ${reason}; the ${records} records before it were taken and nothing more is paid. Evidence: ddm receipts export ${session}`,
     { details: { session, seller, offset: String(offset), reason, records: String(records), paid: String(paid) } }
   )
+}
+
+/** Of a session that has its receipt only the seller's word was missing: one that forgot it has nothing to say. */
+export function endedAs({ code }: SdppError): string {
+  return code === STATUS.unknownSession ? 'closed' : 'receipted'
+}
+
+/** @param resuming - RESUME was not answered by ACCEPT */
+export function leftAs(error: SdppError, refused: boolean, resuming: boolean): string {
+  if (isDispute(error, resuming)) return 'disputed'
+  if (refused && !resuming) return 'refused'
+  return error.code === STATUS.unknownSession ? 'abandoned' : 'suspended'
 }

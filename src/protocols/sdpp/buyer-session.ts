@@ -19,7 +19,7 @@ import {
   statementVerifier
 } from '../../statements/index.ts'
 import { advance, type SessionTerms } from './account.ts'
-import { toDdmError, violationError } from './buyer-errors.ts'
+import { endedAs, leftAs, toDdmError } from './buyer-errors.ts'
 import {
   type BuyerEffect,
   type BuyerEvent,
@@ -34,6 +34,7 @@ import { BuyerPayments } from './buyer-payments.ts'
 import { BuyerPosition } from './buyer-position.ts'
 import { resumeOrder } from './buyer-resume.ts'
 import type { BuyerComponents, BuyerOutcome, BuyerSessionStatus, BuyRequest, Committed } from './buyer-types.ts'
+import { BuyerViolation } from './buyer-violation.ts'
 import { CheckedInbox } from './checked-inbox.ts'
 import { DeadlineTimer } from './clock.ts'
 import { RECEIPT_TIMEOUT_MS, SDPP_VERSION } from './constants.ts'
@@ -41,12 +42,11 @@ import type { DataFrame } from './data-frame.ts'
 import { DeliveryQueue, RecordBatch } from './delivery-queue.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
 import { checkAccept, checkResumed, sessionTerms } from './negotiation.ts'
-import { OpenPart } from './open-part.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
-import { asSdppError, CLOSE_REASON, isDispute, isTransient, SdppError, STATUS, statusName } from './status.ts'
+import { asSdppError, CLOSE_REASON, isTransient, SdppError, STATUS, statusName } from './status.ts'
 import { isSettled, type StoredSession } from './stored-session.ts'
 import { BUYER_TRANSITIONS } from './transitions.ts'
-import { isFull, narrowWindow } from './window-advice.ts'
+import { isFull } from './window-advice.ts'
 import { WindowMeter } from './window-meter.ts'
 import { Wire, type WireStream } from './wire.ts'
 
@@ -70,7 +70,7 @@ export class BuyerSession {
   readonly #queue: DeliveryQueue
   /** Holds back what follows records that are being judged. */
   readonly #inbox: CheckedInbox | undefined
-  readonly #openPart = new OpenPart()
+  readonly #violation: BuyerViolation
   readonly #nonce: Uint8Array
   readonly #verifier: StatementVerifier
   readonly #accepted = Promise.withResolvers<void>()
@@ -85,15 +85,11 @@ export class BuyerSession {
   #receipt: CheckedStatement<'receipt'> | undefined
   #greetedAt = 0
   readonly #meter = new WindowMeter()
-  /** Window that would not have held the stream back, once this one has. */
-  #needed: bigint | undefined
   #localError: unknown
   readonly #position: BuyerPosition
   #resumable = false
   /** How the session was left, once it was without a receipt. */
   #left: string | undefined
-  /** Settles when the record that breaks the schema is stored with its proof. */
-  #keepingViolation: Promise<void> = Promise.resolve()
   /** Cancels the wait for the seller's word that it has the acknowledgement. */
   #confirming: (() => void) | undefined
   #invoices = 0
@@ -107,6 +103,7 @@ export class BuyerSession {
     this.#nonce = (components.random ?? randomBytes)(16)
     this.#verifier = components.verifier ?? statementVerifier
     this.#state = buyerStart(clock.now(), request.answering ?? 'newest')
+    this.#violation = new BuyerViolation(components.sessions, (error) => this.#fail(error))
     this.#position = new BuyerPosition({
       request,
       clock,
@@ -253,7 +250,7 @@ export class BuyerSession {
   get #standing(): Standing {
     const { phase, due, paid } = this.#state
     const { reached: position, committed } = this.#position
-    const needed = this.#needed === undefined ? {} : { needed: this.#needed }
+    const needed = this.#meter.needed === undefined ? {} : { needed: this.#meter.needed }
     // A resume begins at a checkpoint: what comes again was due before.
     const { due: before = 0n } = this.#request.resume?.stored.record ?? {}
     const known = hasEnded(this.#state) || due > before ? due : before
@@ -402,7 +399,7 @@ export class BuyerSession {
       () => this.#accepted.resolve(),
       (error: unknown) => this.#fail(error)
     )
-    this.#needed = record.needed
+    this.#meter.recover(record.needed)
     this.#meter.start(NO_PROGRESS, this.#components.clock.now())
     if (resume === undefined) return this.#step({ type: 'accepted', terms })
     const { position, records, bytes } = record.checkpoint
@@ -428,11 +425,11 @@ export class BuyerSession {
     if (this.#finished || this.#state.phase === 'failed') return
     ledger.add(data, progress)
     this.#meter.goesOn(this.#components.clock.now(), this.#meter.likelyWaitMs)
-    if (this.#inbox !== undefined) this.#openPart.add(data, bad)
+    if (this.#inbox !== undefined) this.#violation.add(data, bad)
     this.#openBlock = endOfBlock ? undefined : blockStart
     if (bad !== undefined) {
       this.#step({ type: 'violated', payable: advance(terms, received, { first, count, ends }, 0, bad.index) })
-      this.#keepViolation()
+      this.#violation.keep(this.#order?.session)
     }
     const good = Number(this.#position.good(progress.n) - received.n)
     const skip = this.#position.known(received.n)
@@ -442,16 +439,6 @@ export class BuyerSession {
       const records = new RecordBatch(first, bytes, ends.subarray(0, good), skip, at)
       this.#queue.push({ records, n: progress.n, bytes: bytes.length })
     }
-  }
-
-  /** Stored at once, and again when more of its part has come. */
-  #keepViolation(): void {
-    const { violation } = this.#openPart
-    const session = this.#order?.session.toString()
-    if (violation === undefined || session === undefined) return
-    const { sessions } = this.#components
-    this.#keepingViolation = this.#keepingViolation.then(() => sessions.keepViolation(session, 'buyer', violation))
-    this.#keepingViolation.catch((error: unknown) => this.#fail(error))
   }
 
   #onInvoice(statement: CheckedStatement<'invoice'>): void {
@@ -470,12 +457,10 @@ export class BuyerSession {
     const { received, phase } = this.#state
     const now = this.#components.clock.now()
     this.#meter.answered(credited, now)
-    if (this.#needed !== undefined || phase !== 'streaming') return
+    if (phase !== 'streaming') return
     if (isFull(terms, received, credited)) this.#meter.waits(now)
-    const narrow = narrowWindow(this.#meter.flow(received, now), terms)
-    if (narrow === undefined) return
-    this.#needed = narrow.need
-    this.#request.onNarrow?.(narrow)
+    const narrow = this.#meter.narrow(received, terms, now)
+    if (narrow !== undefined) this.#request.onNarrow?.(narrow)
   }
 
   async #verifyInBackground(statement: CheckedStatement<'invoice'>, before: Promise<void>): Promise<void> {
@@ -559,10 +544,10 @@ export class BuyerSession {
     await this.#money.finished()
     if (this.#finished) return
     await this.#checkProof(receipt.content, order.payer)
-    this.#keepViolation()
-    await this.#keepingViolation
+    this.#violation.keep(order.session)
+    await this.#violation.kept
     await order.payer.end(receipt.content.due)
-    const violation = this.#violation
+    const violation = this.#badRecord
     await this.#closeTrust(violation === undefined ? receipt.content.due : 0n, 0n)
     await this.#active?.ledger.store(this.#standing, [receipt, acknowledgement])
     faultPoint('acknowledgement.stored')
@@ -602,12 +587,11 @@ export class BuyerSession {
     await payer.accept(base, proof)
   }
 
-  get #violation(): DdmError | undefined {
-    const { violation } = this.#openPart
+  get #badRecord(): DdmError | undefined {
     const { payable, asked } = this.#state
     const session = this.#order?.session.toString()
-    if (violation === undefined || payable === undefined || session === undefined) return undefined
-    return violationError(violation, { session, seller: this.#seller, records: payable.n, paid: asked })
+    if (payable === undefined || session === undefined) return undefined
+    return this.#violation.error({ session, seller: this.#seller, records: payable.n, paid: asked })
   }
 
   async #closeTrust(settled: bigint, debt: bigint): Promise<void> {
@@ -653,7 +637,7 @@ export class BuyerSession {
     this.#abort.abort()
     const cause =
       this.#localError ?? error ?? new SdppError(STATUS.shuttingDown, 'the session ended', { side: 'remote' })
-    const failure = this.#violation ?? (cause instanceof SdppError ? toDdmError(cause, this.#seller, phase) : cause)
+    const failure = this.#badRecord ?? (cause instanceof SdppError ? toDdmError(cause, this.#seller, phase) : cause)
     void this.#release(asSdppError(cause), refused).then(() => {
       this.#accepted.reject(failure)
       this.#queue.end(failure, this.#resumable)
@@ -674,8 +658,8 @@ export class BuyerSession {
     // Also for a consumer that commits its last records after the end.
     this.#left = state
     try {
-      this.#keepViolation()
-      await Promise.all([this.#money.finished({ whatever: true }), this.#keepingViolation])
+      this.#violation.keep(order.session)
+      await Promise.all([this.#money.finished({ whatever: true }), this.#violation.kept])
       // All that was paid counts as consumed until the seller's next ACCEPT says what was not.
       if (state === 'suspended') await order.payer.suspend()
       else await order.payer.end(asked > due ? asked : due)
@@ -686,21 +670,9 @@ export class BuyerSession {
         await sessions.put({ ...order.record, state, updatedAt: clock.wallTime() })
       }
       const open = state === 'suspended' || state === 'receipted'
-      this.#resumable = open && isTransient(error) && this.#violation === undefined
+      this.#resumable = open && isTransient(error) && this.#badRecord === undefined
     } catch (cause) {
       this.#components.logger.error('session state not stored', { error: String(cause) })
     }
   }
-}
-
-/** Of a session that has its receipt only the seller's word was missing: one that forgot it has nothing to say. */
-function endedAs({ code }: SdppError): string {
-  return code === STATUS.unknownSession ? 'closed' : 'receipted'
-}
-
-/** @param resuming - RESUME was not answered by ACCEPT */
-function leftAs(error: SdppError, refused: boolean, resuming: boolean): string {
-  if (isDispute(error, resuming)) return 'disputed'
-  if (refused && !resuming) return 'refused'
-  return error.code === STATUS.unknownSession ? 'abandoned' : 'suspended'
 }

@@ -1,30 +1,16 @@
-import {
-  type BuyerGate,
-  faultPoint,
-  type Hex,
-  type Logger,
-  type RailName,
-  type RandomBytes,
-  recordEnds,
-  type SessionStore,
-  type SignedStatement,
-  sliceRecords,
-  type TrustLedger
-} from '../../interface/index.ts'
+import { faultPoint, recordEnds, type SignedStatement, sliceRecords } from '../../interface/index.ts'
 import {
   type CheckedStatement,
   type StatementFields,
   type StatementKind,
-  type StatementSigner,
-  type StatementVerifier,
   signStatement,
   statementVerifier
 } from '../../statements/index.ts'
-import type { Product } from './catalog.ts'
-import { type Clock, DeadlineTimer } from './clock.ts'
-import { CREDIT_LOOK_MS, MAX_IN_FLIGHT_BYTES, MAX_UNSTORED_BYTES } from './constants.ts'
+import { DeadlineTimer } from './clock.ts'
+import { MAX_IN_FLIGHT_BYTES, MAX_UNSTORED_BYTES } from './constants.ts'
 import { encodeData, encodeDataHeader } from './data-frame.ts'
 import { encodePlain, encodeSigned, type Message, type Plain, type SignedName } from './messages.ts'
+import { SellerCredit } from './seller-credit.ts'
 import { sellerExpects, sellerStep } from './seller-machine.ts'
 import { type AcceptedOrder, SellerNegotiation } from './seller-negotiation.ts'
 import { SellerPump } from './seller-pump.ts'
@@ -37,48 +23,13 @@ import {
   sellerStart
 } from './seller-state.ts'
 import { SellerTopUps } from './seller-top-ups.ts'
+import type { SellerSessionComponents, SellerSessionStatus } from './seller-types.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, isDispute, SdppError, STATUS } from './status.ts'
 import { isSettled } from './stored-session.ts'
 import { SELLER_TRANSITIONS } from './transitions.ts'
-import { narrowWindow } from './window-advice.ts'
 import { WindowMeter } from './window-meter.ts'
 import { Wire, type WireStream } from './wire.ts'
-
-export interface SellerSessionComponents {
-  signer: StatementSigner
-  products: () => readonly Product[]
-  sessions: SessionStore
-  clock: Clock
-  logger: Logger
-  /** Ends another stream of the same session and resolves when what it held is stored. */
-  takeOver: (sessionId: string) => Promise<void>
-  /** Without it every buyer gets all of the product's `credit`. */
-  trust?: TrustLedger
-  /** Without it everybody may buy. */
-  gate?: BuyerGate
-  /** @default real Ed25519 */
-  verifier?: StatementVerifier
-  /** @default node:crypto's */
-  random?: RandomBytes
-  /** Blocks from one stored checkpoint to the next. @default 16 */
-  checkpointEvery?: number
-}
-
-/** What a seller's node shows of a session. Amounts in atomic units. */
-export interface SellerSessionStatus {
-  id: string | undefined
-  buyer: string
-  listing: string | undefined
-  phase: string
-  /** undefined before the order. */
-  rail: RailName | undefined
-  sent: bigint
-  due: bigint
-  credited: bigint
-  /** Channel whose rest the buyer asked back, once the session has ended in order and owes nothing. */
-  refund: Hex | undefined
-}
 
 /** Below it one write of a copy costs less than two of views. */
 const MIN_UNCOPIED_BYTES = 4096
@@ -114,11 +65,10 @@ export class SellerSession {
   #crediting: Promise<unknown> = Promise.resolve()
   #credited = 0n
   readonly #meter = new WindowMeter()
-  /** Window that would not have held the stream back, once this one has. */
-  #needed: bigint | undefined
   /** Once the order is accepted. */
   #topUps: SellerTopUps | undefined
-  #asking = false
+  /** In a session that the debt of others left no window. */
+  #credit: SellerCredit | undefined
   #refundAsked = false
   /** A HELLO is being answered. */
   #greeting = false
@@ -283,7 +233,7 @@ export class SellerSession {
     const ledger = new SessionLedger(session, order.record, this.#components, resumed?.transcript)
     this.#accepted = { ...order, ledger }
     this.#credited = resumed?.credited ?? 0n
-    this.#needed = order.record.needed
+    this.#meter.recover(order.record.needed)
     this.#state = { ...this.#state, invoicing: rail.transfers === true ? 'one' : (product.invoicing ?? 'adaptive') }
     this.#pump = new SellerPump({
       log: product.log,
@@ -305,6 +255,15 @@ export class SellerSession {
       },
       signal: this.#abort.signal
     })
+    const { askCredit } = order
+    if (askCredit !== undefined) {
+      this.#credit = new SellerCredit({
+        clock: this.#components.clock,
+        state: () => this.#state,
+        ask: () => this.#run(askCredit, (credit) => this.#step({ type: 'window', credit })),
+        signal: this.#abort.signal
+      })
+    }
     this.#sendSigned('ACCEPT', accept)
     const stop = product.log.onAppend(() => this.#pump?.run())
     this.#abort.signal.addEventListener('abort', stop, { once: true })
@@ -394,28 +353,9 @@ export class SellerSession {
     if (event.type === 'accepted') this.#meter.start(state.sent, now)
     else if (state.phase === 'streaming') this.#measure(before, effects, now)
     for (const effect of effects) this.#perform(effect)
-    this.#askCredit()
+    this.#credit?.look()
   }
 
-  /** What other sessions of the buyer owe may be paid any moment: then this one gets its window back. */
-  #askCredit(): void {
-    const { askCredit } = this.#accepted ?? {}
-    const isWaiting = (): boolean => {
-      const { phase, blocked, due, credited } = this.#state
-      return !this.#finished && phase === 'streaming' && blocked === 'window' && due <= credited
-    }
-    if (askCredit === undefined || this.#asking || !isWaiting()) return
-    this.#asking = true
-    const ask = (): void => {
-      this.#asking = false
-      if (!isWaiting()) return
-      this.#run(askCredit, (credit) => this.#step({ type: 'window', credit }))
-    }
-    const cancel = this.#components.clock.after(CREDIT_LOOK_MS, ask)
-    this.#abort.signal.addEventListener('abort', cancel, { once: true })
-  }
-
-  /** Told once in a session, on however many streams. */
   #measure(before: SellerState, effects: readonly SellerEffect[], now: number): void {
     const { blocked, credited, sent, terms } = this.#state
     if (blocked === 'window') this.#meter.waits(now)
@@ -424,9 +364,8 @@ export class SellerSession {
       if (effect.type === 'invoice' && effect.due > credited) this.#meter.asks(effect.due, now)
     if (credited <= before.credited || terms === undefined) return
     this.#meter.answered(credited, now)
-    const narrow = this.#needed === undefined ? narrowWindow(this.#meter.flow(sent, now), terms) : undefined
+    const narrow = this.#meter.narrow(sent, terms, now)
     if (narrow === undefined) return
-    this.#needed = narrow.need
     this.#components.logger.warn('the window is too small for this stream: it waits for payments', {
       session: this.#accepted?.session.toString(),
       window: narrow.window.toString(),
@@ -533,7 +472,8 @@ export class SellerSession {
     const { sent, sentBefore, dueBefore, due, credited, phase, handled } = this.#state
     // What was sent once is owed or sent again, never new: until a receipt the highest position counts.
     const ended = (phase === 'receipted' || phase === 'closed') && !this.#receiptFailed
-    const rest = { paid: credited, handled, ...(this.#needed === undefined ? {} : { needed: this.#needed }) }
+    const { needed } = this.#meter
+    const rest = { paid: credited, handled, ...(needed === undefined ? {} : { needed }) }
     if (ended || sent.n >= sentBefore) return { state: phase, position: sent.n, due, ...rest }
     return { state: phase, position: sentBefore, due: dueBefore, ...rest }
   }

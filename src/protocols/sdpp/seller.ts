@@ -4,7 +4,8 @@ import type { StatementSigner, StatementVerifier } from '../../statements/index.
 import type { Catalog } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { CHECKPOINT_EVERY_BLOCKS, SDPP_PROTOCOL } from './constants.ts'
-import { SellerSession, type SellerSessionStatus } from './seller-session.ts'
+import { SellerSession } from './seller-session.ts'
+import type { SellerSessionStatus } from './seller-types.ts'
 import { CLOSE_REASON, SdppError, STATUS } from './status.ts'
 import { Wire } from './wire.ts'
 

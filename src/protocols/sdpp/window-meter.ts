@@ -1,5 +1,6 @@
 import { NO_PROGRESS, type Progress } from '../../interface/index.ts'
-import type { MeasuredFlow } from './window-advice.ts'
+import type { SessionTerms } from './account.ts'
+import { type MeasuredFlow, type NarrowWindow, narrowWindow } from './window-advice.ts'
 
 /** How a session flows: what came or went, how often and how long it waited for payments, and how long one takes. */
 export class WindowMeter {
@@ -11,6 +12,12 @@ export class WindowMeter {
   #roundTripMs: number | undefined
   /** From the beginning of the last wait to the payment that ends it. */
   #payingMs = 0
+  /** Window that would not have held the stream back, once this one has: told once in a session, on however many streams. */
+  #needed: bigint | undefined
+
+  get needed(): bigint | undefined {
+    return this.#needed
+  }
 
   get roundTripMs(): number | undefined {
     return this.#roundTripMs
@@ -18,6 +25,19 @@ export class WindowMeter {
 
   start(progress: Progress, now: number): void {
     this.#start = { progress, at: now }
+  }
+
+  /** @param needed - as an earlier stream of the session has found */
+  recover(needed: bigint | undefined): void {
+    this.#needed = needed
+  }
+
+  /** That the window is too small, when that is seen for the first time. */
+  narrow(progress: Progress, terms: SessionTerms, now: number): NarrowWindow | undefined {
+    if (this.#needed !== undefined) return undefined
+    const narrow = narrowWindow(this.flow(progress, now), terms)
+    this.#needed = narrow?.need
+    return narrow
   }
 
   /** The next record does not fit the window. */
