@@ -1,6 +1,6 @@
 // The program: src with what it depends on, in a few files in dist/lib. Reading and compiling the thousands of modules
 // that it has apart is most of what a node's start takes.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { build } from 'esbuild'
 import { root } from './setup.mjs'
@@ -31,6 +31,8 @@ const banner = "import { createRequire as requireOf } from 'node:module'; const 
 /** Builds dist/lib. */
 export async function buildProgram() {
   const outdir = join(root, 'dist', 'lib')
+  // Parts have other names when they change.
+  rmSync(outdir, { recursive: true, force: true })
   const inputs = await bundle({ ddm: 'src/cli/main.ts', index: 'src/index.ts', bootstrap: 'bootstrap/main.ts' }, outdir)
   writeFileSync(join(outdir, 'LICENSES.txt'), licenses(inputs))
 }
