@@ -40,7 +40,7 @@ async function sell(title: string, options: Partial<SellOptions>): Promise<strin
 }
 
 async function buy(node: DdmNode, listing: string): Promise<bigint> {
-  const purchase = node.buy(listing, { records: 3, max: '0.01', prepay: '0.0003', resumeFor: 0 })
+  const purchase = node.buy(listing, { records: 3, max: '0.01', prepay: '0.0003', resumeFor: 10_000 })
   for await (const _ of purchase);
   return (await purchase.done).records
 }
@@ -70,7 +70,7 @@ test('accounts are allowed or denied at ORDER, before a deposit of theirs is rel
 test('whoever only names an allowed account, and brings no deposit of it, is not let in', async () => {
   const listing = await sell('Samples for Ann', { allow: [ann.account], free: 2 })
   await sleep(200)
-  const free = { from: 0, records: 2, max: 0n, prepay: 0n, resumeFor: 0 }
+  const free = { from: 0, records: 2, max: 0n, prepay: 0n, resumeFor: 10_000 }
   // Ann herself has no channel that pays for nothing: her deposit for other purchases shows whose the account is.
   assert.equal(await buy(ann, listing), 3n)
   await assert.rejects(bea.buy(listing, free).done, forbidden)

@@ -40,7 +40,7 @@ async function buyer(name: string, config: NodeInit['config'] = {}): Promise<Ddm
 }
 
 async function buy(node: DdmNode, records: number, max: string, prepay = '0.001'): Promise<bigint> {
-  const purchase = node.buy(listing, { records, max, prepay, resumeFor: 0 })
+  const purchase = node.buy(listing, { records, max, prepay, resumeFor: 10_000 })
   for await (const _ of purchase);
   return (await purchase.done).paid
 }
