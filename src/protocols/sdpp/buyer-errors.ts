@@ -32,9 +32,13 @@ export function endedAs({ code }: SdppError): string {
   return code === STATUS.unknownSession ? 'closed' : 'receipted'
 }
 
-/** @param resuming - RESUME was not answered by ACCEPT */
-export function leftAs(error: SdppError, refused: boolean, resuming: boolean): string {
+/**
+ * @param resuming - RESUME was not answered by ACCEPT
+ * @param stopped - the user wanted no more records
+ */
+export function leftAs(error: SdppError, refused: boolean, resuming: boolean, stopped: boolean): string {
   if (isDispute(error, resuming)) return 'disputed'
   if (refused && !resuming) return 'refused'
-  return error.code === STATUS.unknownSession ? 'abandoned' : 'suspended'
+  if (error.code === STATUS.unknownSession) return 'abandoned'
+  return stopped ? 'stopped' : 'suspended'
 }

@@ -254,7 +254,14 @@ export class BuyerSession {
     // A resume begins at a checkpoint: what comes again was due before.
     const { due: before = 0n } = this.#request.resume?.stored.record ?? {}
     const known = hasEnded(this.#state) || due > before ? due : before
-    return { state: this.#left ?? phase, position, due: known, paid, ...needed, ...committed }
+    const state = phase === 'settling' && this.#isStopped ? 'stopped' : phase
+    return { state: this.#left ?? state, position, due: known, paid, ...needed, ...committed }
+  }
+
+  /** The user wants no more records, now or since an earlier stream: only the end of the session is still missing. */
+  get #isStopped(): boolean {
+    const { closeSent, reason } = this.#state
+    return (closeSent && reason === CLOSE_REASON.buyerDone) || this.#request.resume?.stored.record.state === 'stopped'
   }
 
   /** Resolves with the receipt; rejects when the session failed, or a record broke the schema. */
@@ -385,7 +392,8 @@ export class BuyerSession {
     const agreed = sessionTerms(order.entry, order.offer.content, order.statement.content, content)
     // Nothing is paid ahead in a session that has its receipt.
     const terms = resume?.stored.receipt === undefined ? agreed : { ...agreed, ahead: 0n }
-    const record: SessionRecord = { ...order.record, state: 'streaming', start: content.start }
+    const state = this.#isStopped ? 'stopped' : 'streaming'
+    const record: SessionRecord = { ...order.record, state, start: content.start }
     if (order.payer.transfers === true) this.#state = { ...this.#state, answering: 'every' }
     this.#active = { terms, base: content.base, ledger: new SessionLedger(order.session, record, this.#components) }
     const payer: PayerSession = order.payer
@@ -410,6 +418,7 @@ export class BuyerSession {
     this.#meter.start(received, this.#components.clock.now())
     const paid = content.base === undefined && credited > payer.paid ? credited : payer.paid
     this.#step({ type: 'accepted', terms, resumed: { received, paid, credited } })
+    if (this.#isStopped) this.stop()
   }
 
   #onData(data: DataFrame, bad: BadRecord | undefined): void {
@@ -653,7 +662,7 @@ export class BuyerSession {
     const { resume } = this.#request
     const ended = resume !== undefined && isSettled(resume.stored)
     const resuming = resume !== undefined && this.#active === undefined
-    const state = ended ? endedAs(error) : leftAs(error, refused, resuming)
+    const state = ended ? endedAs(error) : leftAs(error, refused, resuming, this.#isStopped)
     const { due, asked } = this.#state
     // Also for a consumer that commits its last records after the end.
     this.#left = state
@@ -661,7 +670,7 @@ export class BuyerSession {
       this.#violation.keep(order.session)
       await Promise.all([this.#money.finished({ whatever: true }), this.#violation.kept])
       // All that was paid counts as consumed until the seller's next ACCEPT says what was not.
-      if (state === 'suspended') await order.payer.suspend()
+      if (isOpen(state)) await order.payer.suspend()
       else await order.payer.end(asked > due ? asked : due)
       await this.#closeTrust(0n, asked > due ? asked - due : 0n)
       if (this.#active !== undefined) await this.#active.ledger.store({ ...this.#standing, state })
@@ -669,10 +678,13 @@ export class BuyerSession {
         const { sessions, clock } = this.#components
         await sessions.put({ ...order.record, state, updatedAt: clock.wallTime() })
       }
-      const open = state === 'suspended' || state === 'receipted'
-      this.#resumable = open && isTransient(error) && this.#badRecord === undefined
+      this.#resumable = (isOpen(state) || state === 'receipted') && isTransient(error) && this.#badRecord === undefined
     } catch (cause) {
       this.#components.logger.error('session state not stored', { error: String(cause) })
     }
   }
+}
+
+function isOpen(state: string): boolean {
+  return state === 'suspended' || state === 'stopped'
 }

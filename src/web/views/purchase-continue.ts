@@ -30,6 +30,8 @@ export function continuation(
   }
 }
 
+/** States of sessions that wait for somebody to go on with them. */
+const WAITING = new Set(['suspended', 'stopped'])
 /** States that a session does not leave any more. */
 const OVER = new Set(['closed', 'refused', 'disputed', 'abandoned'])
 
@@ -38,5 +40,5 @@ const OVER = new Set(['closed', 'refused', 'disputed', 'abandoned'])
  * which may not have had the time to say so. `startedAt`: Unix ms of this run.
  */
 export function isCut({ state, openedAt }: Session, startedAt: number): boolean {
-  return state === 'suspended' || (!OVER.has(state) && openedAt < startedAt)
+  return WAITING.has(state) || (!OVER.has(state) && openedAt < startedAt)
 }
