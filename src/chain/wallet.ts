@@ -1,4 +1,6 @@
-import { privateKeyToAccount } from 'viem/accounts'
+import secp256k1 from 'secp256k1'
+import { hexToBytes, toHex } from 'viem'
+import { type PrivateKeyAccount, privateKeyToAccount, publicKeyToAddress } from 'viem/accounts'
 import type { Address, Hex } from '../interface/index.ts'
 import { DdmError } from '../interface/index.ts'
 import type { TransactionSigner } from './transactions.ts'
@@ -14,9 +16,22 @@ export function openWallet(wallet: ChainWallet): TransactionSigner {
   return signer
 }
 
+/** viem's own account takes a tenth of a second to make: that waits for the first transaction. */
 export function signerOf(privateKey: Hex): TransactionSigner {
+  const address = addressOf(privateKey)
+  let account: PrivateKeyAccount | undefined
+  return {
+    address,
+    signTransaction: (transaction) => {
+      account ??= privateKeyToAccount(privateKey)
+      return account.signTransaction(transaction)
+    }
+  }
+}
+
+function addressOf(privateKey: Hex): Address {
   try {
-    return privateKeyToAccount(privateKey)
+    return publicKeyToAddress(toHex(secp256k1.publicKeyCreate(hexToBytes(privateKey), false)))
   } catch {
     // Without a cause: its message could carry the key.
     throw new DdmError('config', 'the wallet key is not a secp256k1 private key (0x and 64 hex digits)')

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encode } from '@ipld/dag-json'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import { DdmError, type ListingDocument } from '../../../src/interface/index.ts'
 import {
   cidToManifest,
   decodeDocument,
   encodeDocument,
+  listingDocumentSchema,
   manifestToCid,
   postedPrice
 } from '../../../src/registry/index.ts'
@@ -175,4 +177,9 @@ test('what is posted of a price', () => {
   const dear = { ...evm, price: { amount: '100', count: 3, unit: 'KiB' } }
   assert.deepEqual(price([dear]), { token: TOKEN, unitPrice: 34n, unit: 2 })
   assertRefused(() => price([other]), /no way to pay on eip155:31337; it names eip155:5/)
+})
+
+test('the schema of documents is a schema', () => {
+  const ajv = new Ajv2020({ strict: true, strictTypes: false, strictTuples: false, strictRequired: false })
+  assert.ok(ajv.validateSchema(listingDocumentSchema), ajv.errorsText())
 })
