@@ -31,10 +31,12 @@ const banner = "import { createRequire as requireOf } from 'node:module'; const 
 /** Builds dist/lib. */
 export async function buildProgram() {
   const outdir = join(root, 'dist', 'lib')
+  const entryPoints = { ddm: 'src/cli/main.ts', index: 'src/index.ts', bootstrap: 'bootstrap/main.ts' }
+  const { inputs, outputs } = await bundle(entryPoints, outdir)
+  writeFileSync(join(outdir, 'LICENSES.txt'), licenses(Object.keys(inputs)))
   // Parts have other names when they change.
-  rmSync(outdir, { recursive: true, force: true })
-  const inputs = await bundle({ ddm: 'src/cli/main.ts', index: 'src/index.ts', bootstrap: 'bootstrap/main.ts' }, outdir)
-  writeFileSync(join(outdir, 'LICENSES.txt'), licenses(inputs))
+  const built = Object.keys(outputs).map((file) => basename(file))
+  for (const file of readdirSync(outdir)) if (file.endsWith('.js') && !built.includes(file)) rmSync(join(outdir, file))
 }
 
 /**
@@ -58,7 +60,7 @@ const threads = {
   'schema-worker': 'src/data/schema/schema-worker.ts'
 }
 
-/** @returns the files that it is made of */
+/** @returns what it is made of, and what was made */
 async function bundle(entryPoints, outdir) {
   const { metafile } = await build({
     absWorkingDir: root,
@@ -81,7 +83,7 @@ async function bundle(entryPoints, outdir) {
   )
   if (nameless.length > 0)
     throw new Error(`${nameless} is CommonJS and imported when it is needed: it belongs in \`lazy\``)
-  return Object.keys(metafile.inputs)
+  return metafile
 }
 
 /** The licences of the packages that are in the bundle, as these ask for. */

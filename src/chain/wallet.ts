@@ -31,6 +31,8 @@ export function signerOf(privateKey: Hex): TransactionSigner {
 
 function addressOf(privateKey: Hex): Address {
   try {
+    // An odd digit would be padded here, and refused at the first transaction.
+    if (privateKey.length !== 66) throw new Error('not 32 bytes')
     return publicKeyToAddress(toHex(secp256k1.publicKeyCreate(hexToBytes(privateKey), false)))
   } catch {
     // Without a cause: its message could carry the key.

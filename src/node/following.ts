@@ -273,9 +273,10 @@ export class RunningFollowing implements Following {
   #reasonAfter({ choice, resumed, why }: Current, reason: string): FollowOutcome['reason'] | undefined {
     if (this.#signal.aborted) return 'stopped'
     if (reason === 'sourceEnded' && choice.listing.document.cadence?.mode === 'finite') return 'sourceEnded'
-    // Of a session that was resumed, its own order is at its end; the rest is ordered anew.
+    // Of a session that was resumed, its own order is at its end, or was stopped before; the rest is ordered anew.
     if (resumed === undefined && reason === 'maximum') return 'maximum'
-    if (why !== undefined || (reason !== 'complete' && reason !== 'maximum')) choice.candidate.strikes++
+    const isOver = reason === 'complete' || reason === 'maximum' || (resumed !== undefined && reason === 'buyerDone')
+    if (why !== undefined || !isOver) choice.candidate.strikes++
     return undefined
   }
 

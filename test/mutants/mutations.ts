@@ -225,7 +225,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'closing at an old position takes money back',
     class: 'resume position',
     file: SELLER_MACHINE,
-    from: 'if (hasSentAgain(state)) return endStreaming(state, reason, now)',
+    from: 'if (hasSentAgain({ ...state, reason })) return endStreaming(state, reason, now)',
     to: "if (state.phase === 'streaming') return endStreaming(state, reason, now)"
   },
   {

@@ -92,6 +92,8 @@ export class BuyerSession {
   #left: string | undefined
   /** Cancels the wait for the seller's word that it has the acknowledgement. */
   #confirming: (() => void) | undefined
+  /** The seller was left, not the product: the session may go on for more records. */
+  #wasCut = false
   #invoices = 0
   #finished = false
 
@@ -261,7 +263,8 @@ export class BuyerSession {
   /** The user wants no more records, now or since an earlier stream: only the end of the session is still missing. */
   get #isStopped(): boolean {
     const { closeSent, reason } = this.#state
-    return (closeSent && reason === CLOSE_REASON.buyerDone) || this.#request.resume?.stored.record.state === 'stopped'
+    if (this.#request.resume?.stored.record.state === 'stopped') return true
+    return closeSent && reason === CLOSE_REASON.buyerDone && !this.#wasCut
   }
 
   /** Resolves with the receipt; rejects when the session failed, or a record broke the schema. */
@@ -297,11 +300,14 @@ export class BuyerSession {
   /** Wants no more records: the session settles and `done` resolves. What was received, and paid for, still comes out. */
   stop(reason: number = CLOSE_REASON.buyerDone): void {
     this.#step({ type: 'stop', reason })
+    // Durable soon: a crash before the end must not make the session go on for more records.
+    if (!this.#finished && this.#isStopped) this.#active?.ledger.touch(this.#standing)
   }
 
   /** Does not wait for a seller that does not settle: nothing more is signed, and the session may be resumed. */
   cut(): void {
     if (hasEnded(this.#state)) return this.leave()
+    this.#wasCut = true
     this.#fail(new SdppError(STATUS.timeout, 'the seller did not settle in time'))
   }
 
@@ -390,8 +396,9 @@ export class BuyerSession {
     checkAccept(content, order.statement.content, order.offer.content, order.session.toString())
     checkResumed(content, resume?.stored.accept?.content)
     const agreed = sessionTerms(order.entry, order.offer.content, order.statement.content, content)
-    // Nothing is paid ahead in a session that has its receipt.
-    const terms = resume?.stored.receipt === undefined ? agreed : { ...agreed, ahead: 0n }
+    // Nothing is paid ahead in a session that has its receipt, or goes on for that only.
+    const isOver = resume?.stored.receipt !== undefined || this.#isStopped
+    const terms = isOver ? { ...agreed, ahead: 0n } : agreed
     const state = this.#isStopped ? 'stopped' : 'streaming'
     const record: SessionRecord = { ...order.record, state, start: content.start }
     if (order.payer.transfers === true) this.#state = { ...this.#state, answering: 'every' }

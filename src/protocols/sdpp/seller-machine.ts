@@ -50,8 +50,8 @@ function onAccepted(
 }
 
 /**
- * What is paid for and, by the buyer's word, missing is sent again before anything ends: otherwise a buyer could name an
- * old position, close, and have back what it paid for records that it has.
+ * What was sent and, by the buyer's word, is missing is sent again before anything ends: otherwise a buyer could name an
+ * old position, close, and have back what it paid for records that it has, or stay in debt for those that it never got.
  */
 function onClose(state: SellerState, reason: number, now: number): [SellerState, SellerEffect[]] {
   // A buyer that closes for a bad record has paid all that it will.
@@ -59,7 +59,7 @@ function onClose(state: SellerState, reason: number, now: number): [SellerState,
   if (final && state.phase === 'settling') return giveReceipt({ ...state, reason }, now)
   if (state.phase !== 'streaming') return [state, []]
   if (state.closing) return [final ? { ...state, reason } : state, []]
-  if (hasSentAgain(state)) return endStreaming(state, reason, now)
+  if (hasSentAgain({ ...state, reason })) return endStreaming(state, reason, now)
   const blocked = state.blocked === 'flow' ? 'flow' : 'no'
   const closing: SellerState = { ...state, closing: true, reason: state.reason ?? reason, blocked }
   return [{ ...closing, deadline: streamingDeadline(closing, now) }, [{ type: 'pump' }]]

@@ -192,7 +192,7 @@ export function giveReceipt(state: SellerState, now: number): [SellerState, Sell
   ]
 }
 
-/** All that was sent before the cut has been sent once more, or all that is paid for. */
-export function hasSentAgain({ sent, sentBefore, due, dueBefore, credited }: SellerState): boolean {
-  return due >= credited || (sent.n >= sentBefore && due >= dueBefore)
+/** All that was sent before the cut has been sent once more; for a buyer that pays no more, all that is paid for. */
+export function hasSentAgain({ sent, sentBefore, due, dueBefore, credited, reason }: SellerState): boolean {
+  return (reason === CLOSE_REASON.schema && due >= credited) || (sent.n >= sentBefore && due >= dueBefore)
 }

@@ -30,6 +30,7 @@ test('what is no key is refused without showing it, and a key of another account
     `0x${'0'.repeat(64)}`,
     `0x${'f'.repeat(64)}`,
     `0x${'g'.repeat(64)}`,
+    KEY.slice(0, -1),
     `${KEY}00`
   ] as Hex[]
   for (const wrong of notKeys) {

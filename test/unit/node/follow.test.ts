@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { DdmError, type ErrorCode, type ListingPayment } from '../../../src/interface/index.ts'
+import { DdmError, type ErrorCode, type Listing, type ListingPayment } from '../../../src/interface/index.ts'
 import { judgeFailure, rank } from '../../../src/node/candidates.ts'
 import type { FollowOptions } from '../../../src/node/follow-types.ts'
 import { type FollowComponents, RunningFollowing } from '../../../src/node/following.ts'
 import { handoverTime } from '../../../src/node/handover.ts'
 import { createLogger } from '../../../src/node/logger.ts'
+import { NOT_YET } from '../../../src/node/not-yet.ts'
 import { RecentKeys } from '../../../src/node/recent-keys.ts'
 import { silentLimit, whyLeave } from '../../../src/node/seller-limits.ts'
+import type { PurchasedRecord, Quote } from '../../../src/node/types.ts'
+import { documentOf, PEER, salt } from '../registry/market.ts'
 
 test('keys: the last so many, each once', () => {
   fc.assert(
@@ -129,4 +132,43 @@ test('stopped before it began, it ends without an error', async () => {
   for await (const _ of following) assert.fail('a record')
   const { reason, records, purchases } = await following.done
   assert.deepEqual([reason, records, purchases], ['stopped', 0n, []])
+})
+
+test('a session that was stopped and lost is ended first; its seller is asked again, before the others', async () => {
+  const listings = [1, 2].map(
+    (n) => ({ id: salt(n), peerId: PEER, status: 'active', document: documentOf(n) }) as Listing
+  )
+  const said: string[] = []
+  const purchase = (reason: string, records: string[]) =>
+    ({
+      batches: async function* () {
+        for (const record of records) yield [{ bytes: Buffer.from(record), receivedAt: 0 } as PurchasedRecord]
+      },
+      done: Promise.resolve({ reason }),
+      status: NOT_YET,
+      stop: () => {},
+      cut: () => {}
+    }) as unknown as ReturnType<FollowComponents['buy']>
+  const waiting = [{ id: 'stopped', rail: 'free' as const, paid: 0n, maximum: 0n }]
+  const following = new RunningFollowing(
+    listings,
+    { max: '1', records: 2 },
+    {
+      ...components,
+      find: async (id) => listings.find((listing) => listing.id === id) as Listing,
+      quote: async ({ document }) => ({ rail: 'free', payment: document.payment[0] as ListingPayment }) as Quote,
+      unfinished: async () => waiting.shift(),
+      resume: async (id) => {
+        said.push(id)
+        return purchase('buyerDone', ['a'])
+      },
+      buy: ({ id }) => {
+        said.push(id)
+        return purchase('complete', ['b'])
+      }
+    }
+  )
+  for await (const _ of following);
+  assert.deepEqual(said, ['stopped', salt(1)])
+  assert.equal((await following.done).reason, 'complete')
 })
