@@ -55,7 +55,7 @@ async function cut(t: TestContext, sessions = 1): Promise<Cut> {
     )
     await buyer.open()
     const reading = (async () => {
-      for await (const _ of buyer.batches()) if (buyer.status.paid > 0n) return
+      for await (const _ of buyer.batches());
     })()
     await until('it is paid', () => buyer.status.paid > 0n)
     ids.push(buyer.status.id as string)

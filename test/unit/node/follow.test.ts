@@ -142,7 +142,8 @@ test('a session that was stopped and lost is ended first; its seller is asked ag
   const purchase = (reason: string, records: string[]) =>
     ({
       batches: async function* () {
-        for (const record of records) yield [{ bytes: Buffer.from(record), receivedAt: 0 } as PurchasedRecord]
+        for (const record of records)
+          yield [{ bytes: Buffer.from(record), receivedAt: 0 } as unknown as PurchasedRecord]
       },
       done: Promise.resolve({ reason }),
       status: NOT_YET,
