@@ -81,10 +81,9 @@ export class RunningPurchase implements LocalPurchase {
     this.#opener.onNarrow = (narrow) => this.#emit({ type: 'window', ...narrow })
     this.#session.promise.catch(() => {})
     this.done = this.#run()
-    this.settled = this.done.then(
-      () => this.#last?.settled,
-      () => {}
-    )
+    // Also a purchase that failed at a bad record has a receipt.
+    const settled = (): Promise<void> | undefined => this.#last?.settled
+    this.settled = this.done.then(settled, settled)
   }
 
   get status(): PurchaseStatus {

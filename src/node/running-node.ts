@@ -304,12 +304,12 @@ export class RunningNode implements LocalNode {
     }
     const purchase = new RunningPurchase(target, options, components)
     this.#purchases.add(purchase)
-    const forget = (): boolean => this.#purchases.delete(purchase)
-    purchase.done.then(async ({ seller, session }) => {
-      await purchase.settled
-      forget()
-      if (purchase.status.phase === 'receipted') this.#settlement.missed(seller, session)
-    }, forget)
+    void purchase.settled.then(() => {
+      this.#purchases.delete(purchase)
+      const { seller, sessionId } = purchase
+      if (purchase.status.phase !== 'receipted' || seller === undefined || sessionId === undefined) return
+      this.#settlement.missed(seller, sessionId)
+    })
     return purchase
   }
 
