@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createTrustLedger } from '../../../src/node/trust.ts'
 import { readSession } from '../../../src/protocols/sdpp/index.ts'
+import { memoryTrustStore } from '../../support/memory-trust.ts'
 import { countingPayer, jsonRecords, makeBuyer, makePair, openStreams, serve, until } from '../../support/sdpp.ts'
 
 /** Somebody wants no more of a stream without an end, and the connection is lost before the receipt comes. */
@@ -10,12 +12,13 @@ const wish = { from: { offset: 0n }, prepay: 0n, maximum: 10n ** 9n }
 test('a session that was stopped and lost is resumed for its receipt, not for more records', async (t) => {
   const pair = await makePair(t)
   const payer = countingPayer()
+  const trust = createTrustLedger({ store: memoryTrustStore(), strangerCredit: 10n ** 6n })
   await pair.log.append(jsonRecords(50))
   const seen: bigint[] = []
   const left = async () => (await readSession(pair.buyerLedger.sessions, String(buyer.status.id), 'buyer'))?.record
   const open = async (resume = false) => {
     const [outbound, inbound] = await openStreams()
-    const served = serve(pair, inbound)
+    const served = serve(pair, inbound, { trust })
     const stored = resume ? await readSession(pair.buyerLedger.sessions, String(buyer.status.id), 'buyer') : undefined
     const session = makeBuyer(pair, outbound, { wish, ...(stored && { resume: { stored } }) }, { payer })
     await session.open()
@@ -50,4 +53,6 @@ test('a session that was stopped and lost is resumed for its receipt, not for mo
   assert.ok(received >= 50n && received <= 250n, `${received} received`)
   assert.deepEqual([due, paid], [received * 100n, received * 100n])
   assert.deepEqual([...new Set(seen)].length, Number(received))
+  const { debt } = (await trust.standing('seller', { peer: pair.buyerSigner.peerId })).peer
+  assert.equal(debt, 0n, 'what was sent before it was lost is paid')
 })
