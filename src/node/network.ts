@@ -72,6 +72,8 @@ export interface Network {
   readonly blocks: Blocks
   /** Own multiaddrs with /p2p/, as others are told. */
   addresses: () => string[]
+  /** Public ones of this machine that others are not told of, because nobody has dialled them back yet. */
+  unconfirmedAddresses: () => string[]
   /**
    * Resolves when a bootstrap node is connected and the DHT knows a peer; at once when the bootstrap list is empty.
    * Throws `unreachable` naming the addresses when that takes longer than 15 s, or than the signal.
@@ -123,6 +125,8 @@ export async function createNetwork(init: NetworkInit): Promise<Network> {
   try {
     const helia = createHelia(init, listen, stores)
     await helia.start()
+    // Its addresses go into profiles, and into what it says as a relay, before anybody could dial them.
+    if (init.role === 'bootstrap') helia.libp2p.services.ownAddresses.confirm()
     return new RunningNetwork(helia, stores, bootstrap, init.logger.child('network'))
   } catch (error) {
     await stores.close()
@@ -206,6 +210,10 @@ class RunningNetwork implements Network {
 
   addresses(): string[] {
     return this.libp2p.getMultiaddrs().map(String)
+  }
+
+  unconfirmedAddresses(): string[] {
+    return this.libp2p.services.ownAddresses.unconfirmed()
   }
 
   async whenReady(options: AbortOptions = {}): Promise<void> {

@@ -204,6 +204,7 @@ export class RunningNode implements LocalNode {
   readonly figures: LocalNode['figures'] = (options) => this.#figures.read(options)
 
   readonly addresses = (): string[] => this.#parts.network.addresses()
+  readonly unconfirmedAddresses = (): string[] => this.#parts.network.unconfirmedAddresses()
 
   readonly peers: DdmNode['peers'] = async () =>
     this.#parts.network.libp2p.getConnections().map(({ remotePeer, remoteAddr, direction, timeline, limits }) => ({

@@ -359,7 +359,10 @@ export interface DdmNode {
   readonly profile: NetworkProfile
   /** Wallet that posts listings and pays deposits, lower case. */
   readonly account: Address
+  /** What others are told; public addresses of this machine once a peer has dialled them back. */
   readonly addresses: () => string[]
+  /** Public addresses of this machine that nobody has dialled back yet: new, or behind a firewall. */
+  readonly unconfirmedAddresses: () => string[]
   /** Connections that are open now. */
   readonly peers: (options?: AbortOptions) => Promise<ConnectedPeer[]>
   readonly listings: {

@@ -34,6 +34,7 @@ export async function serveHostile(t: Pick<TestContext, 'after'>, texts: readonl
   const node = {
     ...{ home: await tempDir(t), peerId: PEER, account: ACCOUNT, profile: profile(raws[0] ?? '') },
     addresses: () => raws,
+    unconfirmedAddresses: () => raws,
     peers: async () =>
       raws.map((address) => ({ peerId: address, address, direction: 'inbound', since: 0, limited: false })),
     listings: {

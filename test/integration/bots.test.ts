@@ -216,7 +216,7 @@ test('through the API several sellers are followed as here: one is left, every r
 
 test('ddm follow: several sellers into one file, and what each cost', async () => {
   const file = join(market.network.folder, 'wind.jsonl')
-  const flags = ['--max', '0.05', '-n', '25', '--key', 'time', '--silent', '1m', '-o', file]
+  const flags = ['--max', '0.05', '-n', '25', '--key', 'time', '--silent', '1m', '--resume-for', '1m', '-o', file]
   flags.push(...market.network.as('follower'))
   const refusedOne = await ddm(['follow', listingOf('south'), '-n', '1', '--json', ...market.network.as('follower')])
   assert.equal(refusedOne.code, EXIT_CODES.usage)
@@ -229,7 +229,8 @@ test('ddm follow: several sellers into one file, and what each cost', async () =
     .map((line) => JSON.parse(line) as Record<string, unknown>)
   assert.deepEqual(
     said.flatMap(({ event, why }) => (event === 'joined' ? ['joined'] : event === 'left' ? [why] : [])),
-    ['joined', 'invalid', 'joined']
+    ['joined', 'invalid', 'joined'],
+    followed.stderr
   )
   const { records, reason, purchases } = said.at(-1) as { records: number; reason: string; purchases: unknown[] }
   assert.deepEqual([records, reason, purchases.length], [25, 'complete', 2])

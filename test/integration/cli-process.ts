@@ -24,6 +24,8 @@ export interface Ran {
 export interface RunOptions {
   input?: string
   cwd?: string
+  /** Beside what the test itself has. */
+  env?: Record<string, string>
   /** Called with the process, to send signals or close streams. */
   onStart?: (child: ChildProcess) => void
 }
@@ -44,16 +46,16 @@ function killRunning(signal: NodeJS.Signals): void {
   for (const child of running) child.kill(signal)
 }
 
-function start(args: string[], cwd: string | undefined): ChildProcess {
-  const child = spawn(process.execPath, [BIN, ...args], { stdio: 'pipe', env: environment(), cwd })
+function start(args: string[], { cwd, env }: Pick<RunOptions, 'cwd' | 'env'>): ChildProcess {
+  const child = spawn(process.execPath, [BIN, ...args], { stdio: 'pipe', env: { ...environment(), ...env }, cwd })
   running.add(child)
   child.once('exit', () => running.delete(child))
   return child
 }
 
 /** Runs a command to its end. */
-export async function ddm(args: string[], { input, cwd, onStart }: RunOptions = {}): Promise<Ran> {
-  const child = start(args, cwd)
+export async function ddm(args: string[], { input, onStart, ...where }: RunOptions = {}): Promise<Ran> {
+  const child = start(args, where)
   const ran: Ran = { code: null, stdout: '', stderr: '' }
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     ran.stdout += text
@@ -80,8 +82,8 @@ export interface Server {
 }
 
 /** Starts a command that runs until it is stopped. */
-export function serve(args: string[], { input, cwd }: RunOptions = {}): Server {
-  const child = start([...args, '--json'], cwd)
+export function serve(args: string[], { input, ...where }: RunOptions = {}): Server {
+  const child = start([...args, '--json'], where)
   const said: Server['said'] = { events: [], stderr: '' }
   let stdout = ''
   const waiting = new Set<() => void>()

@@ -25,7 +25,7 @@ type NodeFacts = StaticDecode<typeof NodeSchema>
 
 /** A node that another process runs, as if it ran here. `stop` leaves it running, and ends what was sold and bought from here. */
 export function remoteNode(client: HttpClient, facts: NodeFacts): DdmNode {
-  const { peerId, home, account, profile, addresses } = facts
+  const { peerId, home, account, profile, addresses, unconfirmedAddresses } = facts
   const nothing = {}
   /** What is sold by records from here: it ends with this process. */
   const sales = new Set<Sale>()
@@ -46,6 +46,7 @@ export function remoteNode(client: HttpClient, facts: NodeFacts): DdmNode {
     account,
     profile,
     addresses: () => [...addresses],
+    unconfirmedAddresses: () => [...unconfirmedAddresses],
     peers: (options) => client.call(listPeers, nothing, options),
     listings: {
       search: (query, options) =>

@@ -17,6 +17,7 @@ export const getNode = operation({
     account: node.account,
     home: node.home,
     addresses: node.addresses(),
+    unconfirmedAddresses: node.unconfirmedAddresses(),
     profile: node.profile,
     startedAt,
     pid: process.pid

@@ -7,7 +7,8 @@ export const NodeSchema = Type.Object({
   peerId: Type.String(),
   account: AddressText,
   home: Type.String(),
-  addresses: Type.Array(Type.String()),
+  addresses: Type.Array(Type.String(), { description: 'what others are told' }),
+  unconfirmedAddresses: Type.Array(Type.String(), { description: 'public ones that nobody has dialled back yet' }),
   profile: Type.Unsafe<NetworkProfile>({ type: 'object', description: 'network profile' }),
   startedAt: Type.Number({ description: 'Unix ms' }),
   pid: Type.Integer()

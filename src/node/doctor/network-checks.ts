@@ -39,21 +39,40 @@ export async function checkPeers(
     : ok('peers', found)
 }
 
-/** Who reaches this node. Addresses of the machine alone, or of its local network, are not reached from outside. */
+/**
+ * Who reaches this node. Addresses of the machine alone, or of its local network, are not reached from outside; a public
+ * one is when a peer has dialled it back.
+ */
 export async function checkReachability(
-  node: Pick<DdmNode, 'addresses' | 'peers'>,
-  options?: AbortOptions
+  node: Pick<DdmNode, 'addresses' | 'unconfirmedAddresses' | 'peers'>,
+  { waitMs = PEERS_WAIT_MS, ...options }: AbortOptions & { waitMs?: number } = {}
 ): Promise<Finding> {
+  const isDirect = (address: string): boolean => !isLocal(address) && !address.includes('/p2p-circuit')
+  for (let waited = 0; waited < waitMs; waited += PEERS_EVERY_MS) {
+    if (node.addresses().some(isDirect) || node.unconfirmedAddresses().length === 0) break
+    await sleep(PEERS_EVERY_MS, undefined, options)
+  }
   const addresses = node.addresses()
-  if (addresses.length === 0)
-    return fail('reachability', 'config', 'this node listens nowhere', 'name an address with --listen')
+  const unconfirmed = node.unconfirmedAddresses()
   const reachable = addresses.filter((address) => !isLocal(address))
+  if (addresses.length === 0 && unconfirmed.length === 0)
+    return fail('reachability', 'config', 'this node listens nowhere', 'name an address with --listen')
+  if (reachable.some(isDirect)) return ok('reachability', reachable.join(', '))
+  if (unconfirmed.length > 0) {
+    const relayed = reachable.length > 0 ? '; through a relay only' : ''
+    return warn(
+      'reachability',
+      `nobody has dialled ${unconfirmed.join(', ')} back yet${relayed}`,
+      'open the port in the firewall of this machine and of its provider; others are told of the address once a peer has reached it'
+    )
+  }
   if (reachable.length > 0) {
-    const relayed = reachable.every((address) => address.includes('/p2p-circuit'))
     const found = reachable.join(', ')
-    return relayed
-      ? warn('reachability', found, 'only through a relay: forward the port on the router to be dialled directly')
-      : ok('reachability', found)
+    return warn(
+      'reachability',
+      found,
+      'only through a relay: forward the port on the router to be dialled directly, and name it with the setting "announce"'
+    )
   }
   const inbound = (await node.peers(options)).some(({ direction }) => direction === 'inbound')
   return warn(

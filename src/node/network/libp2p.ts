@@ -1,4 +1,4 @@
-import { autoNAT } from '@libp2p/autonat'
+import { autoNATv2 } from '@libp2p/autonat-v2'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { dcutr } from '@libp2p/dcutr'
 import { gossipsub } from '@libp2p/gossipsub'
@@ -31,6 +31,7 @@ import {
   UPGRADE_TIMEOUT_MS
 } from './constants.ts'
 import { guardedWebSockets } from './guarded-websockets.ts'
+import { OwnAddresses, type OwnAddressesComponents } from './own-addresses.ts'
 
 /** `bootstrap` and `full` nodes answer DHT queries and keep documents; a `light` one only asks. */
 export type NodeRole = 'bootstrap' | 'full' | 'light'
@@ -162,7 +163,8 @@ function services({ role, topics, relay, admission }: Libp2pInit) {
       decodeRpcLimits: GOSSIP_RPC_LIMITS
     }),
     dcutr: dcutr(),
-    autoNAT: autoNAT(),
+    autoNAT: autoNATv2(),
+    ownAddresses: (components: OwnAddressesComponents) => new OwnAddresses(components),
     ...(role === 'bootstrap' ? { relay: relayServer(relay) } : {})
   }
 }

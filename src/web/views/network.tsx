@@ -17,7 +17,7 @@ export function NetworkView() {
   const now = useResource((options) => api.node(options), [], { every: LOOK_MS })
   const known = now.value ?? node.value
   if (known === undefined) return <Page title="Network">{null}</Page>
-  const { peerId, account, addresses, profile, version, home, startedAt } = known
+  const { peerId, account, addresses, unconfirmedAddresses, profile, version, home, startedAt } = known
   return (
     <Page title="Network">
       <Problem error={peers.error ?? now.error} />
@@ -46,6 +46,11 @@ export function NetworkView() {
             ))}
           </ul>
         )}
+        {unconfirmedAddresses.map((address) => (
+          <p key={address}>
+            <Text max={300}>{address}</Text> is not told to others: nobody has dialled it back yet.
+          </p>
+        ))}
       </section>
       {peers.value === undefined && peers.error === undefined ? <Loading /> : null}
       {peers.value?.length === 0 ? (

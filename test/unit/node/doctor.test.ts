@@ -52,8 +52,12 @@ test('who is reached, and from where, follows from connections and addresses', a
   assert.equal((await peers(['/dns4/x/tcp/1/p2p/boot'], ['a'])).state, 'warn')
   assert.equal((await peers(['/dns4/x/tcp/1/p2p/boot'], ['boot', 'a'])).state, 'ok')
 
-  const reach = async (...addresses: string[]) =>
-    (await checkReachability({ addresses: () => addresses, peers: async () => [] })).state
+  const look = (addresses: string[], unconfirmed: string[] = []) =>
+    checkReachability(
+      { addresses: () => addresses, unconfirmedAddresses: () => unconfirmed, peers: async () => [] },
+      { waitMs: 0 }
+    )
+  const reach = async (...addresses: string[]) => (await look(addresses)).state
   assert.equal(await reach(), 'fail')
   for (const host of [
     '127.0.0.1',
@@ -71,5 +75,28 @@ test('who is reached, and from where, follows from connections and addresses', a
     assert.equal(await reach(`/ip4/${host}/tcp/4001`), 'ok', host)
   assert.equal(await reach('/ip6/2606:4700::1/tcp/4001'), 'ok')
   assert.equal(await reach('/dns4/node.example.org/tcp/4001'), 'ok')
-  assert.equal(await reach('/ip4/8.8.8.8/tcp/1/p2p/x/p2p-circuit/p2p/y'), 'warn')
+  const relayed = '/ip4/8.8.8.8/tcp/1/p2p/x/p2p-circuit/p2p/y'
+  assert.equal(await reach(relayed), 'warn')
+
+  for (const told of [[], ['/ip4/127.0.0.1/tcp/4001'], [relayed]]) {
+    const { state, found, advice } = await look(told, ['/ip4/9.9.9.9/tcp/4001'])
+    assert.equal(state, 'warn')
+    assert.match(found, /nobody has dialled \/ip4\/9\.9\.9\.9\/tcp\/4001 back/)
+    assert.match(String(advice), /firewall/)
+  }
+  assert.equal((await look(['/ip4/8.8.8.8/tcp/4001'], ['/ip6/2606:4700::1/tcp/4001'])).state, 'ok')
+})
+
+test('an address that is dialled back while doctor looks is found', async () => {
+  let looks = 0
+  const node = {
+    addresses: () => (looks < 2 ? [] : ['/ip4/9.9.9.9/tcp/4001']),
+    unconfirmedAddresses: () => (looks++ < 2 ? ['/ip4/9.9.9.9/tcp/4001'] : []),
+    peers: async () => []
+  }
+  assert.deepEqual(await checkReachability(node), {
+    check: 'reachability',
+    state: 'ok',
+    found: '/ip4/9.9.9.9/tcp/4001'
+  })
 })
