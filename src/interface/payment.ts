@@ -191,10 +191,10 @@ export interface PayerSession {
   /** Tells the rail the session ID (CID of ORDER) once it exists; stored durably. */
   begin: (sessionId: string, options?: AbortOptions) => Promise<void>
   /**
-   * Takes what ACCEPT says of the channel: the base (consumed by ended sessions) and the buyer's own last voucher as
-   * proof. Throws `paymentInvalid` when it is not what this buyer signed.
+   * Takes what ACCEPT says of the channel: the base (consumed by ended sessions; undefined when the session owes nothing
+   * any more) and the buyer's own last voucher as proof. Throws `paymentInvalid` when it is not what this buyer signed.
    */
-  accept: (base: bigint, proof: VoucherPayload | undefined, options?: AbortOptions) => Promise<void>
+  accept: (base: bigint | undefined, proof: VoucherPayload | undefined, options?: AbortOptions) => Promise<void>
   /**
    * Signs for `sessionPaid` cumulative, or moves what is missing to it; the new amount is durable before this resolves.
    * Never lower than before.

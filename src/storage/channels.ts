@@ -4,6 +4,7 @@ import type {
   ChannelSession,
   ChannelStore,
   Hex,
+  OpenAuthorization,
   PayeeChannel,
   PayerChannel
 } from '../interface/index.ts'
@@ -13,9 +14,9 @@ import { toBigInt, toText } from './values.ts'
 
 // The config never changes: its hash is the channel's ID.
 const PUT_PAYER = `INSERT INTO payer_channels (channel_id, config, seller, chain_id, escrow, deposited, signed, signature,
-  base, stale) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  base, stale, authorization) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET seller = excluded.seller, deposited = excluded.deposited, signed = excluded.signed,
-  signature = excluded.signature, base = excluded.base, stale = excluded.stale`
+  signature = excluded.signature, base = excluded.base, stale = excluded.stale, authorization = excluded.authorization`
 const PUT_PAYEE = `INSERT INTO payee_channels (channel_id, config, chain_id, escrow, voucher, signature, base, claimed,
   refund, refund_nonce) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET voucher = excluded.voucher, signature = excluded.signature, base = excluded.base,
@@ -38,7 +39,7 @@ export function channelStore(db: Connection): ChannelStore {
     putPayer: async (c, session, options) => {
       const names = [c.channelId, JSON.stringify(c.config), c.seller, c.chainId, c.escrow]
       const money = [String(c.deposited), String(c.signed), c.signature ?? null, String(c.base)]
-      const put: Step = [PUT_PAYER, [...names, ...money, c.stale === true ? 1 : 0]]
+      const put: Step = [PUT_PAYER, [...names, ...money, c.stale === true ? 1 : 0, fromAuthorization(c.authorization)]]
       await db.write(withSession(put, 'payer', session), options)
     },
     payer: async (channelId, options) => (await db.read(PAYER, [channelId], options)).map(toPayer)[0],
@@ -72,8 +73,19 @@ function toPayer(row: Row): PayerChannel {
     deposited: toBigInt(row.deposited),
     signed: toBigInt(row.signed),
     ...(row.signature === null ? {} : { signature: toText<Hex>(row.signature) }),
-    ...(row.stale === 1 ? { stale: true } : {})
+    ...(row.stale === 1 ? { stale: true } : {}),
+    ...(row.authorization === null ? {} : { authorization: toAuthorization(toText(row.authorization)) })
   }
+}
+
+function fromAuthorization(open: OpenAuthorization | undefined): string | null {
+  if (open === undefined) return null
+  return [open.salt, open.amount, open.balance, open.validBefore].join(' ')
+}
+
+function toAuthorization(text: string): OpenAuthorization {
+  const [salt, amount, balance, validBefore] = text.split(' ').map(BigInt) as [bigint, bigint, bigint, bigint]
+  return { salt, amount, balance, validBefore }
 }
 
 function toPayee(row: Row): PayeeChannel {

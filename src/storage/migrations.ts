@@ -279,5 +279,9 @@ CREATE TABLE checkpoints (
   `
 -- Window that the stream would have needed, atomic units, once it was held back by the one that it had.
 ALTER TABLE sessions ADD COLUMN needed TEXT;
+`,
+  `
+-- The newest deposit of a channel that was authorised: salt, amount, balance, validBefore.
+ALTER TABLE payer_channels ADD COLUMN authorization TEXT;
 `
 ]

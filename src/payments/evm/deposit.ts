@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { type AbortOptions, DdmError, type DepositAuthorization } from '../../interface/index.ts'
+import { type AbortOptions, DdmError, type DepositAuthorization, type OpenAuthorization } from '../../interface/index.ts'
 import { toHex } from '../../statements/index.ts'
 import { encodeCollectorData } from './eip712.ts'
-import type { OpenAuthorization, PayerLane } from './payer-lane.ts'
+import type { PayerLane } from './payer-lane.ts'
 import { nextBlockTime } from './time.ts'
 
 /** How long a relayed deposit may be carried out, in seconds: long enough for a stuck transaction to be bumped. */
@@ -20,8 +20,8 @@ export interface DepositNeed {
 
 /**
  * An EIP-3009 authorization for the escrow's collector, bound to the channel; the seller relays it and pays the gas.
- * Until the channel's balance moves, every further one takes the same nonce: a seller that refuses orders and keeps
- * their authorizations can carry out one of them, not all.
+ * Until the channel's balance moves, every further one takes the same nonce, also after a restart: a seller that refuses
+ * orders and keeps their authorizations can carry out one of them, not all.
  */
 export async function authorizeDeposit(
   lane: PayerLane,
@@ -47,7 +47,7 @@ export async function authorizeDeposit(
   }
   const now = await chain.timestamp(options)
   const validBefore = nextBlockTime(now, (lane.init.now ?? Date.now)()) + DEPOSIT_VALID_SECONDS
-  const { authorization } = lane
+  const { authorization } = lane.channel
   const kept = isOpen(authorization, balance, now) ? authorization : undefined
   // The balance is what it was, but by way of a deposit and a refund.
   const isSpent = async ({ salt }: OpenAuthorization): Promise<boolean> =>
@@ -66,8 +66,8 @@ export async function authorizeDeposit(
   })
   lane.init.budget.permit()
   const highest = open !== undefined && open.amount > amount ? open.amount : amount
-  lane.authorization = { salt, amount: highest, balance, validBefore }
-  lane.channel = { ...lane.channel, deposited: balance + amount }
+  const authorized = { salt, amount: highest, balance, validBefore }
+  lane.channel = { ...lane.channel, deposited: balance + amount, authorization: authorized }
   return {
     amount,
     collector: chain.eip3009Collector,
@@ -77,13 +77,13 @@ export async function authorizeDeposit(
 
 /** What a channel locks, or may yet lock, beyond what was consumed. */
 export function unspent(lane: PayerLane, balance: bigint, now: bigint): bigint {
-  const { authorization, channel } = lane
+  const { authorization, base } = lane.channel
   const open = isOpen(authorization, balance, now) ? authorization.amount : 0n
-  return balance + open > channel.base ? balance + open - channel.base : 0n
+  return balance + open > base ? balance + open - base : 0n
 }
 
 function isOpen(
-  authorization: PayerLane['authorization'],
+  authorization: OpenAuthorization | undefined,
   balance: bigint,
   now: bigint
 ): authorization is OpenAuthorization {

@@ -64,7 +64,7 @@ export class PayeeLane {
   }
 
   /** Nothing was, is or can be paid here: orders that cost nothing need no deposit. */
-  get #isEmpty(): boolean {
+  get isEmpty(): boolean {
     const { voucher, base, claimed, refund } = this.channel
     const untouched = voucher === undefined && base === 0n && claimed === 0n && refund === undefined
     return untouched && this.covered === 0n && [...this.#open].every(({ promised }) => promised === 0n)
@@ -237,7 +237,7 @@ export class PayeeLane {
   /** A stranger must not fill the ledger with channels that hold nothing. */
   async store(options?: AbortOptions, session?: PayeeLaneSession): Promise<void> {
     const { channelId } = this.channel
-    if (!this.#isStored && this.#isEmpty) {
+    if (!this.#isStored && this.isEmpty) {
       if (this.idle) this.init.forget(this)
       return
     }

@@ -121,7 +121,8 @@ export class PayeeLaneSession implements PayeeSession {
     if (problem !== undefined) throw new DdmError('paymentInvalid', problem)
     if (sessionPaid > this.paid) this.#lane.checkBalance(sessionPaid - this.paid)
     // Up to the store nothing waits, so no other session's payment comes between the check and the sum.
-    if (isVoucher(payload)) this.#lane.take(payload)
+    // A voucher that pays for nothing would be kept for ever.
+    if (isVoucher(payload) && !this.#lane.isEmpty) this.#lane.take(payload)
     if (sessionPaid > this.paid) this.paid = sessionPaid
     faultPoint('payment.verified')
     await this.#lane.store(options, this)

@@ -13,18 +13,6 @@ import type { EvmPayerInit } from './payer.ts'
 import { PayerLaneSession } from './payer-session.ts'
 import { voucherProblem } from './voucher.ts'
 
-/** The newest deposit authorization of a channel that the chain has not shown yet. */
-export interface OpenAuthorization {
-  /** Same salt, same nonce of the token: of all authorizations that share it, one at most is carried out. */
-  salt: bigint
-  /** Highest that was authorised with this salt. */
-  amount: bigint
-  /** The channel's balance when it was made: once that has moved, the nonce is used. */
-  balance: bigint
-  /** Unix seconds, block time. */
-  validBefore: bigint
-}
-
 /** What the channel lacks for all that is promised of it, as an authorization; nothing when it lacks nothing. */
 export type DepositForLane = (
   lane: PayerLane,
@@ -35,7 +23,6 @@ export type DepositForLane = (
 /** One channel and its open sessions: a voucher is for the base and the sum of what they paid. */
 export class PayerLane {
   channel: PayerChannel
-  authorization: OpenAuthorization | undefined
   /** As it is in the ledger. */
   #stored: PayerChannel
   readonly init: EvmPayerInit
@@ -127,10 +114,15 @@ export class PayerLane {
     if (channel.signed >= this.#stored.signed) this.#stored = channel
   }
 
+  /** Base and what the other open sessions paid. */
+  explained(except: PayerLaneSession): bigint {
+    return this.#paid(except)
+  }
+
   /**
-   * What the seller says is consumed. Our own count is at least that, since nothing is paid that was not signed here,
-   * unless the seller counts a cut session's prepay as due or this ledger was restored. Never lowered: a base made
-   * before another session ended, or while the seller still holds a cut one open, says less than it will count.
+   * What the seller says is consumed. More than is known here is taken over only when this ledger was restored. Never
+   * lowered: a base made before another session ended, or while the seller still holds a cut one open, says less than it
+   * will count.
    */
   learn(base: bigint, from: PayerLaneSession): void {
     const { stale: _stale, ...known } = this.channel

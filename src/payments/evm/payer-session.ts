@@ -88,18 +88,30 @@ export class PayerLaneSession implements PayerSession {
     await this.#lane.store(options, this)
   }
 
-  async accept(base: bigint, proof: VoucherPayload | undefined, options?: AbortOptions): Promise<void> {
+  async accept(base: bigint | undefined, proof: VoucherPayload | undefined, options?: AbortOptions): Promise<void> {
     const lane = this.#lane
+    const { stale = false, signed } = lane.channel
+    // It was put back, or the seller shows a voucher of ours that it does not know.
+    const isRestored = stale || (proof !== undefined && proof.maxClaimableAmount > signed)
     if (proof !== undefined) lane.recognise(proof)
-    const { signed } = lane.channel
-    if (base > signed) {
-      const shown =
-        proof === undefined ? 'and the seller shows no voucher' : `its voucher is for ${proof.maxClaimableAmount}`
-      throw invalid(`the seller counts ${base} as consumed, this buyer has signed ${signed}, ${shown}`)
+    if (base !== undefined) {
+      this.#checkBase(base, proof, isRestored)
+      lane.learn(base, this)
     }
-    lane.learn(base, this)
     this.#answered()
     await lane.store(options, this)
+  }
+
+  /** Payments may be lost on the way, none appears from nowhere: an honest seller counts no more than was paid here. */
+  #checkBase(base: bigint, proof: VoucherPayload | undefined, isRestored: boolean): void {
+    const { signed } = this.#lane.channel
+    const known = this.#lane.explained(this)
+    if (base <= known || (isRestored && base <= signed)) return
+    const shown =
+      proof === undefined ? 'and the seller shows no voucher' : `its voucher is for ${proof.maxClaimableAmount}`
+    throw invalid(
+      `the seller counts ${base} as consumed, this buyer has paid ${known} in other sessions and signed ${signed}, ${shown}`
+    )
   }
 
   async pay(sessionPaid: bigint, options?: PayOptions): Promise<VoucherPayload> {

@@ -41,7 +41,7 @@ import { RECEIPT_TIMEOUT_MS, SDPP_VERSION } from './constants.ts'
 import type { DataFrame } from './data-frame.ts'
 import { DeliveryQueue, RecordBatch } from './delivery-queue.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
-import { checkAccept, checkResumed, sessionTerms } from './negotiation.ts'
+import { checkAccept, checkResumed, checkShown, sessionTerms } from './negotiation.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, isTransient, SdppError, STATUS, statusName } from './status.ts'
 import { isSettled, type StoredSession } from './stored-session.ts'
@@ -179,7 +179,7 @@ export class BuyerSession {
   #resume(stored: StoredSession): void {
     resumeOrder(stored, this.#components, this.#abort.signal)
       .then((order) => {
-        if (this.#wire.ended) return order.payer.suspend()
+        if (this.#wire.ended) return this.#leave(order)
         this.#order = order
         this.#step({ type: 'resumeSent' })
         const { position, root } = stored.record.checkpoint
@@ -189,6 +189,20 @@ export class BuyerSession {
         faultPoint('resume.sent')
       })
       .catch((error: unknown) => this.#fail(error))
+  }
+
+  /** The stream was lost before the ORDER was sent: nobody knows of it. */
+  async #drop({ payer, record }: PlacedOrder): Promise<void> {
+    const { sessions, clock } = this.#components
+    await payer.end(0n)
+    await this.#closeTrust(record.id, 0n, 0n)
+    await sessions.put({ ...record, state: 'abandoned', updatedAt: clock.wallTime() })
+  }
+
+  /** The stream was lost before RESUME was sent: all stays as it was. */
+  async #leave(order: PlacedOrder): Promise<void> {
+    await order.payer.suspend()
+    await this.#closeTrust(order.record.id, 0n, this.#ahead(order))
   }
 
   get status(): BuyerSessionStatus {
@@ -253,11 +267,29 @@ export class BuyerSession {
     const { phase, due, paid } = this.#state
     const { reached: position, committed } = this.#position
     const needed = this.#meter.needed === undefined ? {} : { needed: this.#meter.needed }
-    // A resume begins at a checkpoint: what comes again was due before.
-    const { due: before = 0n } = this.#request.resume?.stored.record ?? {}
-    const known = hasEnded(this.#state) || due > before ? due : before
+    const known = hasEnded(this.#state) ? due : this.#due
     const state = phase === 'settling' && this.#isStopped ? 'stopped' : phase
     return { state: this.#left ?? state, position, due: known, paid, ...needed, ...committed }
+  }
+
+  /** A resume begins at a checkpoint: what comes again was due before. */
+  get #due(): bigint {
+    const { due } = this.#state
+    const { due: before = 0n } = this.#request.resume?.stored.record ?? {}
+    return due > before ? due : before
+  }
+
+  /** Of what was signed; a seller that does not take the session up again still has what it was paid before. */
+  #signedFor({ payer }: PlacedOrder): bigint {
+    return this.#active === undefined ? payer.paid : this.#state.asked
+  }
+
+  /** Signed for and not received: what the seller owes. A session that is settled owes nothing. */
+  #ahead(order: PlacedOrder): bigint {
+    const { resume } = this.#request
+    if (resume !== undefined && isSettled(resume.stored)) return 0n
+    const signed = this.#signedFor(order)
+    return signed > this.#due ? signed - this.#due : 0n
   }
 
   /** The user wants no more records, now or since an earlier stream: only the end of the session is still missing. */
@@ -380,7 +412,7 @@ export class BuyerSession {
       signal
     })
       .then((order) => {
-        if (this.#wire.ended) return order.payer.end(0n)
+        if (this.#wire.ended) return this.#drop(order)
         this.#order = order
         this.#step({ type: 'orderSent' })
         this.#wire.send(encodeSigned('ORDER', order.statement))
@@ -395,6 +427,8 @@ export class BuyerSession {
     const { resume } = this.#request
     checkAccept(content, order.statement.content, order.offer.content, order.session.toString())
     checkResumed(content, resume?.stored.accept?.content)
+    const isEnded = resume !== undefined && isSettled(resume.stored)
+    if (order.payer.channelId !== undefined && !isEnded) checkShown(content, resume !== undefined)
     const agreed = sessionTerms(order.entry, order.offer.content, order.statement.content, content)
     // Nothing is paid ahead in a session that has its receipt, or goes on for that only.
     const isOver = resume?.stored.receipt !== undefined || this.#isStopped
@@ -406,8 +440,15 @@ export class BuyerSession {
     const payer: PayerSession = order.payer
     // Data may already follow ACCEPT: the machine streams at once, payments wait for the rail.
     const taken = (async () => {
-      if (content.base !== undefined) await payer.accept(content.base, content.proof, { signal: this.#abort.signal })
-      await sessions.put(record, { statements: [accept], replaces: ['accept'] })
+      const { base, proof } = content
+      if (base !== undefined || proof !== undefined) {
+        await payer.accept(base, proof, { signal: this.#abort.signal }).catch(async (error: unknown) => {
+          // Beside the RECEIPT that it contradicts; one that came before stays what the session is verified with.
+          if (resume === undefined) await sessions.keep(record.id, 'buyer', [accept])
+          throw error
+        })
+      }
+      await sessions.put(record, isEnded ? {} : { statements: [accept], replaces: ['accept'] })
     })()
     this.#money.accepted(accept, taken)
     taken.then(
@@ -490,6 +531,10 @@ export class BuyerSession {
 
   #onReceipt(statement: CheckedStatement<'receipt'>): void {
     const { n, bytes, due, credited, unused } = this.#checkIssuer(statement)
+    const before = this.#request.resume?.stored
+    if (before?.receipt !== undefined && isSettled(before) && !before.receipt.link.equals(statement.link)) {
+      throw new SdppError(STATUS.accountMismatch, `RECEIPT ${statement.cid} is not the one given before`)
+    }
     const rest = credited > due ? credited - due : 0n
     if (unused !== rest) {
       throw new SdppError(STATUS.accountMismatch, `RECEIPT says that ${unused} is unused, it is ${rest}`)
@@ -564,7 +609,7 @@ export class BuyerSession {
     await this.#violation.kept
     await order.payer.end(receipt.content.due)
     const violation = this.#badRecord
-    await this.#closeTrust(violation === undefined ? receipt.content.due : 0n, 0n)
+    await this.#closeTrust(order.record.id, violation === undefined ? receipt.content.due : 0n, 0n)
     await this.#active?.ledger.store(this.#standing, [receipt, acknowledgement])
     faultPoint('acknowledgement.stored')
     this.#wire.send(encodeSigned('RECEIPT_ACK', acknowledgement))
@@ -610,9 +655,7 @@ export class BuyerSession {
     return this.#violation.error({ session, seller: this.#seller, records: payable.n, paid: asked })
   }
 
-  async #closeTrust(settled: bigint, debt: bigint): Promise<void> {
-    const session = this.#order?.session.toString()
-    if (session === undefined) return
+  async #closeTrust(session: string, settled: bigint, debt: bigint): Promise<void> {
     await this.#components.trust?.close({ role: 'buyer', session, settled, debt })
   }
 
@@ -670,7 +713,7 @@ export class BuyerSession {
     const ended = resume !== undefined && isSettled(resume.stored)
     const resuming = resume !== undefined && this.#active === undefined
     const state = ended ? endedAs(error) : leftAs(error, refused, resuming, this.#isStopped)
-    const { due, asked } = this.#state
+    const signed = this.#signedFor(order)
     // Also for a consumer that commits its last records after the end.
     this.#left = state
     try {
@@ -678,8 +721,8 @@ export class BuyerSession {
       await Promise.all([this.#money.finished({ whatever: true }), this.#violation.kept])
       // All that was paid counts as consumed until the seller's next ACCEPT says what was not.
       if (isOpen(state)) await order.payer.suspend()
-      else await order.payer.end(asked > due ? asked : due)
-      await this.#closeTrust(0n, asked > due ? asked - due : 0n)
+      else await order.payer.end(signed > this.#due ? signed : this.#due)
+      await this.#closeTrust(order.record.id, 0n, this.#ahead(order))
       if (this.#active !== undefined) await this.#active.ledger.store({ ...this.#standing, state })
       else {
         const { sessions, clock } = this.#components

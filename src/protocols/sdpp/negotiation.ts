@@ -235,6 +235,17 @@ export function checkResumed(accept: Statement<'accept'>, first: Statement<'acce
   }
 }
 
+/**
+ * Buyer, on a rail with channels: the seller shows a voucher over all that it counts as paid, or nobody could verify the
+ * session. A session that ended and owes nothing has no base any more.
+ */
+export function checkShown({ base, proof, credited = 0n }: Statement<'accept'>, isResumed: boolean): void {
+  if (base === undefined && !isResumed) throw new SdppError(STATUS.paymentInvalid, 'ACCEPT names no base')
+  const counted = (base ?? 0n) + credited
+  const shown = proof?.maxClaimableAmount ?? 0n
+  if (shown < counted) throw new SdppError(STATUS.paymentInvalid, `ACCEPT shows a voucher of ${shown} for ${counted}`)
+}
+
 /** Seller: nobody resumes at a position for which more is owed than the window allows. */
 export function checkResume(terms: SessionTerms, at: Progress, credited: bigint): void {
   const owed = due(terms.price, at)
