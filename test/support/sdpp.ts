@@ -248,7 +248,13 @@ export function makeBuyer(
   pair: Pair,
   stream: Stream,
   request: Request,
-  options: { payer?: Payer; clock?: Clock; signer?: StatementSigner; sessions?: SessionStore } = {}
+  options: {
+    payer?: Payer
+    clock?: Clock
+    signer?: StatementSigner
+    sessions?: SessionStore
+    trust?: TrustLedger
+  } = {}
 ): BuyerSession {
   return new BuyerSession(
     stream,
@@ -259,7 +265,8 @@ export function makeBuyer(
       sessions: options.sessions ?? pair.buyerLedger.sessions,
       payers: [options.payer ?? countingPayer()],
       clock: options.clock ?? systemClock,
-      logger: silent
+      logger: silent,
+      ...(options.trust === undefined ? {} : { trust: options.trust })
     }
   )
 }

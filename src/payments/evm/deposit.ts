@@ -1,5 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { type AbortOptions, DdmError, type DepositAuthorization, type OpenAuthorization } from '../../interface/index.ts'
+import {
+  type AbortOptions,
+  DdmError,
+  type DepositAuthorization,
+  type OpenAuthorization
+} from '../../interface/index.ts'
 import { toHex } from '../../statements/index.ts'
 import { encodeCollectorData } from './eip712.ts'
 import type { PayerLane } from './payer-lane.ts'

@@ -298,3 +298,40 @@ test('a session is ended whatever the budget says by now, and whatever has becom
   await bought.end(10n)
   await sold.end(10n, 10n)
 })
+
+test("a seller that counts as consumed what nobody paid for is refused; what is left of an advance stays the buyer's", async () => {
+  const { open, balances, chain, store, request } = await setup()
+  const first = await open()
+  balances.set(first.channelId as `0x${string}`, 1_000n)
+  await first.accept(0n, undefined)
+  const proof = (await first.pay(50n)) as VoucherPayload
+  await first.end(10n)
+  for (const base of [11n, 50n, 51n]) {
+    const again = await open()
+    await assert.rejects(again.accept(base, proof), { code: 'paymentInvalid' })
+    await again.end(0n)
+  }
+  const honest = await open()
+  await honest.accept(10n, proof)
+  assert.deepEqual(await honest.pay(40n), proof, 'the advance pays for it')
+
+  // Also by a run of the node that knows of the first session from its ledger only.
+  const later = await memoryPayer(chain, store).open(request)
+  await assert.rejects(later.accept(51n, proof), {
+    code: 'paymentInvalid',
+    message: /counts 51 .* has paid 50 in other/
+  })
+})
+
+test('a deposit that was authorised is known after a restart: the next one can be carried out in its place only', async () => {
+  const { chain, store, request } = await setup()
+  const salt = async (): Promise<string | undefined> => {
+    const { order } = await memoryPayer(chain, store).open(request)
+    return order.deposit?.data.slice(2 + 128, 2 + 192)
+  }
+  const first = await salt()
+  assert.equal(first?.length, 64)
+  assert.equal(await salt(), first)
+  const [channel] = await store.payers()
+  assert.deepEqual([channel?.authorization?.amount, channel?.authorization?.balance], [100n, 0n])
+})

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Hex, PayeeSession, PayerSession, SessionRecord, SessionStore } from '../../../src/interface/index.ts'
 import { FundedPeers } from '../../../src/node/funded.ts'
-import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
+import { eip712, key, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
 
 const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
@@ -40,7 +40,11 @@ function market() {
     assert.ok(channelId)
     await peers.sessions.put({ id, role: 'seller', peer: id, channelId } as SessionRecord)
     const request = { sessionId: id, channelId, terms, peer: id, maximum, config }
-    return { id, selling, request, channelId }
+    const sign = (channel: Hex): Hex => {
+      const domain = eip712.escrowDomain(1, money.chain.escrow)
+      return eip712.sign(eip712.voucher(domain, channel, 0n), key(0x51).privateKey)
+    }
+    return { id, selling, request, channelId, sign }
   }
   return { money, sold, payee, peers, order }
 }
@@ -49,9 +53,12 @@ describe('orders that cost nothing, on channels that hold nothing', () => {
   test('a flood of them leaves no channel, and makes nobody funded', async () => {
     const { sold, payee, peers, order } = market()
     for (let i = 0; i < 50; i++) {
-      const { id, selling } = await order(0n)
+      const { id, selling, channelId, sign } = await order(0n)
       assert.deepEqual([selling.covered, selling.available()], [0n, 0n])
       assert.equal(peers.has(id), false)
+      // A voucher that pays for nothing.
+      const voucher = { channelId, maxClaimableAmount: 0n, signature: sign(channelId) }
+      if (i % 3 === 0) await selling.credit(0n, voucher)
       await (i % 2 === 0 ? selling.end(0n, 0n) : selling.suspend())
     }
     assert.deepEqual(await sold.payees(), [])

@@ -409,6 +409,17 @@ test('a log keeps its epoch when reopened, and takes a new one when a copy is pu
   assert.equal(await epoch(), restored)
 })
 
+test('an authorised deposit is kept with its channel, and gone when it is written without', async (t) => {
+  const { channels, close } = await openLedger({ path: join(await tempDir(t), 'ledger.db') })
+  t.after(close)
+  const id: Hex = `0x${'ab'.repeat(32)}`
+  const authorization = { salt: 2n ** 256n - 1n, amount: 2n ** 128n - 1n, balance: 0n, validBefore: 2n ** 63n }
+  await channels.putPayer({ ...payer(id, 10n), authorization })
+  assert.deepEqual((await channels.payer(id))?.authorization, authorization)
+  await channels.putPayer(payer(id, 10n))
+  assert.equal((await channels.payer(id))?.authorization, undefined)
+})
+
 test('a channel of a copy that was put back is stale until it is written again', async (t) => {
   const dir = await tempDir(t)
   const path = join(dir, 'ledger.db')
