@@ -113,7 +113,8 @@ async function createEvm(init: RailsInit, channels: NonNullable<Chain['channels'
       gasPercent: BigInt(config.claimGasPercent)
     },
     relayGasPercent: BigInt(config.relayGasPercent),
-    withdrawDelay: config.withdrawDelay / 1000
+    withdrawDelay: config.withdrawDelay / 1000,
+    quiet: profile.chain.dev === true
   })
   return { payer, payee }
 }

@@ -95,6 +95,7 @@ export class SellerNode {
       networkId: NETWORK_ID,
       assetId: ASSET_ID,
       withdrawDelay: scenario.withdrawDelay,
+      quiet: true,
       now: () => world.now,
       logger: silent
     })

@@ -63,6 +63,7 @@ export class EvmPayeeChannels implements PayeeChannels {
       const all = this.#lookedAt === undefined || now - this.#lookedAt >= LOOK_AT_ALL_MS
       const lanes = all ? await this.#lanes.stored(options) : await this.#moving(now)
       await this.#observe(lanes, options)
+      await this.#health.look(options)
       if (all) {
         this.#lookedAt = now
         // Also a payment out may have been undone.
@@ -196,7 +197,6 @@ export class EvmPayeeChannels implements PayeeChannels {
       lanes.map(({ channel }) => channel),
       options
     )
-    this.#health.good()
     const changed = lanes.filter((lane, index) => {
       const { claimed, base } = lane.channel
       observers[index]?.(states[index] as ChannelState)

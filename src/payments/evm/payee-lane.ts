@@ -79,7 +79,7 @@ export class PayeeLane {
   async refresh(options?: AbortOptions): Promise<ChannelState> {
     const observe = this.observe()
     const state = await this.init.chain.channel(this.channel.channelId, options)
-    this.init.health.good()
+    await this.init.health.look(options)
     observe(state)
     return this.#state
   }

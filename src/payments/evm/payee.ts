@@ -44,6 +44,10 @@ export interface EvmPayeeInit {
   assetId: AssetId
   /** Seconds between a payer asking its deposit back and getting it; what offers state. */
   withdrawDelay: number
+  /** Blocks come with transactions only, as on a dev chain. @default false */
+  quiet?: boolean
+  /** Unix ms. @default Date.now */
+  wallTime?: () => number
   /** Monotonic ms. @default performance.now */
   now?: () => number
   logger: Logger
@@ -64,7 +68,7 @@ class EvmPayee implements Payee {
 
   constructor(init: EvmPayeeInit) {
     this.#init = init
-    const health = new ChainHealth(init.chain, init.withdrawDelay, init.now)
+    const health = new ChainHealth(init)
     this.#lanes = new PayeeLanes({ ...init, health })
     this.channels = new EvmPayeeChannels(init, this.#lanes, health)
   }

@@ -206,7 +206,8 @@ export class EvmMarket implements Market {
       receiverAuthorizer: this.receiverAuthorizer.address,
       authorizerKey: this.receiverAuthorizer.privateKey,
       ...(this.claimPolicy === undefined ? {} : { claimPolicy: this.claimPolicy }),
-      withdrawDelay: WITHDRAW_DELAY
+      withdrawDelay: WITHDRAW_DELAY,
+      quiet: true
     })
     return { payee, ledger }
   }

@@ -13,7 +13,7 @@ test('crediting stops an eighth of the withdraw delay after the last good answer
     if (!answers) throw new Error('no answer')
     return 1n
   }
-  const health = new ChainHealth({ timestamp }, 8_000, () => now)
+  const health = new ChainHealth({ chain: { timestamp }, withdrawDelay: 8_000, now: () => now, quiet: true })
   now = 500_000
   health.check()
   assert.equal(asked, 0, 'a young answer is enough')
@@ -32,4 +32,33 @@ test('crediting stops an eighth of the withdraw delay after the last good answer
   assert.throws(() => health.check(), { code: 'unreachable' })
   await turn()
   health.check()
+})
+
+test('an RPC that answers with old blocks counts as silent, except where blocks come with transactions only', async () => {
+  for (const quiet of [false, true]) {
+    let now = 0
+    let head = 1_700_000_000
+    const health = new ChainHealth({
+      chain: { timestamp: async () => BigInt(head) },
+      withdrawDelay: 8_000,
+      quiet,
+      now: () => now,
+      wallTime: () => 1_700_000_000_000 + now
+    })
+    now = 1_000_000
+    await health.look()
+    health.check()
+    // It stopped there.
+    now = 2_000_001
+    await health.look()
+    if (quiet) health.check()
+    else {
+      const error = { code: 'unreachable', message: /for 1000 s, .* newest block is 2000 s old: the RPC lags/ }
+      assert.throws(() => health.check(), error)
+    }
+    // A clock that is behind makes no block old.
+    head = 2_000_000_000
+    await health.look()
+    health.check()
+  }
 })

@@ -144,7 +144,7 @@ export function memoryPayee(
   policy: Pick<EvmPayeeInit, 'claimPolicy' | 'relayGasPercent'> = {}
 ) {
   const accounts = { payTo: at('5e'), receiverAuthorizer: at('5a'), authorizerKey: key(0x5a).privateKey }
-  return evmPayee({ ...network, ...accounts, ...policy, chain, channels, withdrawDelay: 3600 })
+  return evmPayee({ ...network, ...accounts, ...policy, chain, channels, withdrawDelay: 3600, quiet: true })
 }
 
 function eip712Address(byte: number): Address {
