@@ -24,6 +24,7 @@ import {
   type StatementFields,
   type StatementKind,
   type StatementSigner,
+  sha256,
   signingBytes,
   signStatement,
   statementLink,
@@ -717,8 +718,25 @@ function binding(): object {
   }
 }
 
+/** JSON numbers in a canonical map: the one place where there are floats. */
+function schema(): object {
+  const texts = [
+    '{"type":"object"}',
+    '{"properties":{"b":{"type":"number","minimum":-0,"maximum":1.0},"aa":{"multipleOf":0.5}},"type":"object"}',
+    '{"maximum":9007199254740991,"minimum":-9007199254740991,"type":"integer"}',
+    '{"maximum":9007199254740992,"minimum":-1e21,"type":"number"}',
+    '{"enum":["é","\\u00e9",null,true,[]],"title":"two spellings of one text"}'
+  ]
+  return {
+    cases: texts.map((json) => {
+      const bytes = encodeCanonical(JSON.parse(json))
+      return { json, bytes, digest: sha256(bytes) }
+    })
+  }
+}
+
 export function makeVectors(): Record<string, string> {
-  const files = { frames, messages, statements, data, transcript, money, binding }
+  const files = { frames, messages, statements, data, transcript, money, binding, schema }
   return Object.fromEntries(
     Object.entries(files).map(([name, make]) => [
       `sdpp-${name}.json`,

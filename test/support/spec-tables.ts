@@ -87,7 +87,7 @@ const LIMIT_TEXT: Record<LimitName, [unit: string, text: string]> = {
   ],
   HELLO_TIMEOUT_MS: ['ms', 'stream open to HELLO; HELLO to OFFER or MENU'],
   ORDER_TIMEOUT_MS: ['ms', 'OFFER to ORDER'],
-  ACCEPT_TIMEOUT_MS: ['ms', 'ORDER to ACCEPT; a payment timer paused by `toppingUp`'],
+  ACCEPT_TIMEOUT_MS: ['ms', 'ORDER or RESUME to ACCEPT; a payment timer paused by `toppingUp`'],
   RECEIPT_TIMEOUT_MS: ['ms', 'CLOSE to the final INVOICE; it to RECEIPT; RECEIPT to RECEIPT_ACK; it to STATUS `ok`'],
   OFFER_TTL_SECONDS: ['s', 'default `ttl` of an OFFER'],
   RESUME_TTL_SECONDS: ['s', 'default `resumeTtl` of an OFFER'],

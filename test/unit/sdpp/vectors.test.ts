@@ -4,10 +4,11 @@ import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { base58btc } from 'multiformats/bases/base58'
 import { CID } from 'multiformats/cid'
-import { splitRecords } from '../../../src/interface/index.ts'
+import { type ListingDocument, splitRecords } from '../../../src/interface/index.ts'
 import { decodeData, encodeData } from '../../../src/protocols/sdpp/data-frame.ts'
 import { Deframer, FIRST_IGNORABLE_KIND } from '../../../src/protocols/sdpp/frame.ts'
 import { decodeMessage, type Message } from '../../../src/protocols/sdpp/messages.ts'
+import { recordRulesOf } from '../../../src/protocols/sdpp/record-rules.ts'
 import { SdppError, STATUS, type StatusName } from '../../../src/protocols/sdpp/status.ts'
 import {
   createSigner,
@@ -205,4 +206,15 @@ test('binding: digests of the offer and the buyer, the nonce left-aligned', () =
     assert.equal(toHex(createHash('sha256').update(base58btc.baseDecode(buyer)).digest()), buyerPeerDigest)
     assert.equal(`${nonce}${'00'.repeat(16)}`, orderNonce)
   }
+})
+
+test('the digest of a schema is that of its canonical form, whatever its JSON looks like', () => {
+  const { cases } = load<{ cases: Array<{ json: string; bytes: string; digest: string }> }>('schema')
+  const document = (jsonSchema: Record<string, unknown>): ListingDocument =>
+    ({ schema: { encoding: 'json', jsonSchema } }) as ListingDocument
+  for (const { json, bytes, digest } of cases) {
+    assert.equal(createHash('sha256').update(fromHex(bytes)).digest('hex'), digest.slice(2))
+    assert.equal(toHex(recordRulesOf(document(JSON.parse(json))).schema ?? new Uint8Array()), digest)
+  }
+  assert.ok(cases.some(({ bytes }) => bytes.includes('fb4340000000000000')))
 })
