@@ -1,13 +1,14 @@
 import type { Stream } from '@libp2p/interface'
 import { CID } from 'multiformats/cid'
-import type {
-  Payee,
-  PayeeSession,
-  Payer,
-  PayerSession,
-  ProductLog,
-  SessionStore,
-  VoucherPayload
+import {
+  DdmError,
+  type Payee,
+  type PayeeSession,
+  type Payer,
+  type PayerSession,
+  type ProductLog,
+  type SessionStore,
+  type VoucherPayload
 } from '../../src/interface/index.ts'
 import { transcriptStart } from '../../src/statements/index.ts'
 import type { Scenario } from './scenario.ts'
@@ -81,10 +82,38 @@ export function corruptSessions(sessions: SessionStore, { adversary }: Scenario,
   })
 }
 
-export function corruptPayee(payee: Payee, { adversary }: Scenario, _world: World): Payee {
-  if (adversary !== 'forgetPayments') return payee
-  const corrupt = (session: PayeeSession): PayeeSession => but(session, { credited: 0n })
-  return but(payee, { resume: async (request, options) => corrupt(await payee.resume(request, options)) })
+export function corruptPayee(payee: Payee, { adversary }: Scenario, world: World): Payee {
+  if (adversary === 'forgetPayments') {
+    const corrupt = (session: PayeeSession): PayeeSession => but(session, { credited: 0n })
+    return but(payee, { resume: async (request, options) => corrupt(await payee.resume(request, options)) })
+  }
+  if (adversary === 'keepAdvance') {
+    // Is gone with the first payment, and knows of nothing when it is asked again.
+    const corrupt = (session: PayeeSession): PayeeSession =>
+      but(session, {
+        credit: async (sessionPaid, payload, options) => {
+          await session.credit(sessionPaid, payload, options)
+          throw new Error('gone')
+        }
+      })
+    return but(payee, {
+      accept: async (request, options) => corrupt(await payee.accept(request, options)),
+      resume: async (request, options) => {
+        if (world.random.chance(0.5)) throw new DdmError('notFound', 'never heard of it')
+        return corrupt(await payee.resume(request, options))
+      }
+    })
+  }
+  if (adversary === 'swallowUnused') {
+    // What was paid in advance and not used counts as consumed.
+    const corrupt = (session: PayeeSession): PayeeSession => {
+      const { base = 0n, proof } = session
+      const highest = proof?.maxClaimableAmount ?? 0n
+      return but(session, { base: highest > base ? highest : base })
+    }
+    return but(payee, { accept: async (request, options) => corrupt(await payee.accept(request, options)) })
+  }
+  return payee
 }
 
 export function corruptLog(log: ProductLog, { adversary }: Scenario, world: World): ProductLog {

@@ -83,7 +83,9 @@ export class BuyerNode {
     const stores = storesOf(this.disk, process, (holds, what) => {
       if (!holds) world.violated(`${process.name}: ${what}`)
     })
-    oracles.join(process, { role: 'buyer', honest: this.plan.honest, disk: this.disk, peer: this.signer.peerId })
+    const { honest, purchases } = this.plan
+    const advance = purchases.reduce((most, { prepay }) => (prepay > most ? prepay : most), 0n)
+    oracles.join(process, { role: 'buyer', honest, disk: this.disk, peer: this.signer.peerId, advance })
     const wallet = crypto.account(this.plan.account)
     const budget = createBudget({
       spending: stores.spending,

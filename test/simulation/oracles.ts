@@ -13,6 +13,8 @@ export interface Party {
   honest: boolean
   disk: Disk
   peer: string
+  /** Most that its user lets it pay ahead. */
+  advance?: bigint
 }
 
 /** A session as everything that went over the wire shows it. */
@@ -229,6 +231,7 @@ export class Oracles implements Observer {
       const spent = party.disk.spendingRows.reduce((sum, { amount }) => sum + amount, 0n)
       const promised = [...party.disk.payerRows.values()].reduce((sum, channel) => sum + channel.signed, 0n)
       this.#expect(promised <= spent, `${promised} is signed for, ${spent} counts as spent`)
+      this.#checkAdvance(party, promised)
       const signed = party.disk.payerRows.get(payload.channelId)?.signed ?? 0n
       this.#expect(
         payload.maxClaimableAmount <= signed,
@@ -246,6 +249,15 @@ export class Oracles implements Observer {
       const kinds = this.#kinds(party.disk, 'buyer', session.id)
       this.#expect(kinds.includes('receipt') && kinds.includes('receipt-ack'), 'RECEIPT_ACK before it is stored')
     }
+  }
+
+  /** What a buyer has signed for and not received stays within one advance, over all its sessions with the seller. */
+  #checkAdvance({ disk, advance = 0n }: Party, signed: bigint): void {
+    let received = 0n
+    for (const session of this.sessions.values()) {
+      if (session.buyer.disk === disk) received += this.due(session, session.received)
+    }
+    this.#expect(signed <= received + advance, `${signed} signed for, ${received} received, ${advance} ahead in all`)
   }
 
   readonly arrived = (link: Link, to: Process, message: Message): void => {

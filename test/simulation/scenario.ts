@@ -17,11 +17,21 @@ export const ADVERSARIES = [
   'wrongRoot',
   'equivocate',
   'forgetPayments',
+  'keepAdvance',
+  'swallowUnused',
   'replayFrames'
 ] as const
 export type Adversary = (typeof ADVERSARIES)[number]
 
-const OF_SELLERS: readonly Adversary[] = ['stopDelivering', 'wrongRoot', 'equivocate', 'forgetPayments', 'replayFrames']
+const OF_SELLERS: readonly Adversary[] = [
+  'stopDelivering',
+  'wrongRoot',
+  'equivocate',
+  'forgetPayments',
+  'keepAdvance',
+  'swallowUnused',
+  'replayFrames'
+]
 
 export function isSellers(adversary: Adversary | undefined): boolean {
   return adversary !== undefined && OF_SELLERS.includes(adversary)
