@@ -88,19 +88,20 @@ export function corruptPayee(payee: Payee, { adversary }: Scenario, world: World
     return but(payee, { resume: async (request, options) => corrupt(await payee.resume(request, options)) })
   }
   if (adversary === 'keepAdvance') {
-    // Is gone with the first payment, and knows of nothing when it is asked again.
+    // Is gone with the first payment, which counts as consumed, and takes nothing up again.
     const corrupt = (session: PayeeSession): PayeeSession =>
       but(session, {
         credit: async (sessionPaid, payload, options) => {
           await session.credit(sessionPaid, payload, options)
+          await session.end(sessionPaid, sessionPaid, options)
           throw new Error('gone')
         }
       })
     return but(payee, {
       accept: async (request, options) => corrupt(await payee.accept(request, options)),
-      resume: async (request, options) => {
+      resume: async () => {
         if (world.random.chance(0.5)) throw new DdmError('notFound', 'never heard of it')
-        return corrupt(await payee.resume(request, options))
+        throw new Error('gone')
       }
     })
   }
