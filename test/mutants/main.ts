@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { MUTATION_CLASSES, MUTATIONS, type Mutation } from './mutations.ts'
+import { sampleOf } from './sample.ts'
 import { Tree } from './tree.ts'
 import { simulate, test, type Verdict } from './trial.ts'
 
@@ -37,11 +38,8 @@ function chosen(): readonly Mutation[] {
   }
   if (sample === undefined) return MUTATIONS
   const count = Math.min(Number(sample), MUTATIONS.length)
-  const first = Math.floor(Date.now() / DAY_MS) * count
-  // Spread, so that a sample has many classes.
-  const step = Math.ceil(MUTATIONS.length / count)
-  const places = Array.from({ length: count }, (_, index) => (first + index * step) % MUTATIONS.length)
-  return [...new Set(places)].map((place) => MUTATIONS[place] as Mutation)
+  const day = Math.floor(Date.now() / DAY_MS)
+  return sampleOf(count, MUTATIONS.length, day).map((place) => MUTATIONS[place] as Mutation)
 }
 
 /** Tests of the room that the bug is in. */

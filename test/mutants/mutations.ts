@@ -271,6 +271,20 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "['receiverAuthorizer', receiverAuthorizer && config.receiverAuthorizer]"
   },
   {
+    name: 'a base that nobody has paid for is taken',
+    class: 'channel acceptance',
+    file: PAYER_SESSION,
+    from: 'if (base <= known || (isRestored && base <= signed)) return',
+    to: 'if (base <= known || base <= signed) return'
+  },
+  {
+    name: 'what was paid in a session that the seller takes up no more is forgotten',
+    class: 'window arithmetic',
+    file: BUYER_SESSION,
+    from: 'return this.#active === undefined ? payer.paid : this.#state.asked',
+    to: 'return payer.paid < 0n ? payer.paid : this.#state.asked'
+  },
+  {
     name: 'a channel without enough in it is accepted',
     class: 'channel acceptance',
     file: PAYEE,
