@@ -13,12 +13,26 @@ const SETTING: Readonly<Record<keyof BudgetChange, SettingName>> = {
   sellers: 'budgetSellers'
 }
 
-/** Durable before it holds: a cap that was lowered stays lowered. */
-export async function changeBudget(
-  { paths, config }: { paths: Pick<HomePaths, 'config'>; config: NodeConfig },
-  change: BudgetChange
-): Promise<void> {
-  Object.assign(config, await writeBudget(paths.config, change))
+/**
+ * What changes the caps of a running node. Durable before it holds: a cap that was lowered stays lowered. One change waits
+ * for the other: each writes the whole file.
+ */
+export function budgetChanger({
+  paths,
+  config
+}: {
+  paths: Pick<HomePaths, 'config'>
+  config: NodeConfig
+}): (change: BudgetChange) => Promise<void> {
+  let last: Promise<void> = Promise.resolve()
+  return (change) => {
+    last = last
+      .catch(() => {})
+      .then(async () => {
+        Object.assign(config, await writeBudget(paths.config, change))
+      })
+    return last
+  }
 }
 
 /** `ddm budget set` says `budget` already: `--per-day`. */

@@ -32,7 +32,7 @@ import type { RegistryService } from '../registry/index.ts'
 import { readAnyStatement, type StatementSigner } from '../statements/index.ts'
 import type { IndexDatabase, Ledger } from '../storage/index.ts'
 import { Access } from './access.ts'
-import { changeBudget } from './change-budget.ts'
+import { budgetChanger } from './change-budget.ts'
 import { Channels } from './channels.ts'
 import { Claims } from './claims.ts'
 import type { Closers } from './closers.ts'
@@ -100,6 +100,7 @@ export class RunningNode implements LocalNode {
   readonly #funded: FundedPeers
   readonly #figures: Figures
   readonly #trust: TrustLedger
+  readonly #changeBudget: DdmNode['wallet']['setBudget']
   readonly #purchases = new Set<RunningPurchase>()
   readonly #followings = new Set<RunningFollowing>()
   #stopped: Promise<void> | undefined
@@ -135,6 +136,7 @@ export class RunningNode implements LocalNode {
       logger
     })
     this.#trust = createTrust(parts)
+    this.#changeBudget = budgetChanger(parts)
     const { sessions } = ledger
     const inUse = this.#inUse
     const expiry = new Expiry({ sessions, payers, payees, trust: this.#trust, inUse, logger })
@@ -408,7 +410,7 @@ export class RunningNode implements LocalNode {
     },
     freeze: () => setFrozen(this.#parts.paths, true),
     unfreeze: () => setFrozen(this.#parts.paths, false),
-    setBudget: (change) => changeBudget(this.#parts, change)
+    setBudget: (change) => this.#changeBudget(change)
   }
 
   stop(): Promise<void> {
