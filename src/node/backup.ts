@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import {
   chmod,
   copyFile,
@@ -170,10 +171,11 @@ async function copyLedger(from: string, to: string): Promise<void> {
   }
 }
 
+/** Read as a stream: of a ledger that has grown for years no memory holds the whole, and Node refuses 2 GiB at once. */
 async function digestOf(file: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex')
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
+  return hash.digest('hex')
 }
 
 function unlessMissing(error: unknown): void {

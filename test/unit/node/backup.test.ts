@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { promises } from 'node:fs'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type TestContext, test } from 'node:test'
+import { backupHome, restoreHome } from '../../../src/node/index.ts'
+import { tempDir } from '../../support/temp-dir.ts'
+
+/** Nobody waits in a test for the 2 GiB that Node refuses to read at once: here it refuses this much. */
+const REFUSED_BYTES = 256 * 1024
+
+function refuseLargeReads(t: TestContext): void {
+  const { readFile: read } = promises
+  const refusing = async (...[path, options]: Parameters<typeof promises.readFile>) => {
+    if (typeof path === 'string' && (await stat(path)).size > REFUSED_BYTES) {
+      throw new RangeError(`${path} is larger than can be read at once`)
+    }
+    return read(path, options)
+  }
+  const mocked = t.mock.method(promises, 'readFile', refusing as typeof read)
+  syncBuiltinESMExports()
+  t.after(() => {
+    mocked.mock.restore()
+    syncBuiltinESMExports()
+  })
+}
+
+test('a ledger that is too large to be read at once is backed up and restored', async (t) => {
+  const folder = await tempDir(t)
+  const [home, again, file] = ['home', 'again', 'home.tar.gz'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string
+  ]
+  await mkdir(home)
+  await writeFile(join(home, 'identity.key'), 'a key')
+  const ledger = new DatabaseSync(join(home, 'ledger.db'))
+  ledger.exec(`create table sessions (bytes blob); insert into sessions values (zeroblob(${2 * REFUSED_BYTES}))`)
+  ledger.close()
+  refuseLargeReads(t)
+  await assert.rejects(readFile(join(home, 'ledger.db')), RangeError)
+  const files = ['identity.key', 'ledger.db']
+  assert.deepEqual(await backupHome(home, file), { files })
+  assert.deepEqual((await restoreHome(file, again)).files, files)
+  const restored = new DatabaseSync(join(again, 'ledger.db'))
+  t.after(() => restored.close())
+  assert.deepEqual(
+    { ...restored.prepare('select length(bytes) as bytes from sessions').get() },
+    { bytes: 2 * REFUSED_BYTES }
+  )
+})
