@@ -15,6 +15,7 @@ export {
   fileSink,
   isRawJSON,
   jsonLinesSink,
+  LineSplitter,
   type OnError,
   type OnInvalid,
   parseSink,

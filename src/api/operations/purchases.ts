@@ -1,7 +1,7 @@
-import { open } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import Type from 'typebox'
 import { DdmError } from '../../interface/index.ts'
-import type { BuyOptions, Purchase } from '../../node/index.ts'
+import { type BuyOptions, LineSplitter, type Purchase } from '../../node/index.ts'
 import { csvLines, csvTable } from '../csv-lines.ts'
 import { latest } from '../latest.ts'
 import { eventOperation, operation, rawOperation, type ServerEvent } from '../operation.ts'
@@ -177,13 +177,15 @@ export const downloadPurchase = rawOperation({
   }
 })
 
-/** Lines of the kept file, read as they are sent. */
+/**
+ * Lines of the kept file, read as they are sent. Nothing but the byte 0x0a ends one: what Unicode calls a line separator
+ * is text in a record. A line that has no end is still being written.
+ */
 async function* keptLines(file: string, signal: AbortSignal): AsyncGenerator<string> {
-  const handle = await open(file)
-  try {
-    yield* handle.readLines({ signal })
-  } finally {
-    await handle.close()
+  // The node wrote the file: a record that is no JSON takes more bytes there than it was sold with.
+  const splitter = new LineSplitter(Number.POSITIVE_INFINITY)
+  for await (const chunk of createReadStream(file, { signal })) {
+    for (const { bytes } of splitter.push(chunk as Buffer)) yield String(bytes)
   }
 }
 
