@@ -60,8 +60,11 @@ export class Products {
   readonly #file: string
   readonly #offered = new Map<Hex, Offered>()
   readonly #kept = new Map<Hex, Kept>()
+  /** Kept by an earlier run, and only carried along in this one. */
+  readonly #resting = new Set<Hex>()
   /** On sale in an earlier run, and not in this one yet. */
   readonly #unsold = new Map<Hex, { wait: number; at: number }>()
+  #loading: Promise<void> | undefined
   #writing: Promise<void> = Promise.resolve()
 
   constructor({ node, logger }: ProductsInit) {
@@ -84,19 +87,34 @@ export class Products {
 
   /** Goes on selling what an earlier run sold; a product that fails is logged and tried again, the others go on. */
   async reopen(options: AbortOptions = {}): Promise<void> {
+    await this.#load()
+    this.#resting.clear()
+    for (const entry of [...this.#kept.values()]) {
+      if (entry.paused !== true && !this.#offered.has(entry.listing))
+        await this.#offerAgain(entry, AGAIN_MS.first, options)
+    }
+  }
+
+  /** The file is written whole: what earlier runs kept is known before anything is added, whatever becomes of it here. */
+  #load(): Promise<void> {
+    this.#loading ??= this.#read().then((kept) => {
+      for (const entry of kept) {
+        this.#kept.set(entry.listing, entry)
+        this.#resting.add(entry.listing)
+      }
+    })
+    return this.#loading
+  }
+
+  async #read(): Promise<Kept[]> {
     const text = await readFile(this.#file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return '{"products":[]}'
       throw new DdmError('config', `cannot read ${this.#file}: ${error.code}`, { cause: error })
     })
-    let kept: Kept[]
     try {
-      kept = (JSON.parse(text) as { products: Kept[] }).products
+      return (JSON.parse(text) as { products: Kept[] }).products
     } catch (cause) {
       throw new DdmError('config', `${this.#file} is not JSON: ${(cause as Error).message}`, { cause })
-    }
-    for (const entry of kept) {
-      this.#kept.set(entry.listing, entry)
-      if (entry.paused !== true) await this.#offerAgain(entry, AGAIN_MS.first, options)
     }
   }
 
@@ -128,6 +146,7 @@ export class Products {
     if (source !== undefined && sourceReach(source) === 'process') {
       throw new DdmError('usage', 'stdin and commands are read by "ddm sell" only, not by the node on its own')
     }
+    if (source !== undefined) await this.#load()
     const missing = (key: string): string => `the product has no "${key}"`
     const pushed = push === undefined ? undefined : new PushSource(push)
     const { title } = product
@@ -176,7 +195,7 @@ export class Products {
   async setStatus(id: Hex, status: ListingStatus, options: AbortOptions = {}): Promise<void> {
     await this.#node.listings.setStatus(id, status, options)
     const kept = this.#kept.get(id)
-    if (kept === undefined) return
+    if (kept === undefined || this.#resting.has(id)) return
     if (status === 'active') {
       // Whoever goes on with a product whose source has failed has mended it.
       if (this.#offered.get(id)?.feed().feeding === 'failed') await this.#withdraw(id)
@@ -220,6 +239,7 @@ export class Products {
 
   async #keep(id: Hex, kept: Kept): Promise<void> {
     this.#kept.set(id, kept)
+    this.#resting.delete(id)
     await this.#write()
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -149,4 +149,31 @@ test('what is wrong with a product that was on sale before is said once', async 
   await products.reopen()
   t.mock.timers.tick(1_000_000)
   assert.equal(tries, 1)
+})
+
+test('a run that goes on with nothing keeps what earlier ones sold beside what is published in it', async (t) => {
+  const { products, home } = await productsOf(t)
+  const file = join(home, 'products.json')
+  const earlier = { listing: '0x34' as Hex, product: { title: 'Wind', price: '0', source: 'telemetry' } }
+  const added = { listing: LISTING.id, product: { title: 'Air', price: '0', source: 'telemetry' } }
+  await writeFile(file, JSON.stringify({ products: [earlier] }))
+  await products.offer(added.product)
+  assert.equal(products.list().length, 1)
+  const kept = async (): Promise<unknown> => JSON.parse(await readFile(file, 'utf8'))
+  assert.deepEqual(await kept(), { products: [earlier, added] })
+  // Goes on in the run that goes on with it; here somebody else may feed it.
+  await products.setStatus(earlier.listing, 'active')
+  assert.equal(products.list().length, 1)
+  await products.setStatus(LISTING.id, 'retired')
+  assert.deepEqual(await kept(), { products: [earlier] })
+})
+
+test('a file of products that cannot be read is not written over', async (t) => {
+  const { products, home } = await productsOf(t)
+  const file = join(home, 'products.json')
+  await writeFile(file, '{"products":[')
+  const offered = products.offer({ title: 'Air', price: '0', source: 'telemetry' })
+  await assert.rejects(offered, { code: 'config', message: /products\.json is not JSON/ })
+  assert.equal(await readFile(file, 'utf8'), '{"products":[')
+  assert.deepEqual(products.list(), [])
 })
