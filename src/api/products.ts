@@ -17,6 +17,11 @@ const SILENT_MS = 60_000
 /** A product that could not be put on sale again is tried again after this time, doubled up to the maximum. */
 const AGAIN_MS = { first: 15_000, maximum: 600_000 }
 
+const OFF_SALE = {
+  paused: 'product is paused: off sale until it is resumed',
+  retired: 'product is retired: it is kept no longer'
+}
+
 interface Push extends PushSourceInit {
   invoicing?: SellOptions['invoicing'] | undefined
   keepLog?: boolean | undefined
@@ -90,8 +95,7 @@ export class Products {
     await this.#load()
     this.#resting.clear()
     for (const entry of [...this.#kept.values()]) {
-      if (entry.paused !== true && !this.#offered.has(entry.listing))
-        await this.#offerAgain(entry, AGAIN_MS.first, options)
+      if (!this.#offered.has(entry.listing)) await this.#offerAgain(entry, AGAIN_MS.first, options)
     }
   }
 
@@ -118,9 +122,15 @@ export class Products {
     }
   }
 
-  async #offerAgain({ listing, product }: Kept, wait: number, options: AbortOptions = {}): Promise<void> {
+  async #offerAgain(kept: Kept, wait: number, options: AbortOptions = {}): Promise<void> {
+    const { listing, product } = kept
     try {
-      await this.offer(product, undefined, options)
+      const status = await this.#statusOf(kept, options)
+      if (status === 'active') await this.offer(product, undefined, options)
+      else {
+        await this.#takeOff(kept, status)
+        this.#logger.info(OFF_SALE[status], { listing, title: product.title })
+      }
       this.#unsold.delete(listing)
     } catch (error) {
       this.#logger.error('product is not on sale', { title: product.title, error: String(error) })
@@ -130,10 +140,22 @@ export class Products {
     }
   }
 
+  /** As the chain has it: a listing may have been paused, resumed or retired while nobody sold it. */
+  async #statusOf({ listing, paused }: Kept, options: AbortOptions): Promise<ListingStatus> {
+    const { listings } = this.#node
+    await listings.synced(options)
+    try {
+      return (await listings.get(listing, options)).status
+    } catch (error) {
+      if (!(error instanceof DdmError) || error.code !== 'notFound') throw error
+      return paused === true ? 'paused' : 'active'
+    }
+  }
+
   async #offerUnsold(): Promise<void> {
     for (const [listing, { wait, at }] of this.#unsold) {
       const kept = this.#kept.get(listing)
-      if (kept === undefined || kept.paused === true || this.#offered.has(listing)) this.#unsold.delete(listing)
+      if (kept === undefined || this.#offered.has(listing)) this.#unsold.delete(listing)
       else if (performance.now() >= at) await this.#offerAgain(kept, Math.min(2 * wait, AGAIN_MS.maximum))
     }
   }
@@ -200,11 +222,16 @@ export class Products {
       // Whoever goes on with a product whose source has failed has mended it.
       if (this.#offered.get(id)?.feed().feeding === 'failed') await this.#withdraw(id)
       if (!this.#offered.has(id)) await this.offer(kept.product, undefined, options)
-      return
-    }
-    await this.#withdraw(id)
-    if (status === 'retired') this.#kept.delete(id)
-    else this.#kept.set(id, { ...kept, paused: true })
+    } else await this.#takeOff(kept, status)
+  }
+
+  /** Until it is resumed, or for good. */
+  async #takeOff(kept: Kept, status: Exclude<ListingStatus, 'active'>): Promise<void> {
+    const { listing } = kept
+    await this.#withdraw(listing)
+    this.#unsold.delete(listing)
+    if (status === 'retired') this.#kept.delete(listing)
+    else this.#kept.set(listing, { ...kept, paused: true })
     await this.#write()
   }
 

@@ -207,7 +207,7 @@ export class Sales implements Catalog {
     this.#components.access.dropRules(id)
   }
 
-  /** The listing as it stands on the chain when it says the same; a new version otherwise. */
+  /** The listing as it stands on the chain when it says the same, on sale or paused; a new version otherwise. */
   async #publish(id: Hex, draft: ListingDraft, options: SellOptions): Promise<Listing> {
     const { registry } = this.#components
     await registry.synced(options)
@@ -215,7 +215,7 @@ export class Sales implements Catalog {
       if (error instanceof DdmError && error.code === 'notFound') return undefined
       throw error
     })
-    if (known !== undefined && known.status === 'active' && known.trust === 'confirmed') {
+    if (known !== undefined && known.status !== 'retired' && known.trust === 'confirmed') {
       const { v: _v, id: _id, issuedAt: _issuedAt, ...said } = known.document
       if (isDeepStrictEqual(said, draft.document)) return known
     }

@@ -153,7 +153,11 @@ class ContractRegistry implements RegistryService {
 
     await this.synced(options)
     const current = await this.#confirmed(document.id, options)
-    if (current?.status === 'active' && isSame(current, document)) {
+    if (current?.status === 'retired') {
+      const what = `"${document.title}" was retired for good (listing ${document.id})`
+      throw new DdmError('usage', `${what}; to sell it again, publish it under another key`)
+    }
+    if (current !== undefined && isSame(current, document)) {
       announcements.wake()
       return current
     }

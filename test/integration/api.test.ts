@@ -601,8 +601,9 @@ test('a command that is killed, and a reader that leaves, end their purchase in 
 
 test('products are on sale again after a restart; paused, resumed and retired ones are what they were made', async () => {
   const [kept, paused, retired] = [await publish('Kept on'), await publish('Pausing'), await publish('Retiring')]
-  const set = async (verb: string, id: string): Promise<void> => {
-    const ran = await ddm(['listings', verb, id, ...home('seller'), '--json'])
+  const [pausedOff, retiredOff] = [await publish('Pausing off'), await publish('Retiring off')]
+  const set = async (verb: string, id: string, flags = home('seller')): Promise<void> => {
+    const ran = await ddm(['listings', verb, id, ...flags, '--json'])
     assert.equal(ran.code, 0, ran.stderr)
   }
   await set('pause', paused)
@@ -612,11 +613,16 @@ test('products are on sale again after a restart; paused, resumed and retired on
     return (body as unknown as Array<{ listing: { id: string } }>).map(({ listing }) => listing.id)
   }
   assert.ok((await seller.stop()).code === 0)
+  // No node runs that could note it.
+  await set('pause', pausedOff, network.as('seller'))
+  await set('retire', retiredOff, network.as('seller'))
   seller = serve(['start', ...network.as('seller')])
   await seller.event('ready')
   const now = await selling()
   assert.ok(now.includes(kept))
-  assert.ok(!now.includes(paused) && !now.includes(retired))
+  assert.ok([paused, retired, pausedOff, retiredOff].every((id) => !now.includes(id)))
+  const { version, status } = (await call('seller', 'GET', `/v1/listings/${pausedOff}`)).body
+  assert.deepEqual([version, status], [1, 'paused'])
   const bought = await ddm(['buy', kept, '-n', '5', '--max', '0.1', ...home('buyer'), '--json'])
   assert.equal(bought.code, 0, bought.stderr)
   const found = await ddm(['search', 'pausing', ...home('buyer'), '--json'])

@@ -55,7 +55,7 @@ test('publish on a real chain; another node finds it', async (t) => {
   await buyer.registry.synced()
   assert.deepEqual(await buyer.registry.search({ text: 'weather' }), [listing])
   await seller.registry.setStatus(listing.id, 'retired')
-  await assert.rejects(seller.registry.publish(draft(1, { title: 'Another title' })), { code: 'chain' })
+  await assert.rejects(seller.registry.publish(draft(1, { title: 'Another title' })), { code: 'usage' })
   await buyer.registry.synced()
   assert.equal((await buyer.registry.get(listing.id)).status, 'retired')
 })

@@ -10,7 +10,7 @@ import { offerProduct } from '../../../src/api/operations/products.ts'
 import { Products, type ProductsInit } from '../../../src/api/products.ts'
 import { ProductWishSchema } from '../../../src/api/schemas/product.ts'
 import { strictSchema } from '../../../src/api/strict-schema.ts'
-import { DdmError, type Hex, type Listing } from '../../../src/interface/index.ts'
+import { DdmError, type Hex, type Listing, type ListingStatus } from '../../../src/interface/index.ts'
 import { createLogger, type Sale, type SellOptions } from '../../../src/node/index.ts'
 import { httpServer } from '../../support/http-feed.ts'
 import { tempDir } from '../../support/temp-dir.ts'
@@ -19,9 +19,11 @@ import { tempDir } from '../../support/temp-dir.ts'
 
 const LISTING = { id: '0x12' as Hex } as Listing
 
+/** @param chain - status of each listing that was published, as the chain has it */
 async function productsOf(
   t: TestContext,
-  before: (options: SellOptions) => void = () => {}
+  before: (options: SellOptions) => void = () => {},
+  chain: () => ReadonlyMap<string, ListingStatus> = () => new Map()
 ): Promise<{ products: Products; given: Buffer[]; home: string }> {
   const given: Buffer[] = []
   const sell = async (options: SellOptions): Promise<Sale> => {
@@ -37,7 +39,13 @@ async function productsOf(
     const log = { head: 0n, tail: 0n, finished: false }
     return { listing: LISTING, fed, log, dropped: 0, stop: async () => stop.abort() }
   }
-  const node = { home: await tempDir(t), sell, listings: { setStatus: async () => {} } }
+  const get = async (id: string) => {
+    const status = chain().get(id)
+    if (status === undefined) throw new DdmError('notFound', `no listing ${id}`)
+    return { id, status }
+  }
+  const listings = { setStatus: async () => {}, synced: async () => {}, get }
+  const node = { home: await tempDir(t), sell, listings }
   const logger = createLogger({ level: 'error' })
   const products = new Products({ node: node as unknown as ProductsInit['node'], logger })
   return { products, given, home: node.home }
@@ -176,4 +184,59 @@ test('a file of products that cannot be read is not written over', async (t) => 
   await assert.rejects(offered, { code: 'config', message: /products\.json is not JSON/ })
   assert.equal(await readFile(file, 'utf8'), '{"products":[')
   assert.deepEqual(products.list(), [])
+})
+
+test('what was paused, resumed or retired while no node ran is what the chain says after a restart', async (t) => {
+  const chain = new Map<string, ListingStatus>([
+    ['0x0a', 'paused'],
+    ['0x0b', 'retired'],
+    [LISTING.id, 'active']
+  ])
+  const sold: string[] = []
+  const { products, home } = await productsOf(
+    t,
+    ({ title }) => sold.push(title),
+    () => chain
+  )
+  const file = join(home, 'products.json')
+  const product = (title: string) => ({ title, price: '0', source: 'telemetry' })
+  const paused = { listing: '0x0a' as Hex, product: product('Paused') }
+  const retired = { listing: '0x0b', product: product('Retired') }
+  const resumed = { listing: LISTING.id, product: product('Resumed') }
+  const gone = { listing: '0x0d', product: product('Not on this chain'), paused: true }
+  await writeFile(file, JSON.stringify({ products: [paused, retired, { ...resumed, paused: true }, gone] }))
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  t.after(products.watch())
+  await products.reopen()
+  const now = { products: [{ ...paused, paused: true }, resumed, gone] }
+  assert.deepEqual(JSON.parse(await readFile(file, 'utf8')), now)
+  t.mock.timers.tick(1_000_000)
+  assert.deepEqual(sold, ['Resumed'])
+  t.mock.timers.reset()
+  await products.setStatus(paused.listing, 'active')
+  assert.deepEqual(sold, ['Resumed', 'Paused'])
+})
+
+test('a product that waits for the chain and is paused meanwhile is not tried again', async (t) => {
+  let tries = 0
+  const { products, home } = await productsOf(
+    t,
+    () => assert.fail('it is paused'),
+    () => {
+      tries++
+      throw new DdmError('unreachable', 'the chain does not answer')
+    }
+  )
+  const kept = { listing: LISTING.id, product: { title: 'Air', price: '0', source: 'telemetry' } }
+  await writeFile(join(home, 'products.json'), JSON.stringify({ products: [kept] }))
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  let now = performance.now()
+  t.mock.method(performance, 'now', () => now)
+  t.after(products.watch())
+  await products.reopen()
+  assert.equal(tries, 1)
+  await products.setStatus(LISTING.id, 'paused')
+  now += 1_000_000
+  t.mock.timers.tick(15_000)
+  assert.equal(tries, 1)
 })

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import type { AbortOptions, DataSource, Hex, Listing, ListingDraft } from '../../../src/interface/index.ts'
+import type {
+  AbortOptions,
+  DataSource,
+  Hex,
+  Listing,
+  ListingDraft,
+  ListingStatus
+} from '../../../src/interface/index.ts'
 import { DdmError } from '../../../src/interface/index.ts'
 import { Access } from '../../../src/node/access.ts'
 import { createLogger } from '../../../src/node/logger.ts'
@@ -26,17 +33,21 @@ const WISH = { title: 'Air', price: '0', source: SOURCE }
 
 type Publish = (draft: ListingDraft, options: AbortOptions) => Promise<void>
 
-async function salesOf(t: TestContext, publishing: Publish): Promise<Sales> {
+async function salesOf(t: TestContext, publishing: Publish, status?: () => ListingStatus): Promise<Sales> {
   const ledger = await openLedger({ path: join(await tempDir(t), 'ledger.db') })
   const logger = createLogger({ level: 'error' })
+  let published: Listing | undefined
   const registry = {
     synced: async () => {},
     get: async () => {
-      throw new DdmError('notFound', 'it was never published')
+      if (published === undefined || status === undefined) throw new DdmError('notFound', 'it was never published')
+      return { ...published, status: status(), trust: 'confirmed' }
     },
     publish: async (draft: ListingDraft, options: AbortOptions) => {
       await publishing(draft, options)
-      return { id: draft.salt, version: 1, document: draft.document } as unknown as Listing
+      const version = (published?.version ?? 0) + 1
+      published = { id: draft.salt, version, document: draft.document } as unknown as Listing
+      return published
     },
     setStatus: async () => {}
   }
@@ -66,6 +77,28 @@ test('of two sales of one product at once there is one', async (t) => {
   const results = await Promise.allSettled([sales.sell(WISH), sales.sell(WISH)])
   assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
   await assert.rejects(sales.sell(WISH), /already on sale/)
+})
+
+test('a product that says what its listing says is not published again, whether that is on sale or paused', async (t) => {
+  let posts = 0
+  let status: ListingStatus = 'active'
+  const sales = await salesOf(
+    t,
+    async () => {
+      posts++
+    },
+    () => status
+  )
+  const sell = async (title: string): Promise<string> => {
+    const sale = await sales.sell({ ...WISH, title, key: 'air' })
+    await sale.stop()
+    return `${posts} ${sale.listing.version}`
+  }
+  assert.equal(await sell('Air'), '1 1')
+  assert.equal(await sell('Air'), '1 1')
+  status = 'paused'
+  assert.equal(await sell('Air'), '1 1')
+  assert.equal(await sell('Clean air'), '2 2')
 })
 
 test('a product is on sale again as soon as it is off: its log is opened after it was closed', async (t) => {

@@ -57,8 +57,20 @@ test('publishing the same again posts nothing', async () => {
   const first = await node.registry.publish(draft(1))
   const again = await node.registry.publish(draft(1))
   assert.deepEqual(again, first)
+  await node.registry.setStatus(first.id, 'paused')
+  const { version, status } = await node.registry.publish(draft(1))
+  assert.deepEqual([version, status], [1, 'paused'])
   assert.equal(node.chain.calls.post, 1)
   await until(() => node.provided.includes(first.cid), 'provider record')
+})
+
+test('what was retired is not posted again: that is final', async () => {
+  await using node = await startNode()
+  const { id } = await node.registry.publish(draft(1))
+  await node.registry.setStatus(id, 'retired')
+  const again = node.registry.publish(draft(1, { title: 'Another title' }))
+  await assert.rejects(again, { code: 'usage', message: /"Another title" was retired for good.*under another key/ })
+  assert.equal(node.chain.calls.post, 1)
 })
 
 test('publish refuses what others would refuse, before it posts', async () => {
