@@ -27,18 +27,21 @@ export class Output {
   readonly json: boolean
   readonly #quiet: boolean
   readonly #streams: Streams
+  readonly #stop: AbortSignal | undefined
   /** Lines of progress that stand on the terminal now. */
   #shown = 0
 
-  constructor({ json = false, quiet = false }: OutputFlags = {}, streams: Streams = process) {
+  /** @param stop - aborted when the command shall end */
+  constructor({ json = false, quiet = false }: OutputFlags = {}, streams: Streams = process, stop?: AbortSignal) {
     this.json = json
     this.#quiet = quiet
     this.#streams = streams
+    this.#stop = stop
   }
 
-  /** Whether progress is shown: a terminal, and nobody asked for silence. */
+  /** Whether progress is shown: a terminal, nobody asked for silence, and the command shall go on. */
   get live(): boolean {
-    return this.#streams.stderr.isTTY === true && !this.#quiet && !this.json
+    return this.#streams.stderr.isTTY === true && !this.#quiet && !this.json && this.#stop?.aborted !== true
   }
 
   /** A result: `value` for programs, `lines` for people. */

@@ -12,11 +12,12 @@ import { stopSignal } from './stop.ts'
  */
 export async function run(argv: string[]): Promise<number> {
   const signal = stopSignal()
-  let output = new Output({ json: argv.includes('--json') })
+  let output = new Output({ json: argv.includes('--json') }, process, signal)
   let debug = false
   let code: number = EXIT_CODES.ok
-  // Whoever read our output may leave (`ddm search | head`): that is no fault, and no reason to leave a session unsettled.
-  process.stdout.on('error', () => {})
+  // Whoever read our output may leave (`ddm search | head`), and a terminal that is closed takes both streams with it: that
+  // is no fault, and no reason to leave a session unsettled.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const fail = (error: unknown): number => {
     output.error(error, { debug })
     return error instanceof DdmError ? error.exitCode : EXIT_CODES.internal
@@ -26,7 +27,7 @@ export async function run(argv: string[]): Promise<number> {
   const program = createProgram((act: Act) => async (...args) => {
     const command = args.pop() as { optsWithGlobals: () => GlobalFlags }
     const flags = command.optsWithGlobals()
-    output = new Output(flags)
+    output = new Output(flags, process, signal)
     debug = flags.logLevel === 'debug' || flags.logLevel === 'trace'
     const context: Context = { flags, output, signal }
     code = (await act(context, ...(args as never[]))) ?? EXIT_CODES.ok

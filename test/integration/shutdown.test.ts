@@ -76,6 +76,19 @@ test('a seller that is stopped in the middle of a session finishes it: nothing i
   assert.equal(Number(views[0]?.[0]), outcome.records)
 })
 
+test('a buyer whose terminal is closed settles: it is hung up, and nobody reads its stderr any more', async () => {
+  const { seller, buyer, bought } = await selling('hung-up')
+  buyer.stderr?.destroy()
+  buyer.kill('SIGHUP')
+  assert.equal((await bought).code, 0)
+  assert.equal((await seller.stop()).code, 0)
+  const listed = await ddm(['receipts', 'list', ...network.as('hung-up-buyer'), '--json'])
+  assert.equal(listed.code, 0, listed.stderr)
+  const { due, paid } = JSON.parse(listed.stdout) as Record<string, string>
+  assert.ok(Number(due) > 0)
+  assert.equal(due, paid)
+})
+
 test('a seller that waits for a buyer that does not answer ends at once when it is told a second time', async () => {
   const { seller, buyer, bought } = await selling('hasty')
   // It keeps its connection, and says nothing any more.

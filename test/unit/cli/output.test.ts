@@ -17,10 +17,14 @@ class Screen extends Writable {
   }
 }
 
-function open(flags: OutputFlags = {}, isTTY = false): { output: Output; stdout: Screen; stderr: Screen } {
+function open(
+  flags: OutputFlags = {},
+  isTTY = false,
+  stop?: AbortSignal
+): { output: Output; stdout: Screen; stderr: Screen } {
   const stdout = new Screen(isTTY)
   const stderr = new Screen(isTTY)
-  return { output: new Output(flags, { stdout, stderr }), stdout, stderr }
+  return { output: new Output(flags, { stdout, stderr }, stop), stdout, stderr }
 }
 
 test('people get lines, programs one JSON object', () => {
@@ -75,6 +79,21 @@ test('progress is for a terminal: not for files, not with --quiet, not with --js
   assert.ok(stderr.text.includes('\u001b[2A\u001b[J60 records\n\u001b[1A\u001b[J'))
   assert.ok(stderr.text.split('\n').every((line) => line.length < 100))
   assert.equal(stdout.text, 'done\n')
+})
+
+test('a command that was asked to end shows no more progress: its terminal may be gone', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const stop = new AbortController()
+  const { output, stderr } = open({}, true, stop.signal)
+  t.after(output.watch(() => 'buying'))
+  t.mock.timers.tick(250)
+  assert.equal(stderr.text, 'buying\n')
+  stop.abort()
+  t.mock.timers.tick(5_000)
+  output.progress('settling')
+  assert.equal(stderr.text, 'buying\n')
+  output.note('settled')
+  assert.ok(stderr.text.endsWith('settled\n'))
 })
 
 test('long work is named at a terminal while it lasts, and nowhere else', async (t) => {
