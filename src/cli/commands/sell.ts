@@ -1,4 +1,5 @@
-import { formatUnits } from '../../interface/index.ts'
+import type { Command } from 'commander'
+import { DdmError, formatUnits } from '../../interface/index.ts'
 import type { DdmNode, Sale, SellOptions } from '../../node/index.ts'
 import { header, timeSpan, wholeNumber, words } from '../arguments.ts'
 import { type Context, currencyOf, type Register, withNode } from '../context.ts'
@@ -14,8 +15,11 @@ interface Options extends ProductFlags {
 
 const PROGRESS_MS = 500
 
+/** Of the command's own flags these go with a file of products; all others say of one product what the file says of each. */
+const BESIDE_FILE = new Set(['config', 'claimOnClose'])
+
 export const sell: Register = (program, act) => {
-  program
+  const command = program
     .command('sell')
     .description('publish products and serve them until stopped')
     .option('--name <title>', 'title of the product')
@@ -67,7 +71,26 @@ export const sell: Register = (program, act) => {
     .option('--deny <buyers>', 'never sell to these: peer IDs and paying accounts, separated by commas', words)
     .option('--config <file>', 'several products, as a JSON file: {"products":[{"title":…,"price":…,"source":…}]}')
     .option('--claim-on-close', 'present vouchers to the chain whenever a session ends, not only by time and amount')
-    .action(act(run))
+  command.action(
+    act((context, options: Options) => {
+      if (options.config !== undefined) refuseProductFlags(command, options.config)
+      return run(context, options)
+    })
+  )
+}
+
+/** A list of buyers that nobody heeds would sell to everybody. */
+function refuseProductFlags(command: Command, file: string): void {
+  const given = command.options.filter((option) => {
+    const name = option.attributeName()
+    return !BESIDE_FILE.has(name) && command.getOptionValueSource(name) === 'cli'
+  })
+  if (given.length === 0) return
+  const flags = given.map(({ long }) => long).join(', ')
+  throw new DdmError(
+    'usage',
+    `--config ${file} says everything of its products: write into the file what ${flags} would say of each (docs/guides/cli.md)`
+  )
 }
 
 async function run(context: Context, options: Options): Promise<undefined> {

@@ -58,6 +58,19 @@ test('a wrong command line is code 2, one message, no stack; with --json an obje
   }
 })
 
+test('a file of products takes no flags that describe one: each is named, none is passed over', () => {
+  const given = [
+    ...['--allow', '0x12', '--deny', '0x34', '--price', '0.1', '--credit', '5', '--free', '2', '--no-check'],
+    ...['--on-error', 'stop']
+  ]
+  const { status, stderr } = ddm('sell', '--config', 'p.json', ...given, '--claim-on-close')
+  assert.equal(status, 2)
+  const named = stderr.match(/^ddm: --config p\.json says everything .* what (.*) would say/)?.[1]
+  assert.deepEqual(named?.split(', ').sort(), given.filter((text) => text.startsWith('--')).sort())
+  // Without them the file is read.
+  assert.match(ddm('sell', '--config', '/none/p.json', '--claim-on-close').stderr, /\/none\/p\.json cannot be read/)
+})
+
 test('settings that do not exist are refused by name', () => {
   const { status, stderr } = ddm('search', '--set', 'credti=1')
   assert.equal(status, 2)
