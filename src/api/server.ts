@@ -1,16 +1,15 @@
-import { Ajv, type ValidateFunction } from 'ajv'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { DdmError, type Logger } from '../interface/index.ts'
 import { ensureToken, removeAddress, writeAddress } from './address-file.ts'
+import { checker } from './check.ts'
 import { writeEvents } from './event-stream.ts'
 import { createGuard } from './guard.ts'
 import type { AnyEventOperation, AnyOperation, AnyRawOperation, ApiHost } from './operation.ts'
 import { EVENT_OPERATIONS, OPERATIONS, RAW_OPERATIONS } from './operations/index.ts'
 import { getHealth } from './operations/node.ts'
 import { type Problem, problemOf } from './problem.ts'
-import { strictSchema } from './strict-schema.ts'
 
 /** Records that are pushed come in batches; nothing else is large. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -208,15 +207,11 @@ interface Read {
   body?: TSchema | undefined
 }
 
-/** Text is turned into what a query means; a body has to say it. */
-const queries = new Ajv({ coerceTypes: true, strict: false, allErrors: false })
-const bodies = new Ajv({ strict: false, allErrors: false })
-
 /** Checks and reads the parts of a request that an operation describes. */
 function reader({ params, query, body }: Read): (request: FastifyRequest) => unknown {
-  const readParams = part('the path', queries, params)
-  const readQuery = part('the query', queries, query)
-  const readBody = part('the body', bodies, body)
+  const readParams = part('the path', 'query', params)
+  const readQuery = part('the query', 'query', query)
+  const readBody = part('the body', 'body', body)
   return (request) => ({
     params: readParams(request.params),
     query: readQuery(request.query),
@@ -224,22 +219,13 @@ function reader({ params, query, body }: Read): (request: FastifyRequest) => unk
   })
 }
 
-function part(where: string, ajv: Ajv, schema: TSchema | undefined): (value: unknown) => unknown {
+function part(where: string, as: 'query' | 'body', schema: TSchema | undefined): (value: unknown) => unknown {
   if (schema === undefined) return () => undefined
-  // Compiled when it is needed first: few of them ever are, and all of them would take a tenth of a node's start and more.
-  let compiled: ValidateFunction | undefined
+  const check = checker(schema, as)
   return (value) => {
-    compiled ??= ajv.compile(strictSchema(schema))
     const given = typeof value === 'object' && value !== null ? { ...value } : value
-    if (!compiled(given)) throw new DdmError('usage', `${where}${fault(compiled)}`)
+    const fault = check(given)
+    if (fault !== undefined) throw new DdmError('usage', `${where}${fault.at}: ${fault.what}`)
     return Value.Decode(schema, given)
   }
-}
-
-function fault({ errors }: ValidateFunction): string {
-  const [first] = errors ?? []
-  if (first === undefined) return ' is not as it should be'
-  const { additionalProperty } = first.params as { additionalProperty?: string }
-  const named = additionalProperty === undefined ? '' : ` ("${additionalProperty}")`
-  return `${first.instancePath.replaceAll('/', '.')}: ${first.message}${named}`
 }

@@ -43,24 +43,44 @@ export async function productFromFlags(
 
 /** Files that products name are relative to the file that names them. */
 export async function productsFromFile(path: string, output: Output): Promise<SellOptions[]> {
-  const { locateSource, PRODUCT_KEYS, sellOptions, shareSources } = await loadNode()
+  const [{ locateSource, PRODUCT_KEYS, sellOptions, shareSources }, { descriptionChecker }] = await Promise.all([
+    loadNode(),
+    import('../api/index.ts')
+  ])
   const products = await readProducts(path)
+  const faultOf = await descriptionChecker()
   const options = products.map(async (entry, index) => {
+    const name = `product ${index + 1}`
+    const fault = faultOf(entry)
+    if (fault !== undefined) {
+      const { at, what, value } = fault
+      const where = at === '' ? name : `"${at.slice(1)}" of ${name}`
+      throw new DdmError('usage', `${path}: ${where} is ${valueText(value)}; it ${what}`)
+    }
     const unknown = Object.keys(entry).find((key) => !(PRODUCT_KEYS as readonly string[]).includes(key))
     if (unknown !== undefined) {
       throw new DdmError(
         'usage',
-        `${path}: product ${index + 1} has the unknown key "${unknown}"; known are ${PRODUCT_KEYS.join(', ')}`
+        `${path}: ${name} has the unknown key "${unknown}"; known are ${PRODUCT_KEYS.join(', ')}`
       )
     }
     const { source } = entry
     const located = source === undefined ? {} : { source: locateSource(source, dirname(resolve(path))) }
     return sellOptions(
       { ...entry, ...located },
-      { missing: (key) => `${path}: product ${index + 1} has no "${key}"`, ...news(output) }
+      { missing: (key) => `${path}: ${name} has no "${key}"`, ...news(output) }
     )
   })
   return shareSources(products, await Promise.all(options))
+}
+
+const SHOWN = 80
+
+/** What is nested may be long, and may hold a token. */
+function valueText(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
+  const text = JSON.stringify(value)
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
 }
 
 async function readProducts(path: string): Promise<ProductDescription[]> {

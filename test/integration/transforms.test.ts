@@ -132,6 +132,6 @@ test('a file with a key that nobody knows, or a record without the field, says s
   }
   refused(await sell({ selct: ['a'] }), 'usage', /unknown key "selct"; known are .*select/)
   refused(await sell({ interval: 'often' }), 'usage', /interval "often" is not a time span/)
-  refused(await sell({ select: 'a' }), 'usage', /select: name 1 to/)
+  refused(await sell({ select: 'a' }), 'usage', /"select" of product 1 is "a"; it must be array/)
   refused(await sell({ select: ['a'] }), 'badRecord', /record 2 has no field "a"/)
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { Output } from '../../../src/cli/output.ts'
-import { type ProductFlags, productFromFlags } from '../../../src/cli/products.ts'
+import { type ProductFlags, productFromFlags, productsFromFile } from '../../../src/cli/products.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 const output = new Output({}, { stdout: new PassThrough(), stderr: new PassThrough() })
@@ -40,4 +40,29 @@ test('flags say of a product what a file does: schema, document, cadence, credit
   await assert.rejects(read({ free: 'all' }), { code: 'usage', message: /free "all"/ })
   await assert.rejects(read({ schema: join(folder, 'none.json') }), { code: 'notFound', message: /--schema .*none/ })
   await assert.rejects(read({ document: await file('list.json', []) }), { code: 'usage', message: /no JSON object/ })
+})
+
+test('what a file says of a product is held against the schema of the API: field and value are named', async (t) => {
+  const file = join(await tempDir(t), 'p.json')
+  const air = { title: 'Air', price: '0', source: 'telemetry' }
+  const write = (product: unknown) => writeFile(file, JSON.stringify({ products: [air, product] }))
+  const refused: Array<[unknown, RegExp]> = [
+    [{ ...air, credit: 0.05 }, /"credit" of product 2 is 0\.05; it must be string/],
+    [{ ...air, allow: '0x12' }, /"allow" of product 2 is "0x12"; it must be array/],
+    [{ ...air, source: 5 }, /"source" of product 2 is 5; it must be string/],
+    [{ ...air, price: ['0', 5] }, /"price\.1" of product 2 is 5; it must be string/],
+    [{ ...air, k: { min: 1 } }, /"k" of product 2 is an object; it must have required property 'default'/],
+    [{ ...air, onError: 'guess' }, /"onError" of product 2 is "guess"; it must be .*: stop, skip/],
+    [{ ...air, prise: '1' }, /product 2 has the unknown key "prise"; known are title/],
+    [{ price: '0', source: 'telemetry' }, /product 2 has no "title"/],
+    [null, /product 2 is null; it must be object/]
+  ]
+  for (const [product, message] of refused) {
+    await write(product)
+    await assert.rejects(productsFromFile(file, output), { code: 'usage', message })
+  }
+  const whole = { ...air, price: ['0', '1'], k: 5, free: '2-4', cadence: 1_000, check: false, allow: ['0x12'] }
+  await write(whole)
+  const [, sold] = await productsFromFile(file, output)
+  assert.deepEqual([sold?.title, sold?.allow, sold?.k], ['Air', ['0x12'], { min: 1, default: 5, max: 1_000 }])
 })
