@@ -14,7 +14,7 @@ import { ddm, type RunOptions, type Server, serve } from './cli-process.ts'
  * anybody back, so none of this shows on one machine: see `public-addresses.ts`.
  */
 
-const ROWS = 5_000
+const ROWS = 3_000
 const PRELOAD = new URL('../support/public-addresses.ts', import.meta.url).href
 
 let folder: string
@@ -24,17 +24,13 @@ let bootstrap: Server
 let seller: Server
 let listing: string
 
-const host = (number: number, told?: string): Pick<RunOptions, 'env'> => ({
-  env: {
-    NODE_OPTIONS: `--import=${PRELOAD}`,
-    PUBLIC_HOST: `44.0.0.${number}`,
-    ...(told === undefined ? {} : { PUBLIC_TOLD: told })
-  }
+const host = (number: number): Pick<RunOptions, 'env'> => ({
+  env: { NODE_OPTIONS: `--import=${PRELOAD}`, PUBLIC_HOST: `44.0.0.${number}` }
 })
 
-const as = (name: string, number: number): string[] => [
+const as = (name: string, listen: string): string[] => [
   ...['--home', join(folder, name), '--network', profile, '--insecure-dev-keys'],
-  ...['--listen', `/ip4/44.0.0.${number}/tcp/0`]
+  ...['--listen', `/ip4/${listen}/tcp/0`]
 ]
 
 before(async () => {
@@ -42,12 +38,12 @@ before(async () => {
   profile = join(folder, 'network.json')
   chain = serve(['chain', '--home', join(folder, 'chain'), '--profile', profile])
   await chain.event('ready')
-  bootstrap = serve(['bootstrap', ...as('bootstrap', 2)], host(2))
+  bootstrap = serve(['bootstrap', ...as('bootstrap', '44.0.0.2')], host(2))
   await bootstrap.event('ready')
   const rows = Array.from({ length: ROWS }, (_, i) => i)
   await writeFile(join(folder, 'air.csv'), `n\n${rows.join('\n')}\n`)
   const product = ['--name', 'Long air', '--price', '0.00001/record', '--source', `csv:${join(folder, 'air.csv')}`]
-  seller = serve(['sell', ...product, ...as('seller', 3)], host(3))
+  seller = serve(['sell', ...product, ...as('seller', '44.0.0.3')], host(3))
   listing = String((await seller.event('listed')).listing)
   await seller.event('ready')
 })
@@ -66,19 +62,23 @@ test('a bootstrap node tells its address at once: it goes into a profile', async
 })
 
 test('a seller is dialled back, told of, and found by peer ID; the sale is not disturbed by it', async () => {
-  const bought = await ddm(['buy', listing, '--max', '0.1', '--json', ...as('buyer', 4)], host(4))
+  const bought = await ddm(
+    ['buy', listing, '--max', '0.1', '--prepay', '0.01', '--json', ...as('buyer', '44.0.0.4')],
+    host(4)
+  )
   assert.equal(bought.code, 0, bought.stderr)
   assert.equal(bought.stdout.trim().split('\n').length, ROWS)
   const { records, resumes } = JSON.parse(bought.stderr.trim().split('\n').at(-1) ?? '') as Record<string, number>
-  assert.deepEqual([records, resumes], [ROWS, 0])
+  assert.deepEqual([records, resumes], [ROWS, 0], bought.stderr)
 
-  const found = await reachability('seller', 3)
+  const found = await reachability('seller', 3, ['--network', profile])
   assert.equal(found.state, 'ok', JSON.stringify(found))
   assert.match(found.found, /^\/ip4\/44\.0\.0\.3\/tcp\//)
 })
 
-async function reachability(name: string, number: number, told?: string): Promise<{ state: string; found: string }> {
-  const looked = await ddm(['doctor', '--json', ...as(name, number)], host(number, told))
+/** A node that runs has its settings; one that is started for it is given them. */
+async function reachability(name: string, number: number, flags: string[]): Promise<{ state: string; found: string }> {
+  const looked = await ddm(['doctor', '--json', '--home', join(folder, name), ...flags], host(number))
   const findings = looked.stdout
     .trim()
     .split('\n')
@@ -87,9 +87,10 @@ async function reachability(name: string, number: number, told?: string): Promis
 }
 
 test('what nobody can dial back is not told, and doctor says so', async () => {
-  const made = await ddm(['init', ...as('walled', 5)])
+  const flags = as('walled', '44.0.9.5')
+  const made = await ddm(['init', ...flags])
   assert.equal(made.code, 0, made.stderr)
-  const { state, found } = await reachability('walled', 5, '44.0.9.5')
+  const { state, found } = await reachability('walled', 5, flags)
   assert.equal(state, 'warn', found)
   assert.match(found, /nobody has dialled \/ip4\/44\.0\.9\.5\/tcp\/\d+ back/)
 })

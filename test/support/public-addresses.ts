@@ -3,10 +3,11 @@ import net from 'node:net'
 /**
  * Loaded with `--import` before a program: 44.0.0.x is 127.0.0.x to its sockets, and what it connects to sees it come from
  * PUBLIC_HOST. libp2p treats addresses of the Internet differently from private ones, and a test has none; on Linux every
- * 127.x.x.x is there without being root. PUBLIC_TOLD is what the program believes to listen on, when somebody is in between.
+ * 127.x.x.x is there without being root. Whoever listens on another address than PUBLIC_HOST is behind a wall: it believes to
+ * be there, and nobody reaches it.
  */
 
-const { PUBLIC_HOST = '', PUBLIC_TOLD } = process.env
+const { PUBLIC_HOST = '' } = process.env
 
 const toLoopback = (host: string): string => host.replace(/^44\./, '127.')
 const toPublic = (host: string): string => (host === '127.0.0.1' ? host : host.replace(/^127\./, '44.'))
@@ -23,35 +24,38 @@ function redirect(target: unknown): void {
   options.localAddress = toLoopback(PUBLIC_HOST)
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: overloads of node:net that take the options first
-type Any = any
+/** Methods of node:net, with any of their signatures. */
+type Methods = Record<string, (this: unknown, ...args: unknown[]) => unknown>
+const socket = net.Socket.prototype as unknown as Methods
+const server = net.Server.prototype as unknown as Methods
 
-const { connect } = net.Socket.prototype
-net.Socket.prototype.connect = function (this: net.Socket, ...args: Any[]) {
+const { connect, _getpeername, _getsockname } = socket
+socket.connect = function (...args) {
   // net.connect passes its arguments on as one array.
-  const [first] = args as [unknown]
+  const [first] = args
   redirect(Array.isArray(first) ? first[0] : first)
-  return (connect as Any).apply(this, args)
-} as Any
+  return connect?.apply(this, args)
+}
 
-const { listen, address } = net.Server.prototype
-net.Server.prototype.listen = function (this: net.Server, ...args: Any[]) {
+const { listen, address } = server
+server.listen = function (...args) {
   const options = args[0] as Target | null
-  if (typeof options === 'object' && options?.host !== undefined) options.host = toLoopback(options.host)
-  return (listen as Any).apply(this, args)
-} as Any
-net.Server.prototype.address = function (this: net.Server) {
-  const found = address.call(this)
-  if (found === null || typeof found === 'string' || found.address === '127.0.0.1') return found
-  return { ...found, address: PUBLIC_TOLD ?? toPublic(found.address) }
+  if (typeof options === 'object' && options?.host?.startsWith('44.')) options.host = toLoopback(PUBLIC_HOST)
+  return listen?.apply(this, args)
+}
+server.address = function () {
+  return seen(address?.call(this))
 }
 
 // What remoteAddress and localAddress read; those cannot be replaced themselves.
-const prototype = net.Socket.prototype as Any
-for (const name of ['_getpeername', '_getsockname']) {
-  const get = prototype[name] as () => { address?: string }
-  prototype[name] = function (this: net.Socket) {
-    const found = get.call(this)
-    return found.address === undefined ? found : { ...found, address: toPublic(found.address) }
-  }
+socket._getpeername = function () {
+  return seen(_getpeername?.call(this))
+}
+socket._getsockname = function () {
+  return seen(_getsockname?.call(this))
+}
+
+function seen(found: unknown): unknown {
+  const { address: host } = (found ?? {}) as { address?: string }
+  return host === undefined ? found : { ...(found as object), address: toPublic(host) }
 }
