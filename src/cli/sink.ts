@@ -81,10 +81,18 @@ export function recordStream(): Writable {
 /** A server that was to take the last records has so long after the command was asked to end. */
 const LAST_CALL_MS = 5_000
 
-/** The sink went away: what it missed comes again when the session is resumed. */
-class SinkGone extends DdmError {}
+/** The sink did not take what came: that comes again when the session is resumed. */
+class SinkFailure extends DdmError {}
 
-/** The same sink, which is given up when it still keeps a command waiting some seconds after that was asked to end. */
+function sinkFailure(error: unknown): SinkFailure {
+  if (!(error instanceof DdmError)) return new SinkFailure('internal', String(error), { cause: error })
+  return new SinkFailure(error.code, error.message, { cause: error, details: error.details })
+}
+
+/**
+ * The same sink, with errors that say that they are a sink's. It is given up when it still keeps a command waiting some
+ * seconds after that was asked to end.
+ */
 export function endsWith(stop: AbortSignal, sink: DataSink): DataSink {
   const call = async <T>(work: (options: AbortOptions) => Promise<T>): Promise<T> => {
     const late = new AbortController()
@@ -97,8 +105,8 @@ export function endsWith(stop: AbortSignal, sink: DataSink): DataSink {
     try {
       return await work({ signal: late.signal })
     } catch (cause) {
-      if (!late.signal.aborted) throw cause
-      throw new SinkGone('aborted', `${sink.name} took no more records after the command was stopped`, { cause })
+      if (!late.signal.aborted) throw sinkFailure(cause)
+      throw new SinkFailure('aborted', `${sink.name} took no more records after the command was stopped`, { cause })
     } finally {
       clearTimeout(timer)
       stop.removeEventListener('abort', begin)
@@ -115,16 +123,17 @@ export function endsWith(stop: AbortSignal, sink: DataSink): DataSink {
   }
 }
 
-/** The error itself; where the sink is gone, the purchase is settled first, and the error says how to go on. */
-export async function settled(error: unknown, purchase: Purchase, { output, to }: DownloadFlags): Promise<unknown> {
-  if (!(error instanceof SinkGone)) return error
+/** The error itself; where it is the sink's, the purchase is settled first, and the error says how to go on. */
+export async function settled(error: unknown, purchase: Purchase, to?: string): Promise<unknown> {
+  if (!(error instanceof SinkFailure)) return error
   purchase.stop()
   await purchase.done.catch(() => {})
   const { id } = purchase.status
   if (id === undefined) return error
-  const where = to === undefined ? (output === undefined ? '' : ` -o ${output}`) : ' --to …'
-  return new DdmError('aborted', `${error.message}; they come again with: ddm sessions resume ${id}${where}`, {
+  const again = `ddm sessions resume ${id}`
+  const text = `${error.message}; what it did not take comes again with: ${again}${to === undefined ? '' : ' --to …'}`
+  return new DdmError(error.code, `${text}, or somewhere else with: ${again} --elsewhere -o FILE.jsonl`, {
     cause: error,
-    details: { session: id }
+    details: { ...error.details, session: id }
   })
 }

@@ -4,6 +4,11 @@ import type { Purchase } from './types.ts'
 /** How long records may wait in a sink before its position is made durable. */
 const COMMIT_EVERY_MS = 250
 
+export interface PourOptions extends AbortOptions {
+  /** The session wrote to another sink before: from now on it goes on in this one. @default false */
+  elsewhere?: boolean
+}
+
 /**
  * Writes what is bought to a sink. What the sink has made durable and the session's position are stored together, so
  * that a purchase that was killed goes on in the sink exactly where it stopped: every record once.
@@ -16,13 +21,17 @@ const COMMIT_EVERY_MS = 250
  * const { due } = await purchase.done
  * ```
  */
-export async function pour(purchase: Purchase, sink: DataSink, options?: AbortOptions): Promise<void> {
+export async function pour(purchase: Purchase, sink: DataSink, options: PourOptions = {}): Promise<void> {
+  const { elsewhere = false } = options
   let committedAt = performance.now()
   const commit = async (): Promise<void> => {
-    if (sink.mark === undefined) return
-    await purchase.commit(await sink.mark(options))
+    // A sink without a mark takes the place of the one before all the same.
+    if (sink.mark === undefined && !elsewhere) return
+    await purchase.commit(await sink.mark?.(options))
     committedAt = performance.now()
   }
+  // Before the first record: after a crash the sink before knows nothing of those that came here.
+  if (elsewhere) await commit()
   for await (const batch of purchase.batches()) {
     await sink.write(batch, options)
     if (purchase.idle || performance.now() - committedAt >= COMMIT_EVERY_MS) await commit()

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { parquet } from '../../src/data/sources/parquet.ts'
 import { collect, recordsOf } from '../support/connectors.ts'
 import { httpServer } from '../support/http-feed.ts'
-import { ddm, type Network, serve, startNetwork } from './cli-process.ts'
+import { ddm, errorOf, type Network, refused, type Server, serve, startNetwork } from './cli-process.ts'
 
 /** From a log file to other files and a webhook, by the command line. */
 
@@ -63,4 +63,64 @@ test('a log file is sold on after a restart, each line once, into Parquet, CSV a
   )
   assert.ok(posts.every(({ headers }) => headers['x-key'] === 'k'))
   assert.match(String(posts[0]?.headers['idempotency-key']), new RegExp(`^"${listing}:0-`))
+})
+
+/** Small windows: what is bought comes a few records at a time. */
+const SLOWLY = ['--k', '5', '--prepay', '0.0005', '--max', '1']
+
+async function selling(name: string, content: string): Promise<{ seller: Server; listing: string }> {
+  const source = `jsonl:${await network.file(`${name}.jsonl`, content)}`
+  const product = ['--name', name, '--price', '0.0001/record', '--source', source]
+  const seller = serve(['sell', ...product, ...network.as(`seller-${name}`)])
+  const listing = String((await seller.event('listed')).listing)
+  await seller.event('ready')
+  return { seller, listing }
+}
+
+test('a record that a CSV file cannot take: what is paid and missing goes to another file, each record once', async (t) => {
+  const odd = '{"n":60,"note":"calibrated"}\n'
+  const { seller, listing } = await selling('odd', linesOf(0, 60) + odd + linesOf(61, 400))
+  t.after(() => seller.stop())
+  const as = ['--json', ...network.as('csv-buyer')]
+  const csv = join(network.folder, 'odd.csv')
+  const failed = await ddm(['buy', listing, ...SLOWLY, '-o', csv, ...as])
+  refused(failed, 'badRecord', /"note".*ddm sessions resume bafy[a-z0-9]+, or .* --elsewhere -o FILE\.jsonl$/)
+  const session = String(errorOf(failed).details.session)
+  const resume = ['sessions', 'resume', session, ...as]
+  const target = join(network.folder, 'rest.jsonl')
+  refused(await ddm([...resume, '-o', target]), 'usage', /has written \d+ records to .*odd\.csv.*add --elsewhere/)
+  const resumed = await ddm([...resume, '--elsewhere', '-o', target])
+  assert.equal(resumed.code, 0, resumed.stderr)
+  const rows = (await readFile(csv, 'utf8')).split('\n').slice(1, -1)
+  const rest = (await readFile(target, 'utf8')).split('\n').slice(0, -1)
+  assert.ok(rows.length > 0 && rows.length <= 60, `${rows.length} rows`)
+  const all = [...rows.map(Number), ...rest.map((line) => (JSON.parse(line) as { n: number }).n)]
+  const { records, due } = JSON.parse(resumed.stderr.trim().split('\n').at(-1) ?? '') as Record<string, unknown>
+  assert.deepEqual(
+    all,
+    Array.from({ length: Number(records) }, (_, n) => n)
+  )
+  assert.equal(Number(due), Number(records) / 10_000)
+  refused(await ddm(resume), 'usage', /is complete/)
+})
+
+test('a webhook that refuses: the rest goes to standard output, and the session knows of no other place', async (t) => {
+  const { seller, listing } = await selling('hook', linesOf(0, 200))
+  t.after(() => seller.stop())
+  const taken: unknown[] = []
+  const server = await httpServer(t, (request, response, body) => {
+    const takes = request.method !== 'POST' || taken.length === 0
+    if (request.method === 'POST' && takes) taken.push(...(JSON.parse(body) as unknown[]))
+    response.writeHead(takes ? 204 : 400).end()
+  })
+  const as = ['--json', ...network.as('hook-buyer')]
+  const failed = await ddm(['buy', listing, ...SLOWLY, '--to', server.url, ...as])
+  refused(failed, 'config', /ddm sessions resume bafy[a-z0-9]+ --to …, or .* --elsewhere -o FILE\.jsonl$/)
+  const resume = ['sessions', 'resume', String(errorOf(failed).details.session), ...as]
+  refused(await ddm(resume), 'usage', /name it again with --to, or .* add --elsewhere/)
+  const resumed = await ddm([...resume, '--elsewhere'])
+  assert.equal(resumed.code, 0, resumed.stderr)
+  const lines = [...taken.map((item) => JSON.stringify(item)), ...resumed.stdout.trimEnd().split('\n')]
+  assert.deepEqual(lines, recordsOf(0, lines.length))
+  refused(await ddm(resume), 'usage', /is complete/)
 })

@@ -69,7 +69,7 @@ export async function download(
       report(context, node, outcome, options, purchase, listing)
       return exitCode(outcome, wish, listing, signal)
     } catch (error) {
-      throw await settled(error, purchase, options)
+      throw await settled(error, purchase, options.to)
     } finally {
       endProgress()
       signal.removeEventListener('abort', stop)

@@ -6,6 +6,9 @@ import { type Context, currencyOf, loadNode, moneyText, type Register, withNode 
 import { type DownloadFlags, endsWith, headerOption, recordStream, settled } from '../sink.ts'
 import { short, table } from '../table.ts'
 
+type TargetFlags = Pick<DownloadFlags, 'output' | 'to' | 'header'> & { elsewhere?: boolean }
+type ResumeFlags = TargetFlags & { resumeFor?: number }
+
 export const sessions: Register = (program, act) => {
   const group = program.command('sessions').description('what was bought and sold, and what was cut and can go on')
   group.command('list').description('sessions of this home, the newest last').action(act(list))
@@ -20,6 +23,10 @@ export const sessions: Register = (program, act) => {
     .argument('<session>', 'session ID or a unique beginning of it')
     .option('-o, --output <file>', 'add the records to this file (default: where the session wrote them before)')
     .option('--to <sink>', 'send the records on, to the same sink as before; its name, with its password')
+    .option(
+      '--elsewhere',
+      'write what is missing to another file, sink or stdout than before; the one before keeps what it has'
+    )
   headerOption(resuming)
     .option('--resume-for <span>', 'go on trying to reach the seller for so long (default: 5m)', timeSpanOrNone)
     .action(act(resume))
@@ -124,31 +131,24 @@ function shown(record: SessionRecord, { symbol, decimals }: Currency) {
   }
 }
 
-async function resume(
-  context: Context,
-  id: string,
-  {
-    output: file,
-    to,
-    header: headers,
-    resumeFor
-  }: Pick<DownloadFlags, 'output' | 'to' | 'header'> & { resumeFor?: number }
-): Promise<undefined> {
-  const { signal } = context
+async function resume(context: Context, id: string, { resumeFor, ...flags }: ResumeFlags): Promise<undefined> {
+  const { signal, output } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const { pour } = await loadNode()
     const record = await node.sessions.get(id, { signal })
-    const sink = endsWith(signal, await sinkOf(record, { file, to, headers }))
+    const { sink: target, elsewhere } = await targetOf(record, flags)
+    const sink = endsWith(signal, target)
     const purchase = await node.sessions.resume(record.id, {
       signal,
       ...(resumeFor === undefined ? {} : { resumeFor })
     })
     try {
-      await pour(purchase, sink)
+      if (elsewhere) await cutBack(record, (text) => output.note(text))
+      await pour(purchase, sink, { elsewhere })
       await sink.close()
       report(context, await purchase.done, currencyOf(node, record.rail))
     } catch (error) {
-      throw await settled(error, purchase, { ...(to === undefined ? {} : { to }) })
+      throw await settled(error, purchase, flags.to)
     } finally {
       purchase.stop()
       await Promise.allSettled([purchase.done, sink.close()])
@@ -157,43 +157,73 @@ async function resume(
   })
 }
 
+interface Target {
+  sink: DataSink
+  /** Whether it takes the place of the one before. */
+  elsewhere: boolean
+}
+
 /** Where the session wrote before: a file goes on by itself, a server is named again, because its password is not kept. */
-async function sinkOf(
-  { id, sink, position, listingId }: SessionRecord,
-  {
-    file,
-    to,
-    headers
-  }: { file?: string | undefined; to?: string | undefined; headers?: Record<string, string> | undefined }
-): Promise<DataSink> {
-  const { fileSink, jsonLinesSink, parseSink, resumeFileSink } = await loadNode()
-  if (file !== undefined && to !== undefined) throw new DdmError('usage', 'give --output or --to, not both')
-  const { file: before, to: server } = (sink === undefined ? {} : JSON.parse(sink)) as { file?: string; to?: string }
-  if (server !== undefined && to === undefined) {
-    throw new DdmError('usage', `session ${id} has written ${position} records to ${server}; name it again with --to`)
+async function targetOf(record: SessionRecord, flags: TargetFlags): Promise<Target> {
+  const { resumeFileSink } = await loadNode()
+  const { output, to, elsewhere = false } = flags
+  if (output !== undefined && to !== undefined) throw new DdmError('usage', 'give --output or --to, not both')
+  const { id, sink: mark, position } = record
+  if (mark === undefined) return { sink: await openTarget(record, flags), elsewhere: false }
+  const before = placeOf(mark)
+  const written = `session ${id} has written ${position} records to ${before.file ?? before.to}`
+  const orElsewhere = 'to write the rest somewhere else, add --elsewhere'
+  const isUnnamed = output === undefined && to === undefined && !elsewhere
+  if (isUnnamed && before.to !== undefined) {
+    throw new DdmError('usage', `${written}; name it again with --to, or ${orElsewhere}`)
   }
-  if (to !== undefined) {
-    const again = await parseSink(to, {
-      append: true,
-      stdout: recordStream(),
-      product: listingId,
-      ...(headers === undefined ? {} : { headers })
-    })
-    const { to: named, file: other } = JSON.parse((await again.mark?.()) ?? '{}') as { to?: string; file?: string }
-    if (named === server && other === before) return again
-    await again.close()
-    throw new DdmError(
-      'usage',
-      `session ${id} has written ${position} records to ${server ?? before}; it goes on there only`
-    )
+  if (isUnnamed || (output !== undefined && resolve(output) === before.file)) {
+    return { sink: await resumeFileSink(mark), elsewhere: false }
   }
-  if (sink === undefined || before === undefined) {
-    return file === undefined ? jsonLinesSink(recordStream()) : fileSink(resolve(file), { append: true })
+  const refusal = new DdmError('usage', `${written} and goes on there; ${orElsewhere}`)
+  // Known without making the file.
+  if (output !== undefined && !elsewhere) throw refusal
+  const sink = await openTarget(record, flags)
+  const { file, to: server } = placeOf((await sink.mark?.()) ?? '{}')
+  if (file === before.file && server === before.to) {
+    if (file === undefined) return { sink, elsewhere: false }
+    await sink.close()
+    return { sink: await resumeFileSink(mark), elsewhere: false }
   }
-  if (file !== undefined && resolve(file) !== before) {
-    throw new DdmError('usage', `session ${id} has written ${position} records to ${before}; it goes on there only`)
+  if (elsewhere) return { sink, elsewhere }
+  await sink.close()
+  throw refusal
+}
+
+/** Of a mark: the file, or the server's name. */
+function placeOf(mark: string): { file?: string; to?: string } {
+  return JSON.parse(mark) as { file?: string; to?: string }
+}
+
+/** What the flags name, to be added to; standard output without any. */
+async function openTarget({ listingId }: SessionRecord, { output, to, header }: TargetFlags): Promise<DataSink> {
+  const { fileSink, jsonLinesSink, parseSink } = await loadNode()
+  if (output !== undefined) return fileSink(resolve(output), { append: true })
+  if (to === undefined) return jsonLinesSink(recordStream())
+  return parseSink(to, {
+    append: true,
+    stdout: recordStream(),
+    product: listingId,
+    ...(header === undefined ? {} : { headers: header })
+  })
+}
+
+/** What a file has beyond its mark comes to the new target: cut off, both together have every record once. */
+async function cutBack({ sink: mark = '{}' }: SessionRecord, note: (text: string) => void): Promise<void> {
+  const { file } = placeOf(mark)
+  if (file === undefined) return
+  const { resumeFileSink } = await loadNode()
+  try {
+    const sink = await resumeFileSink(mark)
+    await sink.close()
+  } catch (error) {
+    note(`${file} stays as it is, it may have records that come again: ${(error as Error).message}`)
   }
-  return resumeFileSink(sink)
 }
 
 function report(

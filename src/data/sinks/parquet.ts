@@ -19,14 +19,14 @@ const GROUP_ROWS = 100_000
  * `FILE.jsonl` beside it: a cut leaves those, and no Parquet file that cannot be read. Columns are all fields of all
  * records; a field whose values differ in type becomes JSON.
  *
- * @throws DdmError `usage` when the file exists and `force` is not given, or when it is to be appended to
+ * @throws DdmError `usage` when the file exists and `force` is not given: it cannot be appended to
  */
 export async function parquetSink(
   path: string,
   { append, force }: { append: boolean; force: boolean }
 ): Promise<DataSink> {
-  if (append) throw new DdmError('usage', `${path}: a Parquet file cannot be added to; give another name`)
-  if (!force && (await isThere(path))) {
+  if ((append || !force) && (await isThere(path))) {
+    if (append) throw new DdmError('usage', `${path}: a Parquet file cannot be added to; give another name`)
     throw new DdmError('usage', `${path} exists; give another name, or say that it may be replaced`)
   }
   return sinkOf(path, await linesSink(linesOf(path), { force }), 0)

@@ -135,11 +135,15 @@ export class SessionLedger {
     const checkpoints = this.#checkpoints.take()
     // Written out of turn: position, mark and checkpoint stay those of the later one.
     const { position, sink, handled = position, ...rest } = standing
-    const moved = position < this.#record.position ? {} : { position, ...(sink === undefined ? {} : { sink }) }
+    const { sink: markBefore, ...before } = this.#record
+    const isLater = position >= before.position
+    // A position without a mark takes the mark away, too: it is of another position.
+    const mark = isLater ? sink : markBefore
     this.#record = {
-      ...this.#record,
+      ...before,
       ...rest,
-      ...moved,
+      position: isLater ? position : before.position,
+      ...(mark === undefined ? {} : { sink: mark }),
       checkpoint: this.#checkpointAt(handled),
       updatedAt: clock.wallTime()
     }

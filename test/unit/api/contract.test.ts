@@ -95,7 +95,7 @@ const OF_THE_COMMAND: Readonly<Record<string, readonly string[]>> = {
   buy: SINK,
   sample: ['output', 'append', 'force'],
   follow: SINK,
-  'sessions resume': ['output', 'to', 'header'],
+  'sessions resume': ['output', 'to', 'header', 'elsewhere'],
   'receipts export': ['output'],
   // It reads the file of products.
   sell: ['config', 'claimOnClose']

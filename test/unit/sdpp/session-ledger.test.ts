@@ -197,6 +197,20 @@ test('a resume reads a few blocks of the log, and finds what was computed from t
   }
 })
 
+test('a sink and its mark go with the position: a later position without a mark is of no sink', async (t) => {
+  const { record, sessions, ledgerOn } = await setup(t, 'buyer')
+  const ledger = ledgerOn(sessions)
+  const stored = async (position: bigint, sink?: string) => {
+    const mark = sink === undefined ? {} : { sink }
+    await ledger.store({ state: 'streaming', due: 0n, paid: 0n, position, ...mark })
+    return (await sessions.get(record.id, 'buyer'))?.sink
+  }
+  assert.equal(await stored(2n, 'file'), 'file')
+  assert.equal(await stored(1n), 'file', 'out of turn')
+  assert.equal(await stored(2n), undefined)
+  assert.equal(await stored(3n, 'other file'), 'other file')
+})
+
 test('a session that is cut again and again gets its checkpoints all the same', async (t) => {
   const { session, record, sessions, log } = await setup(t, 'seller')
   for (let i = 0; i < 200; i++) await log.append([new Uint8Array([i])])
