@@ -33,6 +33,7 @@ const place = (page: Page, name: string) => page.getByRole('navigation').getByRo
 interface Statement {
   kind: string
   cid: string
+  content?: { prepay?: string }
 }
 
 interface Bought {
@@ -124,12 +125,17 @@ async function sale(t: TestContext, browser: Browser, { seller, buyer, network }
   const column = csv[0]?.split(',').indexOf('cpuPercent') ?? -1
   assert.equal(csv[1]?.split(',')[column], `${cpuPercent}`)
 
-  await page.getByRole('button', { name: 'Go on' }).click()
+  const more = page.getByRole('region', { name: 'Go on' })
+  assert.equal(await more.getByLabel('Risk').inputValue(), '0.01', 'what was risked before')
+  await more.getByLabel('Risk').fill('0.02')
+  await more.getByRole('button', { name: 'Go on' }).click()
   await page.getByRole('link', { name: 'the part before' }).waitFor()
   assert.notEqual(page.url(), first)
   await moves(page)
   const statusOf = async () => (await call<Bought[]>(buyer, 'GET', '/v1/purchases')).at(-1)
   const next = await statusOf()
+  const signed = await call<Statement[]>(buyer, 'GET', `/v1/sessions/${next?.status.id}/statements`)
+  assert.equal(signed.find(({ kind }) => kind === 'order')?.content?.prepay, '20000')
   await place(page, 'Buy').click()
   const running = page.getByRole('table', { name: 'Purchases' }).getByRole('row').nth(1)
   await running.getByRole('button', { name: `Stop ${title}` }).click()

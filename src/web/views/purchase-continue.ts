@@ -6,11 +6,11 @@ const CUT = new Set(['unreachable', 'aborted'])
 
 /**
  * How to go on with a purchase that is over: a session that was cut is resumed; after an orderly end the rest of what was
- * wanted is bought from the next record on. undefined when nothing is left.
+ * wanted is bought from the next record on, at the same risk. undefined when nothing is left.
  */
 export function continuation(
   { listing, status, outcome, problem }: Purchase,
-  { start, quantity, maximum }: Terms
+  { start, quantity, maximum, prepay }: Terms
 ): PurchaseWish | undefined {
   if (problem !== undefined) return CUT.has(problem.code) && status.id !== undefined ? { resume: status.id } : undefined
   if (outcome === undefined || listing === undefined || start === undefined) return undefined
@@ -25,7 +25,8 @@ export function continuation(
       rail: outcome.rail,
       from: (start + received).toString(),
       ...(left === undefined ? {} : { records: left.toString() }),
-      ...(budget === undefined ? {} : { max: { units: budget.toString() } })
+      ...(budget === undefined ? {} : { max: { units: budget.toString() } }),
+      ...(prepay === undefined ? {} : { prepay: { units: prepay.toString() } })
     }
   }
 }

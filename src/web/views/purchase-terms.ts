@@ -7,6 +7,8 @@ export interface Terms {
   quantity: bigint | undefined
   /** Most that the session may cost, atomic units. */
   maximum: bigint | undefined
+  /** Most that the buyer wanted to pay ahead. */
+  prepay: bigint | undefined
   /** What the seller delivers unpaid, and what may be paid ahead. */
   credit: bigint | undefined
   ahead: bigint | undefined
@@ -21,6 +23,7 @@ export function termsOf(statements: readonly Statement[]): Terms {
     start: field('accept', 'start'),
     quantity: field('order', 'quantity'),
     maximum: field('order', 'maximum'),
+    prepay: field('order', 'prepay'),
     credit: field('accept', 'credit'),
     ahead: field('accept', 'ahead')
   }

@@ -12,8 +12,8 @@ import { plain } from '../parts/text.tsx'
 import { RecordTable } from '../records/record-table.tsx'
 import { numericFields, type Row } from '../records/rows.ts'
 import { isOver, useLive } from '../records/use-live.ts'
-import { go, href, route } from '../router.ts'
-import { continuation } from './purchase-continue.ts'
+import { href, route } from '../router.ts'
+import { GoOn } from './purchase-go-on.tsx'
 import { PurchaseLog } from './purchase-log.tsx'
 import { termsOf } from './purchase-terms.ts'
 import { Ticker } from './purchase-ticker.tsx'
@@ -33,7 +33,7 @@ export function PurchaseView({ id }: { id: string }) {
   }
   const earlier = route.value.query.get('after')
   return (
-    <Page title={purchase.title ?? 'Purchase'} actions={<Controls purchase={purchase} terms={terms} />}>
+    <Page title={purchase.title ?? 'Purchase'} actions={over ? undefined : <Stop id={purchase.purchase} />}>
       <p class="quiet">
         <span class={`badge ${over ? '' : 'on'}`}>{stateText(purchase)}</span>
         {purchase.listing === undefined ? null : (
@@ -51,6 +51,7 @@ export function PurchaseView({ id }: { id: string }) {
       </p>
       <Problem error={error} />
       <Failure of={purchase} />
+      {over ? <GoOn purchase={purchase} terms={terms} /> : null}
       <Ticker purchase={purchase} terms={terms} />
       <Data rows={rows} over={over} />
       <Files id={id} />
@@ -89,28 +90,13 @@ function Failure({ of: { problem, status } }: { of: Purchase }) {
   )
 }
 
-function Controls({ purchase, terms }: { purchase: Purchase; terms: ReturnType<typeof termsOf> }) {
+function Stop({ id }: { id: string }) {
   const [error, setError] = useState<unknown>(undefined)
-  const next = continuation(purchase, terms)
-  const goOn = async (): Promise<void> => {
-    if (next === undefined) return
-    const more = await api.buy(next)
-    go(href('purchase', more.purchase, { after: purchase.purchase }))
-  }
-  const stop = (): Promise<unknown> => api.stop(purchase.purchase)
   return (
     <>
-      {isOver(purchase) ? (
-        next === undefined ? null : (
-          <Action kind="main" act={goOn} onError={setError}>
-            Go on
-          </Action>
-        )
-      ) : (
-        <Action act={stop} onError={setError}>
-          Pause or stop
-        </Action>
-      )}
+      <Action act={() => api.stop(id)} onError={setError}>
+        Pause or stop
+      </Action>
       <Problem error={error} />
     </>
   )

@@ -9,13 +9,13 @@ function purchase(part: object): Purchase {
 }
 
 const OUTCOME = { rail: 'evm', records: '30', due: '300' }
-const TERMS = { start: 100n, quantity: 50n, maximum: 1000n, credit: 0n, ahead: 0n }
+const TERMS = { start: 100n, quantity: 50n, maximum: 1000n, prepay: 0n, credit: 0n, ahead: 0n }
 
-test('after an orderly end the rest of what was wanted is bought from the next record on', () => {
+test('after an orderly end the rest of what was wanted is bought from the next record on, at the same risk', () => {
   assert.deepEqual(continuation(purchase({ outcome: OUTCOME }), TERMS), {
     listing: '0x12',
     keep: 'node',
-    options: { rail: 'evm', from: '130', records: '20', max: { units: '700' } }
+    options: { rail: 'evm', from: '130', records: '20', max: { units: '700' }, prepay: { units: '0' } }
   })
 })
 
