@@ -1,5 +1,7 @@
-import { useState } from 'preact/hooks'
+import { useContext, useState } from 'preact/hooks'
+import { Refused } from './refused.ts'
 import { TextArea } from './text-area.tsx'
+import { UNFINISHED } from './unfinished.ts'
 
 export interface JsonFieldProps {
   label: string
@@ -10,27 +12,19 @@ export interface JsonFieldProps {
 /** A part that has no form of its own, as JSON. */
 export function JsonField({ label, value, onValue }: JsonFieldProps) {
   const [text, setText] = useState(value === undefined ? '' : JSON.stringify(value, null, 2))
-  const [wrong, setWrong] = useState(false)
+  const refused = useContext(Refused)
   const change = (next: string): void => {
     setText(next)
-    const read = parsed(next)
-    setWrong(read === undefined && next.trim() !== '')
-    onValue(read)
+    onValue(next.trim() === '' ? undefined : parsed(next))
   }
-  return (
-    <TextArea
-      label={label}
-      value={text}
-      hint={wrong ? 'This is not JSON yet: it is left out.' : 'JSON'}
-      onValue={change}
-    />
-  )
+  const error = refused && value === UNFINISHED ? 'This is not JSON yet: finish it, or leave it empty.' : undefined
+  return <TextArea label={label} value={text} hint="JSON" error={error} onValue={change} />
 }
 
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown
   } catch {
-    return undefined
+    return UNFINISHED
   }
 }

@@ -3,7 +3,9 @@ import { api } from '../client/api.ts'
 import { ApiProblem } from '../client/http.ts'
 import type { Product } from '../client/types.ts'
 import type { JsonSchema } from '../form/json-schema.ts'
+import { Refused } from '../form/refused.ts'
 import { SchemaField } from '../form/schema-field.tsx'
+import { hasUnfinished } from '../form/unfinished.ts'
 import { currency, node } from '../node.ts'
 import { Choice, Field, type FieldProps } from '../parts/field.tsx'
 import { Problem } from '../parts/problem.tsx'
@@ -44,12 +46,13 @@ export function SellForm({ schema, onPublished }: { schema: JsonSchema; onPublis
     const found = faultsOf(draft)
     setError(undefined)
     setPublished(undefined)
-    if (Object.keys(found).length > 0) return refuse(found)
+    if (Object.keys(found).length > 0 || hasUnfinished([draft.named, draft.document])) return refuse(found)
     setBusy(true)
     try {
       setPublished(await api.offer(wishOf(draft, symbol)))
       setDraft(blankDraft(symbol))
       setRound(round + 1)
+      setRefused(0)
       onPublished()
     } catch (problem) {
       const field = problem instanceof ApiProblem ? fieldOf(problem.message) : undefined
@@ -82,96 +85,98 @@ export function SellForm({ schema, onPublished }: { schema: JsonSchema; onPublis
       }}
     >
       <h2 id="sell-new">Sell something new</h2>
-      <div key={round} class="form">
-        <Field
-          label="Source"
-          hint="What the node reads the records from; files are those of the node's machine."
-          input={{ list: 'sources', placeholder: 'csv:/path/to/file.csv' }}
-          {...line('source')}
-        />
-        <datalist id="sources">
-          {SUGGESTED_SOURCES.map((source) => (
-            <option key={source} value={source} />
-          ))}
-        </datalist>
-        <Field label="Title" input={{ maxLength: 200 }} {...line('title')} />
-        {NAMED.map((name) => (
-          <SchemaField
-            key={name}
-            name={name}
-            schema={properties[name] ?? {}}
-            value={draft.named[name]}
-            onValue={(value) => set({ named: { ...draft.named, [name]: value } })}
-          />
-        ))}
-        <div class="together">
+      <Refused.Provider value={refused > 0}>
+        <div key={round} class="form">
           <Field
-            label="Price"
-            input={{ inputMode: 'decimal', placeholder: '0.0001' }}
-            hint="0 gives it away."
-            {...line('amount')}
+            label="Source"
+            hint="What the node reads the records from; files are those of the node's machine."
+            input={{ list: 'sources', placeholder: 'csv:/path/to/file.csv' }}
+            {...line('source')}
           />
-          <Choice
-            label="In"
-            value={draft.symbol}
-            options={symbols.map((name) => [name, name] as const)}
-            onValue={(name) => set({ symbol: name })}
+          <datalist id="sources">
+            {SUGGESTED_SOURCES.map((source) => (
+              <option key={source} value={source} />
+            ))}
+          </datalist>
+          <Field label="Title" input={{ maxLength: 200 }} {...line('title')} />
+          {NAMED.map((name) => (
+            <SchemaField
+              key={name}
+              name={name}
+              schema={properties[name] ?? {}}
+              value={draft.named[name]}
+              onValue={(value) => set({ named: { ...draft.named, [name]: value } })}
+            />
+          ))}
+          <div class="together">
+            <Field
+              label="Price"
+              input={{ inputMode: 'decimal', placeholder: '0.0001' }}
+              hint="0 gives it away."
+              {...line('amount')}
+            />
+            <Choice
+              label="In"
+              value={draft.symbol}
+              options={symbols.map((name) => [name, name] as const)}
+              onValue={(name) => set({ symbol: name })}
+            />
+            <Choice
+              label="Per"
+              value={draft.unit}
+              options={[
+                ['record', 'record'],
+                ['KiB', 'KiB']
+              ]}
+              onValue={(unit) => set({ unit: unit as Draft['unit'] })}
+            />
+          </div>
+          <Field
+            label="Free records"
+            input={{ placeholder: '0' }}
+            hint="So many from the first on, or offsets like 100-110, cost nothing: a sample for everybody."
+            {...line('free')}
           />
-          <Choice
-            label="Per"
-            value={draft.unit}
-            options={[
-              ['record', 'record'],
-              ['KiB', 'KiB']
-            ]}
-            onValue={(unit) => set({ unit: unit as Draft['unit'] })}
-          />
+          <details>
+            <summary>How the source is asked</summary>
+            <div class="form">
+              <Field
+                label="Header"
+                input={{ placeholder: 'Authorization: Bearer …' }}
+                hint="Sent with each request to a source of http, sse or ws; buyers do not see it."
+                {...line('header')}
+              />
+              <Field
+                label="Asked every"
+                unit="ms"
+                input={{ inputMode: 'numeric', placeholder: '10000' }}
+                hint="For telemetry and pages that are polled."
+                {...line('period')}
+              />
+            </div>
+          </details>
+          <details>
+            <summary>Which records, on credit, and who may buy</summary>
+            <Terms line={line} symbol={draft.symbol} />
+          </details>
+          <details>
+            <summary>Place, time, licence and everything else</summary>
+            <div class="form">
+              {Object.entries(properties)
+                .filter(([name]) => !OTHERWISE.has(name))
+                .map(([name, part]) => (
+                  <SchemaField
+                    key={name}
+                    name={name}
+                    schema={part}
+                    value={draft.document[name]}
+                    onValue={(value) => set({ document: { ...draft.document, [name]: value } })}
+                  />
+                ))}
+            </div>
+          </details>
         </div>
-        <Field
-          label="Free records"
-          input={{ placeholder: '0' }}
-          hint="So many from the first on, or offsets like 100-110, cost nothing: a sample for everybody."
-          {...line('free')}
-        />
-        <details>
-          <summary>How the source is asked</summary>
-          <div class="form">
-            <Field
-              label="Header"
-              input={{ placeholder: 'Authorization: Bearer …' }}
-              hint="Sent with each request to a source of http, sse or ws; buyers do not see it."
-              {...line('header')}
-            />
-            <Field
-              label="Asked every"
-              unit="ms"
-              input={{ inputMode: 'numeric', placeholder: '10000' }}
-              hint="For telemetry and pages that are polled."
-              {...line('period')}
-            />
-          </div>
-        </details>
-        <details>
-          <summary>Which records, on credit, and who may buy</summary>
-          <Terms line={line} symbol={draft.symbol} />
-        </details>
-        <details>
-          <summary>Place, time, licence and everything else</summary>
-          <div class="form">
-            {Object.entries(properties)
-              .filter(([name]) => !OTHERWISE.has(name))
-              .map(([name, part]) => (
-                <SchemaField
-                  key={name}
-                  name={name}
-                  schema={part}
-                  value={draft.document[name]}
-                  onValue={(value) => set({ document: { ...draft.document, [name]: value } })}
-                />
-              ))}
-          </div>
-        </details>
-      </div>
+      </Refused.Provider>
       <Problem error={error} />
       <p role="status">{published === undefined ? '' : <Published of={published} />}</p>
       <div class="actions">
