@@ -1,8 +1,8 @@
 // Watches one field of a product, whoever sells it, and says when it goes above a limit.
-// Run it beside `npm start`:  node examples/alert-on-threshold.ts .ddm/network.json telemetry cpuPercent 50 3
+// Run it beside `npm start`:  node examples/alert-on-threshold.ts .ddm/demo/network.json telemetry cpuPercent 50 3
 import { createNode, formatUnits } from '../src/index.ts'
 
-const [network = '.ddm/network.json', words = 'telemetry', field = 'cpuPercent', limit = '50', alerts = '3'] =
+const [network = '.ddm/demo/network.json', words = 'telemetry', field = 'cpuPercent', limit = '50', alerts = '3'] =
   process.argv.slice(2)
 const node = await createNode({ home: '.ddm/alert', network, insecureDevKeys: true, config: { logLevel: 'error' } })
 try {

@@ -1,8 +1,9 @@
 // Buys a stream, averages one field over so many records, and sells the averages at a price of its own.
-// Run it beside `npm start`:  node examples/buy-aggregate-resell.ts .ddm/network.json telemetry cpuPercent 10
+// Run it beside `npm start`:  node examples/buy-aggregate-resell.ts .ddm/demo/network.json telemetry cpuPercent 10
 import { createNode, type DataSource } from '../src/index.ts'
 
-const [network = '.ddm/network.json', words = 'telemetry', field = 'cpuPercent', count = '10'] = process.argv.slice(2)
+const [network = '.ddm/demo/network.json', words = 'telemetry', field = 'cpuPercent', count = '10'] =
+  process.argv.slice(2)
 const node = await createNode({ home: '.ddm/resell', network, insecureDevKeys: true, config: { logLevel: 'error' } })
 await node.listings.synced()
 const listings = (await node.listings.search(words)).filter(({ peerId }) => peerId !== node.peerId)

@@ -1,8 +1,8 @@
 // A bot with a budget: finds a product by words, buys a hundred records, and says what it paid.
-// Run it beside `npm start`:  node examples/buyer-bot.ts .ddm/network.json telemetry
+// Run it beside `npm start`:  node examples/buyer-bot.ts .ddm/demo/network.json telemetry
 import { createNode, formatUnits } from '../src/index.ts'
 
-const [network = '.ddm/network.json', words = 'telemetry', records = '100'] = process.argv.slice(2)
+const [network = '.ddm/demo/network.json', words = 'telemetry', records = '100'] = process.argv.slice(2)
 const config = { logLevel: 'error', budgetPerSession: '0.05', budgetPerDay: '1' } as const
 const node = await createNode({ home: '.ddm/bot', network, insecureDevKeys: true, config })
 try {

@@ -1,8 +1,8 @@
 // Buys the same product from two sellers for a while, leaves the worse, and goes on with the better.
-// Run it beside `npm start`:  node examples/compare-two-sellers.ts .ddm/network.json "harbour wind" 50 200
+// Run it beside `npm start`:  node examples/compare-two-sellers.ts .ddm/demo/network.json "harbour wind" 50 200
 import { createNode, type Listing, type PurchaseQuality } from '../src/index.ts'
 
-const [network = '.ddm/network.json', words = 'wind', trial = '50', records = '200'] = process.argv.slice(2)
+const [network = '.ddm/demo/network.json', words = 'wind', trial = '50', records = '200'] = process.argv.slice(2)
 const node = await createNode({ home: '.ddm/compare', network, insecureDevKeys: true, config: { logLevel: 'error' } })
 
 async function tryOut(listing: Listing) {

@@ -1,8 +1,8 @@
 // Stores a stream in a file, each record once. Started again after a crash, of either side, it goes on exactly there.
-// Run it beside `npm start`:  node examples/store-a-stream.ts .ddm/network.json telemetry records.jsonl 200
+// Run it beside `npm start`:  node examples/store-a-stream.ts .ddm/demo/network.json telemetry records.jsonl 200
 import { createNode, fileSink, formatUnits, pour, resumeFileSink } from '../src/index.ts'
 
-const [network = '.ddm/network.json', words = 'telemetry', file = 'records.jsonl', records = '200'] =
+const [network = '.ddm/demo/network.json', words = 'telemetry', file = 'records.jsonl', records = '200'] =
   process.argv.slice(2)
 const node = await createNode({ home: '.ddm/store', network, insecureDevKeys: true, config: { logLevel: 'error' } })
 try {

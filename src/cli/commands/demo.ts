@@ -1,4 +1,4 @@
-import { relative, resolve } from 'node:path'
+import { relative } from 'node:path'
 import { Option } from 'commander'
 import { EXIT_CODES } from '../../interface/index.ts'
 import { type Context, loadNode, type Register } from '../context.ts'
@@ -34,7 +34,7 @@ async function run(context: Context, { once, rail }: { once?: boolean; rail: Dem
     import('../demo/market.ts'),
     loadNode()
   ])
-  const folder = demoFolder(resolve(flags.home ?? '.ddm'))
+  const folder = demoFolder(flags.home)
   await claimFolder(folder)
   const lock = await lockHome(await createHome(folder.root))
   const market = new Market(folder, context, rail)

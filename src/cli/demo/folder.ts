@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { DdmError } from '../../interface/index.ts'
+
+/** Without --home. A folder of its own: what somebody does by hand lies beside it. */
+export const DEMO_HOME = '.ddm/demo'
 
 /** Written into a folder that the demo made, so that it never clears one that it did not make. */
 const MARK = 'demo.json'
@@ -18,7 +21,8 @@ export interface DemoFolder {
   receipts: string
 }
 
-export function demoFolder(root: string): DemoFolder {
+export function demoFolder(home = DEMO_HOME): DemoFolder {
+  const root = resolve(home)
   return {
     root,
     home: (name) => join(root, name),
