@@ -12,6 +12,7 @@ test('a market in the browser', async (t) => {
   const market = await startMarket(t)
   await t.test('publish by form, find on the map, buy, watch, stop, go on', (inner) => sale(inner, browser, market))
   await t.test('a purchase with the keyboard alone', (inner) => keyboard(inner, browser, market))
+  await t.test('listings at one place are listed from the map', (inner) => together(inner, browser, market))
   await t.test('caps and the kill switch hold', (inner) => money(inner, browser, market))
   await t.test('pause, go on, retire', (inner) => statuses(inner, browser, market))
   await t.test('without the right token nothing is shown, and it says what to do', (inner) =>
@@ -239,6 +240,26 @@ async function keyboard(t: TestContext, browser: Browser, { seller, buyer, netwo
   await tabTo(page, /Download JSONL/)
   const [file] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')])
   assert.equal(await readFile(await file.path(), 'utf8'), `${lines.slice(0, 30).join('\n')}\n`)
+  assert.deepEqual(faults, [])
+}
+
+async function together(t: TestContext, browser: Browser, { seller, buyer, network }: Market): Promise<void> {
+  const source = await network.file('wind.jsonl', '{"wind":1}\n')
+  const document = { spatial: { point: [-70.65, -33.45] } }
+  const product = { title: 'Wind of Santiago', price: '0.001/record', source: `jsonl:${source}`, document }
+  await call(seller, 'POST', '/v1/products', { product })
+  const { page, faults } = await open(t, browser, buyer)
+  await page.getByText('3 listings', { exact: true }).waitFor()
+  await tabTo(page, /^2 listings here: list them$/)
+  await page.keyboard.press('Enter')
+  await page.getByText('2 listings at this place').waitFor()
+  assert.equal(await page.evaluate<string>(FOCUSED), 'Listings')
+  const list = page.getByRole('region', { name: 'Listings' })
+  const titles = await list.getByRole('heading', { level: 2 }).allTextContents()
+  assert.deepEqual(titles.toSorted(), ['Machine room', 'Wind of Santiago'])
+  await tabTo(page, /^Show all listings$/)
+  await page.keyboard.press('Enter')
+  await page.getByText('3 listings', { exact: true }).waitFor()
   assert.deepEqual(faults, [])
 }
 

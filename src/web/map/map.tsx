@@ -3,20 +3,22 @@ import type { Listing } from '../client/types.ts'
 import { plain } from '../parts/text.tsx'
 import { href } from '../router.ts'
 import { landPath } from './land.ts'
-import { type Place, placesOf } from './places.ts'
+import { type Place, placesOf, staysTogether } from './places.ts'
 import { sizeOf, type ViewPort, WORLD, within } from './view-port.ts'
 
 export interface MapProps {
   listings: readonly Listing[]
   port: ViewPort
   onPort: (port: ViewPort) => void
+  /** Called with listings of one mark that the map cannot show apart. */
+  onList: (listings: readonly Listing[]) => void
 }
 
 /** How far one press of an arrow key goes, as a share of what is shown. */
 const STEP = 0.2
 
 /** Where the data comes from. Everything on it can be reached by keyboard, and is in the list beside it, too. */
-export function WorldMap({ listings, port, onPort }: MapProps) {
+export function WorldMap({ listings, port, onPort, onList }: MapProps) {
   const land = useMemo(landPath, [])
   const places = useMemo(() => placesOf(listings, port), [listings, port])
   const frame = useRef<SVGSVGElement>(null)
@@ -62,7 +64,7 @@ export function WorldMap({ listings, port, onPort }: MapProps) {
       >
         <path class="land" d={land} />
         {places.map((place) => (
-          <Mark key={place.listings[0]?.id} place={place} size={width} onZoom={onPort} zoom={port.zoom} />
+          <Mark key={place.listings[0]?.id} place={place} port={port} onPort={onPort} onList={onList} />
         ))}
       </svg>
       <div class="map-tools">
@@ -92,17 +94,15 @@ export function WorldMap({ listings, port, onPort }: MapProps) {
   )
 }
 
-interface MarkProps {
+interface MarkProps extends Omit<MapProps, 'listings'> {
   place: Place
-  size: number
-  zoom: number
-  onZoom: (port: ViewPort) => void
 }
 
-function Mark({ place: { longitude, latitude, listings }, size, zoom, onZoom }: MarkProps) {
+function Mark({ place, port, onPort, onList }: MarkProps) {
+  const { longitude, latitude, listings } = place
   const [first] = listings
   if (first === undefined) return null
-  const radius = (size / 110) * (listings.length > 1 ? 1.6 : 1)
+  const radius = (sizeOf(port).width / 110) * (listings.length > 1 ? 1.6 : 1)
   if (listings.length === 1) {
     const title = plain(first.document.title)
     return (
@@ -112,7 +112,8 @@ function Mark({ place: { longitude, latitude, listings }, size, zoom, onZoom }: 
       </a>
     )
   }
-  const label = `${listings.length} listings here: zoom in`
+  const together = staysTogether(place, port)
+  const label = `${listings.length} listings here: ${together ? 'list them' : 'zoom in'}`
   return (
     <a
       class="mark many"
@@ -120,7 +121,8 @@ function Mark({ place: { longitude, latitude, listings }, size, zoom, onZoom }: 
       aria-label={label}
       onClick={(event) => {
         event.preventDefault()
-        onZoom(within({ longitude, latitude, zoom: zoom * 4 }))
+        if (together) onList(listings)
+        else onPort(within({ longitude, latitude, zoom: port.zoom * 4 }))
       }}
     >
       <title>{label}</title>

@@ -1,5 +1,5 @@
 import type { Listing } from '../client/types.ts'
-import { sizeOf, type ViewPort } from './view-port.ts'
+import { MAX_ZOOM, sizeOf, type ViewPort } from './view-port.ts'
 
 export interface Place {
   longitude: number
@@ -32,4 +32,10 @@ export function placesOf(listings: readonly Listing[], port: ViewPort): Place[] 
     else known.listings.push(listing)
   }
   return [...places.values()]
+}
+
+/** Whether the map cannot show them apart, however near one goes. */
+export function staysTogether({ listings }: Place, { zoom }: ViewPort): boolean {
+  const points = new Set(listings.map((listing) => pointOf(listing)?.join(' ')))
+  return zoom >= MAX_ZOOM || points.size === 1
 }

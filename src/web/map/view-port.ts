@@ -7,7 +7,7 @@ export interface ViewPort {
 
 export const WORLD: ViewPort = { longitude: 0, latitude: 10, zoom: 1 }
 
-const MAX_ZOOM = 64
+export const MAX_ZOOM = 64
 
 /** Height of the map in degrees at zoom 1: nobody sells from the poles. */
 const HEIGHT = 150

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from 'preact/hooks'
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { api, MAX_LISTINGS } from '../client/api.ts'
 import { follow } from '../client/events.ts'
 import type { Listing } from '../client/types.ts'
@@ -21,6 +21,9 @@ export function MarketView() {
   const [port, setPort] = useState(WORLD)
   const [here, setHere] = useState(false)
   const [chosen, setChosen] = useState<Chosen>({})
+  /** IDs of the listings of one mark of the map. */
+  const [marked, setMarked] = useState<ReadonlySet<string> | undefined>(undefined)
+  const list = useRef<HTMLElement>(null)
   const text = useSettled(words.trim())
   const bbox = useSettled(here ? boundsOf(port) : undefined)
   const query = { text: text === '' ? undefined : text, bbox, ...chosen }
@@ -33,7 +36,13 @@ export function MarketView() {
       counted.reload()
     }, [found.reload, counted.reload])
   )
+  useEffect(() => setMarked(undefined), keys)
+  const onList = (some: readonly Listing[]): void => {
+    setMarked(new Set(some.map(({ id }) => id)))
+    list.current?.focus()
+  }
   const listings = found.value
+  const shown = marked === undefined ? listings : listings?.filter(({ id }) => marked.has(id))
   const narrowed = text !== '' || here || Object.keys(chosen).length > 0
   return (
     <Page title="Market">
@@ -55,15 +64,20 @@ export function MarketView() {
       </search>
       <Problem error={found.error ?? counted.error} />
       <div class="market">
-        <WorldMap listings={listings ?? []} port={port} onPort={setPort} />
-        <section aria-label="Listings">
+        <WorldMap listings={listings ?? []} port={port} onPort={setPort} onList={onList} />
+        <section ref={list} tabIndex={-1} aria-label="Listings">
           <p class="quiet" role="status">
-            {listings === undefined ? '' : countText(listings)}
+            {shown === undefined ? '' : countText(shown, marked !== undefined)}
           </p>
+          {marked === undefined ? null : (
+            <button type="button" onClick={() => setMarked(undefined)}>
+              Show all listings
+            </button>
+          )}
           {listings === undefined && found.error === undefined ? <Loading /> : null}
           {listings?.length === 0 ? <Nothing searched={narrowed} /> : null}
           <ul class="cards">
-            {(listings ?? []).map((listing) => (
+            {(shown ?? []).map((listing) => (
               <li key={listing.id}>
                 <ListingCard listing={listing} />
               </li>
@@ -75,8 +89,8 @@ export function MarketView() {
   )
 }
 
-function countText({ length }: readonly Listing[]): string {
-  const more = length === MAX_LISTINGS ? '; search for words to see others' : ''
+function countText({ length }: readonly Listing[], isPlace: boolean): string {
+  const more = isPlace ? ' at this place' : length === MAX_LISTINGS ? '; search for words to see others' : ''
   return `${length} ${length === 1 ? 'listing' : 'listings'}${more}`
 }
 
