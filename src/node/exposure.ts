@@ -7,14 +7,18 @@ import type {
   RailName,
   SessionRecord,
   SessionRole,
-  SessionStakes
+  SessionStakes,
+  SessionStore
 } from '../interface/index.ts'
+import { readAnyStatement, type Statement } from '../statements/index.ts'
 import type { Ledger } from '../storage/index.ts'
 
 /** What one side of a session may lose, atomic units (docs/specs/sdpp.md, Money). */
 export interface SessionExposure {
   /** Seller: the credit of a session that goes on, else what it owes. Buyer: what may be, or was, paid ahead. */
   window: bigint
+  /** Buyer: signed, and not yet confirmed by the seller: on its way, not failed. Seller: 0. */
+  pending: bigint
   /** Seller: vouchers of the channel that are not on the chain yet. Buyer: 0. */
   unclaimed: bigint
   /** Seller: deposited, and not at confirmation depth. Buyer: 0. */
@@ -47,9 +51,16 @@ export interface TotalExposure {
 /** States in which nothing moves any more. */
 const ENDED: readonly string[] = ['receipted', 'closed', 'refused', 'disputed', 'abandoned']
 
+export interface ExposureComponents {
+  payers: readonly Payer[]
+  payees: readonly Payee[]
+  channels: ChannelStore
+  sessions: Pick<SessionStore, 'statements'>
+}
+
 export async function exposureOfSession(
   record: SessionRecord,
-  { payers, payees, channels }: { payers: readonly Payer[]; payees: readonly Payee[]; channels: ChannelStore },
+  { payers, payees, channels, sessions }: ExposureComponents,
   options?: AbortOptions
 ): Promise<SessionExposure> {
   const selling = record.role === 'seller'
@@ -61,12 +72,29 @@ export async function exposureOfSession(
   const unconfirmed = selling ? (channel?.unconfirmed ?? 0n) : 0n
   return {
     window,
+    pending: selling ? 0n : await pendingOf(record, sessions, options),
     unclaimed,
     unconfirmed,
     locked: selling ? 0n : (channel?.unspent ?? 0n),
     ...(kept === undefined ? {} : { withdrawDelay: kept.config.withdrawDelay }),
     bound: window + unclaimed + unconfirmed
   }
+}
+
+/** What of a session that goes on was signed, without what the seller has last said that it has. */
+async function pendingOf(
+  { id, role, state, paid }: SessionRecord,
+  sessions: ExposureComponents['sessions'],
+  options?: AbortOptions
+): Promise<bigint> {
+  if (ENDED.includes(state)) return 0n
+  let credited = 0n
+  for (const { kind, payload, signature } of await sessions.statements(id, role, options)) {
+    if (kind !== 'accept' && kind !== 'invoice') continue
+    const { credited: said = 0n } = readAnyStatement(payload, signature).content as Statement<'accept' | 'invoice'>
+    if (said > credited) credited = said
+  }
+  return paid > credited ? paid - credited : 0n
 }
 
 /** What was delivered and is not paid, or the other way round, or may yet be. */

@@ -339,7 +339,7 @@ export class RunningNode implements LocalNode {
     moves: (record, options) => movesOfSession(record, this.#parts, options),
     exposure: (record, options) => {
       const { rails, ledger } = this.#parts
-      return exposureOfSession(record, { ...rails, channels: ledger.channels }, options)
+      return exposureOfSession(record, { ...rails, channels: ledger.channels, sessions: ledger.sessions }, options)
     },
     resume: (id, options) => this.#resume(id, options)
   }

@@ -87,6 +87,8 @@ test('a record that a CSV file cannot take: what is paid and missing goes to ano
   refused(failed, 'badRecord', /"note".*ddm sessions resume bafy[a-z0-9]+, or .* --elsewhere -o FILE\.jsonl$/)
   const session = String(errorOf(failed).details.session)
   const resume = ['sessions', 'resume', session, ...as]
+  const shown = await ddm(['sessions', 'show', session, ...as])
+  assert.equal((JSON.parse(shown.stdout) as { pending: string }).pending, '0', 'the receipt confirmed all of it')
   const target = join(network.folder, 'rest.jsonl')
   refused(await ddm([...resume, '-o', target]), 'usage', /has written \d+ records to .*odd\.csv.*add --elsewhere/)
   const resumed = await ddm([...resume, '--elsewhere', '-o', target])

@@ -38,6 +38,7 @@ export const SessionSchema = Type.Object({
 
 export const ExposureSchema = Type.Object({
   window: Integer,
+  pending: Integer,
   unclaimed: Integer,
   unconfirmed: Integer,
   locked: Integer,

@@ -63,10 +63,11 @@ async function show(context: Context, id: string): Promise<undefined> {
     const exposure = await node.sessions.exposure(record, { signal })
     const currency = currencyOf(node, record.rail)
     const amount = (value: bigint): string => formatUnits(value, currency.decimals)
-    const { window, unclaimed, unconfirmed, locked, bound, withdrawDelay } = exposure
+    const { window, pending, unclaimed, unconfirmed, locked, bound, withdrawDelay } = exposure
     const value = {
       ...shown(record, currency),
       window: amount(window),
+      pending: amount(pending),
       unclaimed: amount(unclaimed),
       unconfirmed: amount(unconfirmed),
       locked: amount(locked),
@@ -80,7 +81,7 @@ async function show(context: Context, id: string): Promise<undefined> {
 
 function described(
   { id, role, peer, listingId, state, start, position, due, paid, needed }: SessionRecord,
-  { window, unclaimed, unconfirmed, locked, bound, withdrawDelay = 0 }: SessionExposure,
+  { window, pending, unclaimed, unconfirmed, locked, bound, withdrawDelay = 0 }: SessionExposure,
   money: (atomic: bigint) => string
 ): string[] {
   const selling = role === 'seller'
@@ -94,6 +95,12 @@ function described(
     [selling ? 'credited' : 'paid', money(paid)],
     ['window', `${money(window)} (${selling ? 'delivered before it is paid' : 'paid before it is delivered'})`]
   ]
+  if (pending > 0n) {
+    rows.push([
+      'pending',
+      `${money(pending)} (of what is paid, the seller has not confirmed it yet: on its way, not failed)`
+    ])
+  }
   if (needed !== undefined) {
     rows.push(['too small', `the window held the stream back; ${money(needed)} would not`])
   }

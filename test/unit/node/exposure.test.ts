@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { ChannelStanding, Payee, Payer, SessionRecord } from '../../../src/interface/index.ts'
-import { totalExposure } from '../../../src/node/exposure.ts'
+import { exposureOfSession, totalExposure } from '../../../src/node/exposure.ts'
+import { signStatement, statementLink } from '../../../src/statements/index.ts'
 import { openLedger } from '../../../src/storage/index.ts'
+import { makeSigner } from '../../support/sdpp.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 const NONE = { balance: 0n, unconfirmed: 0n, paid: 0n, claimed: 0n, unclaimed: 0n, unspent: 0n, pendingWithdrawal: 0n }
@@ -61,4 +63,30 @@ test('the bound of a node is the sum over its sessions and over its channels, ea
     { role: 'seller', rail: 'iota', window: 4_000n, unclaimed: 0n, unconfirmed: 0n, locked: 0n, bound: 4_000n },
     { role: 'buyer', rail: 'evm', window: 8n, unclaimed: 0n, unconfirmed: 0n, locked: 950n, bound: 958n }
   ])
+})
+
+test('what was signed and is not confirmed is pending, until the seller says that it has it or the session has ended', async (t) => {
+  const ledger = await openLedger({ path: join(await tempDir(t), 'ledger.db') })
+  t.after(() => ledger.close())
+  const seller = await makeSigner()
+  const session = statementLink(new Uint8Array([1]))
+  const record: SessionRecord = {
+    ...{ id: session.toString(), role: 'buyer', state: 'streaming', rail: 'free', peer: seller.peerId },
+    ...{ listingId: '0x01', listingCid: 'c', start: 0n, position: 0n, openedAt: 1, updatedAt: 1 },
+    checkpoint: { position: 0n, root: new Uint8Array(32), records: 0n, bytes: 0n },
+    ...{ due: 90n, paid: 100n, credit: 20n }
+  }
+  const pending = async (change: Partial<SessionRecord> = {}): Promise<bigint> => {
+    const { sessions, channels } = ledger
+    const exposure = await exposureOfSession({ ...record, ...change }, { payers: [], payees: [], channels, sessions })
+    return exposure.pending
+  }
+  await ledger.sessions.put(record)
+  assert.equal(await pending(), 100n)
+  const root = new Uint8Array(32)
+  const invoice = signStatement(seller, 'invoice', { session, n: 9n, bytes: 9n, due: 90n, credited: 70n, root }, 5)
+  await ledger.sessions.put(record, { statements: [invoice] })
+  assert.equal(await pending(), 30n)
+  assert.equal(await pending({ paid: 70n }), 0n)
+  assert.equal(await pending({ state: 'closed' }), 0n)
 })
