@@ -207,6 +207,29 @@ test('sse: large events come whole, one byte more is refused and what follows is
   assert.deepEqual([texts[0]?.length, texts[1], skipped], [MAX_RECORD_BYTES - 20, '1', 2])
 })
 
+const EVENT_LINE = Buffer.from(`data: ${'x'.repeat(1_000)}\n`)
+
+for (const [what, head, again] of [
+  ['a line without end', '\r\ndata: ', undefined],
+  ['lines without end', '\r\n', EVENT_LINE],
+  ['a length of 8 PB', `Content-Length: ${2n ** 53n - 1n}\r\n\r\ndata: `, undefined],
+  ['a chunk of 4 EB', 'Transfer-Encoding: chunked\r\n\r\n3fffffffffffffff\r\ndata: ', undefined]
+] as const) {
+  test(`sse: an event with ${what} is refused without being kept`, async (t) => {
+    const lying = await lyingServer(t, (socket) => {
+      socket.once('data', () => {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n${head}`)
+        sendForEver(socket, again)
+      })
+    })
+    await assert.rejects(take(`sse:http://127.0.0.1:${lying.port}/`, 1), {
+      code: 'badRecord',
+      message: /an event has more than the 1048512 bytes of a record/
+    })
+    assert.ok(lying.sent() < 16 * 1024 * 1024, `${lying.sent()} bytes were taken`)
+  })
+}
+
 test('websocket: headers and password go along; broken text closes it and it is opened again', async (t) => {
   const sockets = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   await once(sockets, 'listening')
