@@ -484,6 +484,52 @@ test('who watches is told of new listings', async () => {
   gone.abort()
 })
 
+interface SessionEvent {
+  selling: Array<{ id: string; phase: string }>
+  purchases: Array<{ purchase: string; status: { id?: string; phase: string }; outcome?: { session: string } }>
+}
+
+/** Reads on from event to event; each call resolves with the first one from there that fits. */
+async function sessionEvents(name: string, signal: AbortSignal) {
+  const { url, token } = await api(name)
+  const response = await fetch(`${url}/v1/sessions/events`, { headers: { authorization: `Bearer ${token}` }, signal })
+  const chunks = (response.body ?? assert.fail('no body')).pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  return async (fits: (event: SessionEvent) => boolean): Promise<SessionEvent> => {
+    for (;;) {
+      const [event, ...rest] = text.split('\n\n')
+      if (event !== undefined && rest.length > 0) {
+        text = rest.join('\n\n')
+        const [, data] = /^event: sessions\ndata: (.*)$/.exec(event) ?? []
+        if (data === undefined) continue
+        const said = JSON.parse(data) as SessionEvent
+        if (fits(said)) return said
+      } else {
+        const { value, done } = await chunks.read()
+        if (done) assert.fail(`the stream ended after ${text}`)
+        text += value
+      }
+    }
+  }
+}
+
+test('who watches sessions is told, at both sides, when one begins and when it ends', async (t) => {
+  const listing = await publish('Watched sale', { source: 'telemetry', period: 20, price: '0.000001/record' })
+  const gone = new AbortController()
+  t.after(() => gone.abort())
+  const [bought, sold] = await Promise.all([sessionEvents('buyer', gone.signal), sessionEvents('seller', gone.signal)])
+  await Promise.all([bought(() => true), sold(() => true)])
+  const started = await call('buyer', 'POST', '/v1/purchases', { listing, options: { max: '0.1' } })
+  const { purchase } = started.body as { purchase: string }
+  const ours = ({ purchases }: SessionEvent) => purchases.find((one) => one.purchase === purchase)
+  const session = ours(await bought((event) => ours(event)?.status.phase === 'streaming'))?.status.id
+  const serves = ({ selling }: SessionEvent): boolean => selling.some(({ id }) => id === session)
+  await sold(serves)
+  await call('buyer', 'POST', `/v1/purchases/${purchase}/stop`)
+  assert.equal(ours(await bought((event) => ours(event)?.outcome !== undefined))?.outcome?.session, session)
+  await sold((event) => !serves(event))
+})
+
 test('a purchase that the node keeps survives kill -9 of the node: every record once, in a file', async () => {
   const many = Array.from({ length: 20_000 }, (_, i) => JSON.stringify({ i, text: `record ${i}` }))
   const source = `jsonl:${await network.file('many.jsonl', `${many.join('\n')}\n`)}`
