@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import type { TestContext } from 'node:test'
 import { type Network, type Server, serve, startNetwork } from '../integration/cli-process.ts'
 
@@ -15,6 +16,9 @@ export interface Market {
   buyer: Trader
 }
 
+/** What the buyer's network profile names; there is nothing. */
+export const EXPLORER = 'https://explorer.example/tx/'
+
 /** A whole market: chain, bootstrap node, and two nodes that serve their pages; all processes of their own. */
 export async function startMarket(t: Pick<TestContext, 'after'>): Promise<Market> {
   const network = await startNetwork()
@@ -23,14 +27,17 @@ export async function startMarket(t: Pick<TestContext, 'after'>): Promise<Market
     for (const server of started.toReversed()) await server.stop()
     await network.close()
   })
-  const trader = async (name: string): Promise<Trader> => {
-    const server = serve(['start', ...network.as(name)])
+  const { chain, ...rest } = JSON.parse(await readFile(network.profile, 'utf8')) as { chain: object }
+  const explored = { ...rest, chain: { ...chain, explorer: `${EXPLORER}{transaction}` } }
+  const profile = await network.file('explored.json', JSON.stringify(explored))
+  const trader = async (name: string, ...more: string[]): Promise<Trader> => {
+    const server = serve(['start', ...network.as(name), ...more])
     started.push(server)
     const { page, api } = await server.event('ready')
     const [, token = ''] = /#token=(.+)$/.exec(String(page)) ?? []
     return { page: String(page), api: String(api), token: decodeURIComponent(token), server }
   }
-  return { network, seller: await trader('seller'), buyer: await trader('buyer') }
+  return { network, seller: await trader('seller'), buyer: await trader('buyer', '--network', profile) }
 }
 
 /** A call of the API as a program makes it: what the page shows is held against it. */

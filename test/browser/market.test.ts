@@ -3,8 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
+import { rpcCall } from '../integration/chain-fixture.ts'
+import { ddm } from '../integration/cli-process.ts'
 import { launchChromium, watchPage } from '../support/chromium.ts'
-import { call, type Market, startMarket, type Trader } from './market-fixture.ts'
+import { call, EXPLORER, type Market, startMarket, type Trader } from './market-fixture.ts'
 
 test('a market in the browser', async (t) => {
   const browser = await launchChromium(t)
@@ -15,6 +17,9 @@ test('a market in the browser', async (t) => {
   await t.test('listings at one place are listed from the map', (inner) => together(inner, browser, market))
   await t.test('caps and the kill switch hold', (inner) => money(inner, browser, market))
   await t.test('pause, go on, retire', (inner) => statuses(inner, browser, market))
+  await t.test('receipts are saved, what was earned is claimed, deposits come back', (inner) =>
+    deposits(inner, browser, market)
+  )
   await t.test('without the right token nothing is shown, and it says what to do', (inner) =>
     tokens(inner, browser, market)
   )
@@ -117,7 +122,9 @@ async function sale(t: TestContext, browser: Browser, { seller, buyer, network }
   }
   const deposit = log.getByRole('row').filter({ has: page.getByRole('cell', { name: 'deposit', exact: true }) })
   await deposit.getByRole('button', { name: /^Copy transaction 0x[0-9a-f]{64}$/ }).waitFor()
-  assert.equal(await deposit.getByRole('link').count(), 0, 'a local chain has no explorer')
+  const [moved] = await call<Array<{ transaction: string }>>(buyer, 'GET', `/v1/sessions/${outcome.session}/moves`)
+  const link = deposit.getByRole('link', { name: 'on the ledger' })
+  assert.equal(await link.getAttribute('href'), `${EXPLORER}${moved?.transaction}`)
   const lines = await log.locator('tbody tr').allTextContents()
   await page.reload()
   await deposit.waitFor()
@@ -283,6 +290,74 @@ async function money(t: TestContext, browser: Browser, { buyer }: Market): Promi
   await page.getByRole('button', { name: 'Freeze all payments' }).waitFor()
   assert.equal((await call<Wallet>(buyer, 'GET', '/v1/wallet')).frozen, false)
   assert.deepEqual(faults, [])
+}
+
+interface Channel {
+  role: 'payer' | 'payee'
+  balance: string
+  paid: string
+  unclaimed: string
+  unspent: string
+  pendingWithdrawal: string
+  finalizeAfter: string
+}
+
+async function deposits(t: TestContext, browser: Browser, { seller, buyer, network }: Market): Promise<void> {
+  const channelOf = async (trader: Trader): Promise<Channel> => {
+    const [channel, ...others] = await call<Channel[]>(trader, 'GET', '/v1/channels')
+    assert.equal(others.length, 0)
+    return channel ?? assert.fail('no channel')
+  }
+  const until = async (trader: Trader, fits: (channel: Channel) => boolean): Promise<Channel> => {
+    for (;;) {
+      const channel = await channelOf(trader)
+      if (fits(channel)) return channel
+      await buys.page.waitForTimeout(POLL_MS)
+    }
+  }
+  const sells = await open(t, browser, seller)
+  await place(sells.page, 'Money').click()
+  await sells.page.getByRole('button', { name: 'Claim' }).click()
+  const claimed = sells.page.getByRole('status').filter({ hasText: 'claimed' })
+  await claimed
+    .getByRole('button', { name: /^Copy transaction 0x/ })
+    .first()
+    .waitFor()
+  assert.equal(await claimed.getByRole('link').count(), 0, 'the profile of the seller names no explorer')
+  assert.equal((await channelOf(seller)).unclaimed, '0')
+
+  const buys = await open(t, browser, buyer)
+  await place(buys.page, 'Money').click()
+  const [receipt] = await Promise.all([
+    buys.page.waitForEvent('download'),
+    buys.page.getByRole('table', { name: 'Sessions' }).getByRole('button', { name: 'Save' }).first().click()
+  ])
+  const verified = await ddm(['receipts', 'verify', await receipt.path(), '--json'])
+  assert.equal(verified.code, 0, verified.stderr)
+
+  const row = buys.page.getByRole('table', { name: 'Channels' }).locator('tbody tr')
+  await row.getByRole('button', { name: 'Ask the seller' }).click()
+  const { balance, paid } = await until(buyer, ({ unspent }) => unspent === '0')
+  assert.equal(balance, paid, 'what is left was spent')
+  await row.getByRole('button', { name: 'Ask the seller' }).waitFor({ state: 'detached' })
+
+  const [wells] = await call<Array<{ id: string }>>(buyer, 'GET', '/v1/listings?text=wells')
+  const options = { records: '5', from: '10', max: { units: '50000' } }
+  const { purchase } = await call<Bought>(buyer, 'POST', '/v1/purchases', { listing: wells?.id, options })
+  const bought = () => call<Bought>(buyer, 'GET', `/v1/purchases/${purchase}`)
+  while ((await bought()).outcome === undefined) await buys.page.waitForTimeout(POLL_MS)
+  await row.getByRole('button', { name: 'Without the seller' }).click()
+  await row.getByRole('button', { name: 'Ask the ledger: it takes its delay' }).click()
+  await row.getByText(/^after /).waitFor()
+  const { finalizeAfter, pendingWithdrawal } = await channelOf(buyer)
+  assert.notEqual(pendingWithdrawal, '0')
+  await rpcCall(network.rpc, 'evm_setNextBlockTimestamp', [Number(finalizeAfter) + 1])
+  await rpcCall(network.rpc, 'evm_mine')
+  await buys.page.clock.setFixedTime(new Date(Number(finalizeAfter) * 1000 + 1000))
+  await row.getByRole('button', { name: 'Finish' }).click()
+  const taken = await until(buyer, (channel) => channel.pendingWithdrawal === '0')
+  assert.equal(taken.balance, taken.paid)
+  assert.deepEqual([...sells.faults, ...buys.faults], [])
 }
 
 async function statuses(t: TestContext, browser: Browser, { seller, network }: Market): Promise<void> {
