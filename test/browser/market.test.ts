@@ -3,10 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { rpcCall } from '../integration/chain-fixture.ts'
-import { ddm } from '../integration/cli-process.ts'
-import { launchChromium, watchPage } from '../support/chromium.ts'
-import { call, EXPLORER, type Market, startMarket, type Trader } from './market-fixture.ts'
+import { launchChromium } from '../support/chromium.ts'
+import { deposits } from './market-deposits.ts'
+import { call, EXPLORER, type Market, startMarket } from './market-fixture.ts'
+import { openPage, POLL_MS, place } from './market-page.ts'
 
 test('a market in the browser', async (t) => {
   const browser = await launchChromium(t)
@@ -25,17 +25,6 @@ test('a market in the browser', async (t) => {
   )
 })
 
-async function open(t: TestContext, browser: Browser, { page: address }: Trader) {
-  const page = await browser.newPage()
-  t.after(() => page.close())
-  const { faults } = await watchPage(page)
-  await page.goto(address)
-  await page.getByRole('heading', { name: 'Market', level: 1 }).waitFor()
-  return { page, faults }
-}
-
-const place = (page: Page, name: string) => page.getByRole('navigation').getByRole('link', { name, exact: true })
-
 interface Statement {
   kind: string
   cid: string
@@ -50,7 +39,7 @@ interface Bought {
 
 async function sale(t: TestContext, browser: Browser, { seller, buyer, network }: Market): Promise<void> {
   const title = 'Machine room'
-  const sells = await open(t, browser, seller)
+  const sells = await openPage(t, browser, seller)
   assert.doesNotMatch(sells.page.url(), /token/, 'the token left the address bar')
   await place(sells.page, 'Sell').click()
   await sells.page.getByText('You sell nothing yet').waitFor()
@@ -86,7 +75,7 @@ async function sale(t: TestContext, browser: Browser, { seller, buyer, network }
   await sells.page.getByText('Published:').waitFor()
   await sells.page.getByRole('cell', { name: title, exact: true }).waitFor()
 
-  const buys = await open(t, browser, buyer)
+  const buys = await openPage(t, browser, buyer)
   const { page } = buys
   await page.getByLabel('Search for data').fill('machine')
   const mark = page.getByRole('region', { name: 'Map' }).getByRole('link', { name: title })
@@ -174,8 +163,6 @@ async function sale(t: TestContext, browser: Browser, { seller, buyer, network }
   assert.deepEqual([...sells.faults, ...buys.faults], [])
 }
 
-const POLL_MS = 50
-
 /** The chart shows something, and then something else. */
 async function moves(page: Page): Promise<void> {
   const chart = page.getByRole('img', { name: /^Chart of cpuPercent: [0-9.]+;/ })
@@ -218,7 +205,7 @@ async function keyboard(t: TestContext, browser: Browser, { seller, buyer, netwo
   const schema = { type: 'object', properties: { depth: { type: 'number' } }, required: ['depth'] }
   const product = { title: 'Wells', price: '0.001/record', source: `jsonl:${source}`, free: 5, schema }
   await call(seller, 'POST', '/v1/products', { product })
-  const { page, faults } = await open(t, browser, buyer)
+  const { page, faults } = await openPage(t, browser, buyer)
   await page.getByRole('heading', { name: 'Wells' }).waitFor()
   await page.keyboard.press('Tab')
   assert.match(await page.evaluate<string>(FOCUSED), /Skip to the content/)
@@ -255,7 +242,7 @@ async function together(t: TestContext, browser: Browser, { seller, buyer, netwo
   const document = { spatial: { point: [-70.65, -33.45] } }
   const product = { title: 'Wind of Santiago', price: '0.001/record', source: `jsonl:${source}`, document }
   await call(seller, 'POST', '/v1/products', { product })
-  const { page, faults } = await open(t, browser, buyer)
+  const { page, faults } = await openPage(t, browser, buyer)
   await page.getByText('3 listings', { exact: true }).waitFor()
   await tabTo(page, /^2 listings here: list them$/)
   await page.keyboard.press('Enter')
@@ -276,7 +263,7 @@ interface Wallet {
 }
 
 async function money(t: TestContext, browser: Browser, { buyer }: Market): Promise<void> {
-  const { page, faults } = await open(t, browser, buyer)
+  const { page, faults } = await openPage(t, browser, buyer)
   await place(page, 'Money').click()
   await page.getByLabel('One purchase').fill('0.25')
   await page.getByRole('button', { name: 'Change caps' }).click()
@@ -292,81 +279,13 @@ async function money(t: TestContext, browser: Browser, { buyer }: Market): Promi
   assert.deepEqual(faults, [])
 }
 
-interface Channel {
-  role: 'payer' | 'payee'
-  balance: string
-  paid: string
-  unclaimed: string
-  unspent: string
-  pendingWithdrawal: string
-  finalizeAfter: string
-}
-
-async function deposits(t: TestContext, browser: Browser, { seller, buyer, network }: Market): Promise<void> {
-  const channelOf = async (trader: Trader): Promise<Channel> => {
-    const [channel, ...others] = await call<Channel[]>(trader, 'GET', '/v1/channels')
-    assert.equal(others.length, 0)
-    return channel ?? assert.fail('no channel')
-  }
-  const until = async (trader: Trader, fits: (channel: Channel) => boolean): Promise<Channel> => {
-    for (;;) {
-      const channel = await channelOf(trader)
-      if (fits(channel)) return channel
-      await buys.page.waitForTimeout(POLL_MS)
-    }
-  }
-  const sells = await open(t, browser, seller)
-  await place(sells.page, 'Money').click()
-  await sells.page.getByRole('button', { name: 'Claim' }).click()
-  const claimed = sells.page.getByRole('status').filter({ hasText: 'claimed' })
-  await claimed
-    .getByRole('button', { name: /^Copy transaction 0x/ })
-    .first()
-    .waitFor()
-  assert.equal(await claimed.getByRole('link').count(), 0, 'the profile of the seller names no explorer')
-  assert.equal((await channelOf(seller)).unclaimed, '0')
-
-  const buys = await open(t, browser, buyer)
-  await place(buys.page, 'Money').click()
-  const [receipt] = await Promise.all([
-    buys.page.waitForEvent('download'),
-    buys.page.getByRole('table', { name: 'Sessions' }).getByRole('button', { name: 'Save' }).first().click()
-  ])
-  const verified = await ddm(['receipts', 'verify', await receipt.path(), '--json'])
-  assert.equal(verified.code, 0, verified.stderr)
-
-  const row = buys.page.getByRole('table', { name: 'Channels' }).locator('tbody tr')
-  await row.getByRole('button', { name: 'Ask the seller' }).click()
-  const { balance, paid } = await until(buyer, ({ unspent }) => unspent === '0')
-  assert.equal(balance, paid, 'what is left was spent')
-  await row.getByRole('button', { name: 'Ask the seller' }).waitFor({ state: 'detached' })
-
-  const [wells] = await call<Array<{ id: string }>>(buyer, 'GET', '/v1/listings?text=wells')
-  const options = { records: '5', from: '10', max: { units: '50000' } }
-  const { purchase } = await call<Bought>(buyer, 'POST', '/v1/purchases', { listing: wells?.id, options })
-  const bought = () => call<Bought>(buyer, 'GET', `/v1/purchases/${purchase}`)
-  while ((await bought()).outcome === undefined) await buys.page.waitForTimeout(POLL_MS)
-  await row.getByRole('button', { name: 'Without the seller' }).click()
-  await row.getByRole('button', { name: 'Ask the ledger: it takes its delay' }).click()
-  await row.getByText(/^after /).waitFor()
-  const { finalizeAfter, pendingWithdrawal } = await channelOf(buyer)
-  assert.notEqual(pendingWithdrawal, '0')
-  await rpcCall(network.rpc, 'evm_setNextBlockTimestamp', [Number(finalizeAfter) + 1])
-  await rpcCall(network.rpc, 'evm_mine')
-  await buys.page.clock.setFixedTime(new Date(Number(finalizeAfter) * 1000 + 1000))
-  await row.getByRole('button', { name: 'Finish' }).click()
-  const taken = await until(buyer, (channel) => channel.pendingWithdrawal === '0')
-  assert.equal(taken.balance, taken.paid)
-  assert.deepEqual([...sells.faults, ...buys.faults], [])
-}
-
 async function statuses(t: TestContext, browser: Browser, { seller, network }: Market): Promise<void> {
   const source = join(network.folder, 'tides.csv')
   await writeFile(source, 'time,level\n1,2\n2,3\n')
   await call(seller, 'POST', '/v1/products', {
     product: { title: 'Tides', price: '0.01/record', source: `csv:${source}` }
   })
-  const { page, faults } = await open(t, browser, seller)
+  const { page, faults } = await openPage(t, browser, seller)
   await place(page, 'Sell').click()
   const row = page.getByRole('row').filter({ hasText: 'Tides' })
   await row.getByText('on sale').waitFor()
