@@ -7,10 +7,8 @@ import type {
   RailName,
   SessionRecord,
   SessionRole,
-  SessionStakes,
-  SessionStore
+  SessionStakes
 } from '../interface/index.ts'
-import { readAnyStatement, type Statement } from '../statements/index.ts'
 import type { Ledger } from '../storage/index.ts'
 
 /** What one side of a session may lose, atomic units (docs/specs/sdpp.md, Money). */
@@ -55,46 +53,33 @@ export interface ExposureComponents {
   payers: readonly Payer[]
   payees: readonly Payee[]
   channels: ChannelStore
-  sessions: Pick<SessionStore, 'statements'>
+  /** What the seller of a purchase has last said that it has. */
+  confirmed: (session: SessionRecord, options?: AbortOptions) => Promise<bigint>
 }
 
 export async function exposureOfSession(
   record: SessionRecord,
-  { payers, payees, channels, sessions }: ExposureComponents,
+  { payers, payees, channels, confirmed }: ExposureComponents,
   options?: AbortOptions
 ): Promise<SessionExposure> {
   const selling = record.role === 'seller'
   const channel = await standingOf(record, selling ? payees : payers, options)
   const { channelId } = record
   const kept = channelId === undefined ? undefined : await channels[selling ? 'payee' : 'payer'](channelId, options)
+  const goesOn = !selling && !ENDED.includes(record.state)
+  const credited = goesOn ? await confirmed(record, options) : record.paid
   const window = windowOf(record)
   const unclaimed = selling ? (channel?.unclaimed ?? 0n) : 0n
   const unconfirmed = selling ? (channel?.unconfirmed ?? 0n) : 0n
   return {
     window,
-    pending: selling ? 0n : await pendingOf(record, sessions, options),
+    pending: record.paid > credited ? record.paid - credited : 0n,
     unclaimed,
     unconfirmed,
     locked: selling ? 0n : (channel?.unspent ?? 0n),
     ...(kept === undefined ? {} : { withdrawDelay: kept.config.withdrawDelay }),
     bound: window + unclaimed + unconfirmed
   }
-}
-
-/** What of a session that goes on was signed, without what the seller has last said that it has. */
-async function pendingOf(
-  { id, role, state, paid }: SessionRecord,
-  sessions: ExposureComponents['sessions'],
-  options?: AbortOptions
-): Promise<bigint> {
-  if (ENDED.includes(state)) return 0n
-  let credited = 0n
-  for (const { kind, payload, signature } of await sessions.statements(id, role, options)) {
-    if (kind !== 'accept' && kind !== 'invoice') continue
-    const { credited: said = 0n } = readAnyStatement(payload, signature).content as Statement<'accept' | 'invoice'>
-    if (said > credited) credited = said
-  }
-  return paid > credited ? paid - credited : 0n
 }
 
 /** What was delivered and is not paid, or the other way round, or may yet be. */

@@ -37,6 +37,7 @@ import { Channels } from './channels.ts'
 import { Claims } from './claims.ts'
 import type { Closers } from './closers.ts'
 import type { NodeConfig } from './config.ts'
+import { confirmedBySeller } from './confirmed.ts'
 import { Expiry } from './expiry.ts'
 import { exposureOfSession, totalExposure } from './exposure.ts'
 import { Figures } from './figures.ts'
@@ -339,7 +340,10 @@ export class RunningNode implements LocalNode {
     moves: (record, options) => movesOfSession(record, this.#parts, options),
     exposure: (record, options) => {
       const { rails, ledger } = this.#parts
-      return exposureOfSession(record, { ...rails, channels: ledger.channels, sessions: ledger.sessions }, options)
+      const { channels, sessions } = ledger
+      const confirmed = (one: SessionRecord, how?: AbortOptions): Promise<bigint> =>
+        confirmedBySeller(one, sessions, how)
+      return exposureOfSession(record, { ...rails, channels, confirmed }, options)
     },
     resume: (id, options) => this.#resume(id, options)
   }

@@ -46,7 +46,8 @@ export class ChainHealth {
     if (silentMs > this.#limitMs / 2) this.#ask()
     if (silentMs <= this.#limitMs) return
     const [silent, limit, age] = [silentMs, this.#limitMs, this.#age].map((ms) => Math.round(ms / 1000))
-    const why = this.#age > 0 ? `its newest block is ${age} s old: the RPC lags, or this clock is wrong` : 'it is silent'
+    const why =
+      this.#age > 0 ? `its newest block is ${age} s old: the RPC lags, or this clock is wrong` : 'it is silent'
     throw new DdmError(
       'unreachable',
       `the chain gave no good answer for ${silent} s, the limit is ${limit} s (${why}): nothing is credited`

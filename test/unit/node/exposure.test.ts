@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { ChannelStanding, Payee, Payer, SessionRecord } from '../../../src/interface/index.ts'
+import { confirmedBySeller } from '../../../src/node/confirmed.ts'
 import { exposureOfSession, totalExposure } from '../../../src/node/exposure.ts'
 import { signStatement, statementLink } from '../../../src/statements/index.ts'
 import { openLedger } from '../../../src/storage/index.ts'
@@ -78,7 +79,8 @@ test('what was signed and is not confirmed is pending, until the seller says tha
   }
   const pending = async (change: Partial<SessionRecord> = {}): Promise<bigint> => {
     const { sessions, channels } = ledger
-    const exposure = await exposureOfSession({ ...record, ...change }, { payers: [], payees: [], channels, sessions })
+    const confirmed = (one: SessionRecord): Promise<bigint> => confirmedBySeller(one, sessions)
+    const exposure = await exposureOfSession({ ...record, ...change }, { payers: [], payees: [], channels, confirmed })
     return exposure.pending
   }
   await ledger.sessions.put(record)
