@@ -122,8 +122,10 @@ function admitFunded<T extends OpenConnection>(open: readonly T[], limits: Admis
   const counts = countBy(open)
   const evictable = open.filter(({ funded, kept }) => !funded && !kept)
   const idle = evictable.filter(({ idleMs }) => idleMs > 0)
-  const evict = mostCrowded(idle.length > 0 ? idle : evictable, counts)
-  if (evict === undefined) return { admitted: false, why: 'every connection belongs to a peer with a funded channel' }
+  // A deposit may be dust: of peers with one, who does nothing gives way to who comes to trade.
+  const resting = open.filter(({ funded, kept, idleMs }) => funded && !kept && idleMs >= limits.idleMs)
+  const evict = mostCrowded([idle, evictable, resting].find(({ length }) => length > 0) ?? [], counts)
+  if (evict === undefined) return { admitted: false, why: 'every connection is in use by a peer with a funded channel' }
   return { admitted: true, evict }
 }
 

@@ -76,6 +76,9 @@ test('strangers get what is not reserved; a funded peer gets the rest, then the 
   assert.equal(admitPeer(funded, kept, LIMITS).admitted, false, 'bootstrap nodes and relays stay')
   const allFunded = full.map((connection) => ({ ...connection, funded: true }))
   assert.equal(admitPeer(funded, allFunded, LIMITS).admitted, false)
+  const resting = allFunded.map((connection, n) => ({ ...connection, idleMs: n === 4 ? LIMITS.idleMs : 999 }))
+  assert.deepEqual(admitPeer(funded, resting, LIMITS), { admitted: true, evict: resting[4] }, 'dust holds no slot')
+  assert.equal(admitPeer(newcomer, resting, LIMITS).admitted, false)
 })
 
 test('a stranger takes the place of one that was idle for long, from the most crowded address first', () => {
@@ -137,7 +140,8 @@ test('whatever comes: never more than the maximum, strangers never in reserved s
           continue
         }
         const { evict } = verdict
-        if (evict?.funded === true) assert.equal(evict.peer, newcomer.peer)
+        const givesWay = (one: OpenConnection): boolean => newcomer.funded && one.idleMs >= LIMITS.idleMs
+        if (evict?.funded === true) assert.ok(evict.peer === newcomer.peer || givesWay(evict))
         open = [...open.filter((connection) => connection !== evict), { ...newcomer, kept: false, idleMs }]
         assert.ok(open.length <= LIMITS.maxConnections)
         assert.ok(open.filter(({ funded }) => !funded).length <= LIMITS.maxConnections - LIMITS.reserved)
