@@ -20,6 +20,11 @@ export interface ExpiryComponents {
   /** Whether a session runs, or is about to go on: however long nothing came of it, it is not given up. */
   inUse: (session: Pick<SessionRecord, 'id' | 'role'>) => boolean
   logger: Logger
+  /**
+   * Time of the newest block, Unix ms: a session is given up only when that is late enough, too. A clock that jumps ahead must
+   * not cost what was paid. @default this clock alone decides
+   */
+  blockTime?: (options: AbortOptions) => Promise<number>
   /** Unix ms. @default Date.now */
   now?: () => number
 }
@@ -53,7 +58,7 @@ export class Expiry implements Chore {
   }
 
   async #lookAt(id: string, role: SessionRecord['role'], options: AbortOptions): Promise<boolean> {
-    const { sessions, inUse, now = Date.now } = this.#components
+    const { sessions, inUse, blockTime, now = Date.now } = this.#components
     // As it is now: giving up those before it took a while.
     const stored = await readSession(sessions, id, role, options)
     if (stored === undefined || stored.record.state === 'closed' || !isResumable(stored.record)) return false
@@ -62,7 +67,8 @@ export class Expiry implements Chore {
       await sessions.touch(id, role, now(), options)
       return false
     }
-    if (now() - stored.record.updatedAt <= Number(stored.offer.content.resumeTtl) * 1000) return false
+    const end = stored.record.updatedAt + Number(stored.offer.content.resumeTtl) * 1000
+    if (now() <= end || (blockTime !== undefined && (await blockTime(options)) <= end)) return false
     // With its receipt nothing is open in it, unless it was taken up again to pay the rest.
     if (stored.record.state !== 'receipted' && !isSettled(stored)) return this.#giveUp(stored, options)
     await sessions.put({ ...stored.record, state: 'closed' })

@@ -107,6 +107,21 @@ for (const role of ['seller', 'buyer'] as const) {
     assert.equal(await expiry.look(), 0)
   })
 
+  test(`${role}: a clock that jumps ten years gives nothing up before the chain's time has come, too`, async (t) => {
+    const sides = await cut(t)
+    const [ahead, behind] = [1, -1].map((sign) => () => Date.now() + sign * 3_650 * DAY)
+    const start = Date.now()
+    let late = DAY - 60_000
+    const blockTime = async (): Promise<number> => start + late
+    for (const now of [ahead, behind] as Array<() => number>) {
+      const { expiry, states } = expiryOf(sides, role, { blockTime, now })
+      assert.equal(await expiry.look(), 0)
+      assert.deepEqual(await states(), ['suspended'])
+    }
+    late = DAY + 60_000
+    assert.equal(await expiryOf(sides, role, { blockTime }).expiry.look(), 1)
+  })
+
   test(`${role}: a session in use is not given up however quiet it is, and a crash leaves it a day`, async (t) => {
     const sides = await cut(t)
     const [id] = sides.ids
