@@ -4,6 +4,7 @@ import { BUYER_TRANSITIONS, SELLER_TRANSITIONS } from '../../src/protocols/sdpp/
 import { BuyerNode, type Outcome } from './buyer.ts'
 import { Chain, MAX_LAG } from './chain.ts'
 import type { Crypto } from './crypto.ts'
+import { Disk } from './disk.ts'
 import { type Fault, killChance } from './faults.ts'
 import { type LinkFaults, Network } from './network.ts'
 import { Oracles } from './oracles.ts'
@@ -55,8 +56,11 @@ export async function runSeed(seed: number, crypto: Crypto): Promise<RunResult> 
   const network = new Network(world, oracles, () => linkFaults(world, scenario))
   const around: Surroundings = { world, scenario, chain, crypto, network, oracles }
   const seller = new SellerNode(around)
-  const buyers = scenario.buyers.map((plan) => new BuyerNode(plan, around, seller))
-  // Accomplices share wallet and disk: one node with many peer IDs.
+  // Accomplices share wallet and disk: one node with many peer IDs, all on one channel.
+  const shared = scenario.adversary === 'manyPeers' ? new Disk(world) : undefined
+  const buyers = scenario.buyers.map(
+    (plan) => new BuyerNode(plan, around, seller, plan.honest ? undefined : shared)
+  )
   const nodes = [seller, ...buyers]
   onFaultPoint((point) => {
     const { current } = world
