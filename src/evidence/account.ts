@@ -96,8 +96,10 @@ export async function checkPayment(
     same(where, undefined, proof === undefined ? undefined : 'a voucher on the free rail')
     return
   }
-  if (before !== undefined) await checkVoucher('accept → proof', before, base + accepted, channel, verifyVoucher)
-  else same('accept → base', 0n, base + accepted)
+  // A base is covered by what is credited after it: below.
+  const shown = accepted === 0n ? 0n : base + accepted
+  if (before !== undefined) await checkVoucher('accept → proof', before, shown, channel, verifyVoucher)
+  else same('accept → credited', 0n, accepted)
   if (proof !== undefined) await checkVoucher(where, proof, base + credited, channel, verifyVoucher)
   // Without a receipt the seller's word that it was paid is enough: it speaks against itself.
   else if (receipt !== undefined && credited > 0n) {

@@ -180,6 +180,11 @@ export interface PayerRequest {
   one: bigint
 }
 
+export interface AcceptOptions extends AbortOptions {
+  /** What the seller says of a session that is resumed. @default 0 */
+  credited?: bigint
+}
+
 export interface PayerSession {
   readonly order: RailOrder
   /** undefined on rails without channels. */
@@ -194,7 +199,7 @@ export interface PayerSession {
    * Takes what ACCEPT says of the channel: the base (consumed by ended sessions; undefined when the session owes nothing
    * any more) and the buyer's own last voucher as proof. Throws `paymentInvalid` when it is not what this buyer signed.
    */
-  accept: (base: bigint | undefined, proof: VoucherPayload | undefined, options?: AbortOptions) => Promise<void>
+  accept: (base: bigint | undefined, proof: VoucherPayload | undefined, options?: AcceptOptions) => Promise<void>
   /**
    * Signs for `sessionPaid` cumulative, or moves what is missing to it; the new amount is durable before this resolves.
    * Never lower than before.

@@ -38,8 +38,9 @@ export class Retention implements Chore {
     await sessions.dropCheckpoints(resumable, options)
     const streams = products().filter(({ finite }) => !finite)
     if (keepRecords === undefined || streams.length === 0) return
+    // What nobody has given up is kept however old it looks: a clock may be wrong.
     const kept = (await sessions.list('seller', options)).filter(
-      (session) => session.updatedAt >= resumable && needsRecords(session)
+      (session) => needsRecords(session) && (session.state !== 'closed' || session.updatedAt >= resumable)
     )
     for (const { listing, log } of streams) {
       try {

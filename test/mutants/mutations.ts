@@ -274,15 +274,15 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a base that nobody has paid for is taken',
     class: 'channel acceptance',
     file: PAYER_SESSION,
-    from: 'if (base <= known || (isRestored && base <= signed)) return',
-    to: 'if (base <= known || base <= signed) return'
+    from: 'if (base <= known) return',
+    to: 'if (base <= signed) return'
   },
   {
     name: 'what was paid in a session that the seller takes up no more is forgotten',
     class: 'window arithmetic',
     file: BUYER_SESSION,
-    from: 'return this.#active === undefined ? payer.paid : this.#state.asked',
-    to: 'return payer.paid < 0n ? payer.paid : this.#state.asked'
+    from: 'return paid > this.#due ? paid - this.#due : 0n',
+    to: 'return this.#active === undefined || paid <= this.#due ? 0n : paid - this.#due'
   },
   {
     name: 'a channel without enough in it is accepted',

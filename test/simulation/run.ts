@@ -58,9 +58,7 @@ export async function runSeed(seed: number, crypto: Crypto): Promise<RunResult> 
   const seller = new SellerNode(around)
   // Accomplices share wallet and disk: one node with many peer IDs, all on one channel.
   const shared = scenario.adversary === 'manyPeers' ? new Disk(world) : undefined
-  const buyers = scenario.buyers.map(
-    (plan) => new BuyerNode(plan, around, seller, plan.honest ? undefined : shared)
-  )
+  const buyers = scenario.buyers.map((plan) => new BuyerNode(plan, around, seller, plan.honest ? undefined : shared))
   const nodes = [seller, ...buyers]
   onFaultPoint((point) => {
     const { current } = world

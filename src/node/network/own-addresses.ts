@@ -26,13 +26,21 @@ export class OwnAddresses {
     return this.#untold().map(String)
   }
 
-  /** Tells others of them at once: for a node whose operator has written them into a profile. */
+  /**
+   * Tells others of them at once: for a node whose address goes into a profile. Of IPv6 a machine has several, some for a
+   * day only: those wait to be dialled back.
+   */
   confirm(): void {
-    for (const address of this.#untold()) this.#manager.confirmObservedAddr(address, { type: 'transport' })
+    for (const address of this.#untold().filter(isIp4))
+      this.#manager.confirmObservedAddr(address, { type: 'transport' })
   }
 
   #untold(): Multiaddr[] {
     const known = this.#manager.getAddressesWithMetadata()
     return known.flatMap(({ type, verified, multiaddr }) => (type === 'transport' && !verified ? [multiaddr] : []))
   }
+}
+
+function isIp4(address: Multiaddr): boolean {
+  return address.toString().startsWith('/ip4/')
 }

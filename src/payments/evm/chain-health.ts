@@ -31,9 +31,9 @@ export class ChainHealth {
     this.#goodAt = this.#init.now()
   }
 
-  /** Asks the chain when the last good answer is older than a quarter of the limit. */
+  /** Asks the chain when the last good answer is older than a quarter of the limit; no answer is what the limit is for. */
   async look(options?: AbortOptions): Promise<void> {
-    if (this.#silentMs > this.#limitMs / 4) await this.#look(options)
+    if (this.#silentMs > this.#limitMs / 4) await this.#look(options).catch(() => {})
   }
 
   /**

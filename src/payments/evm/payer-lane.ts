@@ -78,8 +78,9 @@ export class PayerLane {
       this.channel = { ...this.channel, base: this.channel.base - stored.consumed }
       this.#open.add(session)
     }
-    await session.resume({ seller: peer, terms, maximum, one }, options)
-    await this.store(options, session)
+    // Base and session change together: what another session stores meanwhile must not show one without the other.
+    const resuming = session.resume({ seller: peer, terms, maximum, one }, options)
+    await Promise.all([resuming, this.store(options, session)])
     return session
   }
 
@@ -119,17 +120,16 @@ export class PayerLane {
     return this.#paid(except)
   }
 
-  /**
-   * What the seller says is consumed. More than is known here is taken over only when this ledger was restored. Never
-   * lowered: a base made before another session ended, or while the seller still holds a cut one open, says less than it
-   * will count.
-   */
-  learn(base: bigint, from: PayerLaneSession): void {
+  /** The seller was met since the ledger was put back. */
+  met(): void {
     const { stale: _stale, ...known } = this.channel
     this.channel = known
-    const explained = this.#paid(from)
-    if (base <= explained) return
-    this.channel = { ...this.channel, base: this.channel.base + base - explained }
+  }
+
+  /** Counts at least so much as consumed beside one session. Never less: a session that ended says more than the seller yet. */
+  consume(total: bigint, except: PayerLaneSession): void {
+    const explained = this.#paid(except)
+    if (total > explained) this.channel = { ...this.channel, base: this.channel.base + total - explained }
   }
 
   /** Takes a voucher of ours from the seller; throws when it is not ours. */

@@ -1,5 +1,6 @@
 import {
   type AbortOptions,
+  type AcceptOptions,
   DdmError,
   type DepositAuthorization,
   faultPoint,
@@ -88,29 +89,43 @@ export class PayerLaneSession implements PayerSession {
     await this.#lane.store(options, this)
   }
 
-  async accept(base: bigint | undefined, proof: VoucherPayload | undefined, options?: AbortOptions): Promise<void> {
+  async accept(
+    base: bigint | undefined,
+    proof: VoucherPayload | undefined,
+    { credited = 0n, ...options }: AcceptOptions = {}
+  ): Promise<void> {
     const lane = this.#lane
     const { stale = false, signed } = lane.channel
     // It was put back, or the seller shows a voucher of ours that it does not know.
     const isRestored = stale || (proof !== undefined && proof.maxClaimableAmount > signed)
     if (proof !== undefined) lane.recognise(proof)
-    if (base !== undefined) {
-      this.#checkBase(base, proof, isRestored)
-      lane.learn(base, this)
-    }
+    if (isRestored) this.#recover(base ?? 0n, credited)
+    else if (base !== undefined) this.#checkBase(base, proof)
+    if (base !== undefined) lane.met()
     this.#answered()
     await lane.store(options, this)
   }
 
-  /** Payments may be lost on the way, none appears from nowhere: an honest seller counts no more than was paid here. */
-  #checkBase(base: bigint, proof: VoucherPayload | undefined, isRestored: boolean): void {
+  /**
+   * Nobody here knows what the seller will yet count of what was signed, in sessions that this ledger lost: all of it is
+   * taken as consumed, but what was paid in this one.
+   */
+  #recover(base: bigint, credited: bigint): void {
     const { signed } = this.#lane.channel
+    if (base + credited > signed) throw invalid(`the seller counts ${base + credited}, this buyer has signed ${signed}`)
+    if (credited > this.paid) this.paid = credited
+    this.#lane.consume(signed - this.paid, this)
+  }
+
+  /** Payments may be lost on the way, none appears from nowhere: an honest seller counts no more than was paid here. */
+  #checkBase(base: bigint, proof: VoucherPayload | undefined): void {
+    const { signed, channelId } = this.#lane.channel
     const known = this.#lane.explained(this)
-    if (base <= known || (isRestored && base <= signed)) return
+    if (base <= known) return
     const shown =
       proof === undefined ? 'and the seller shows no voucher' : `its voucher is for ${proof.maxClaimableAmount}`
     throw invalid(
-      `the seller counts ${base} as consumed, this buyer has paid ${known} in other sessions and signed ${signed}, ${shown}`
+      `the seller counts ${base} as consumed, this buyer has paid ${known} in other sessions and signed ${signed}, ${shown}; what is left of the deposit: ddm channels withdraw ${channelId}`
     )
   }
 

@@ -279,17 +279,14 @@ export class BuyerSession {
     return due > before ? due : before
   }
 
-  /** Of what was signed; a seller that does not take the session up again still has what it was paid before. */
-  #signedFor({ payer }: PlacedOrder): bigint {
-    return this.#active === undefined ? payer.paid : this.#state.asked
-  }
-
-  /** Signed for and not received: what the seller owes. A session that is settled owes nothing. */
-  #ahead(order: PlacedOrder): bigint {
+  /**
+   * Signed for and not received: what the seller owes, also one that does not take the session up again. Settled, it owes
+   * nothing.
+   */
+  #ahead({ payer: { paid } }: PlacedOrder): bigint {
     const { resume } = this.#request
     if (resume !== undefined && isSettled(resume.stored)) return 0n
-    const signed = this.#signedFor(order)
-    return signed > this.#due ? signed - this.#due : 0n
+    return paid > this.#due ? paid - this.#due : 0n
   }
 
   /** The user wants no more records, now or since an earlier stream: only the end of the session is still missing. */
@@ -442,11 +439,13 @@ export class BuyerSession {
     const taken = (async () => {
       const { base, proof } = content
       if (base !== undefined || proof !== undefined) {
-        await payer.accept(base, proof, { signal: this.#abort.signal }).catch(async (error: unknown) => {
-          // Beside the RECEIPT that it contradicts; one that came before stays what the session is verified with.
-          if (resume === undefined) await sessions.keep(record.id, 'buyer', [accept])
-          throw error
-        })
+        await payer
+          .accept(base, proof, { signal: this.#abort.signal, credited: content.credited ?? 0n })
+          .catch(async (error: unknown) => {
+            // Beside the RECEIPT that it contradicts; one that came before stays what the session is verified with.
+            if (resume === undefined) await sessions.keep(record.id, 'buyer', [accept])
+            throw error
+          })
       }
       await sessions.put(record, isEnded ? {} : { statements: [accept], replaces: ['accept'] })
     })()
@@ -713,7 +712,6 @@ export class BuyerSession {
     const ended = resume !== undefined && isSettled(resume.stored)
     const resuming = resume !== undefined && this.#active === undefined
     const state = ended ? endedAs(error) : leftAs(error, refused, resuming, this.#isStopped)
-    const signed = this.#signedFor(order)
     // Also for a consumer that commits its last records after the end.
     this.#left = state
     try {
@@ -721,7 +719,7 @@ export class BuyerSession {
       await Promise.all([this.#money.finished({ whatever: true }), this.#violation.kept])
       // All that was paid counts as consumed until the seller's next ACCEPT says what was not.
       if (isOpen(state)) await order.payer.suspend()
-      else await order.payer.end(signed > this.#due ? signed : this.#due)
+      else await order.payer.end(order.payer.paid)
       await this.#closeTrust(order.record.id, 0n, this.#ahead(order))
       if (this.#active !== undefined) await this.#active.ledger.store({ ...this.#standing, state })
       else {

@@ -236,12 +236,12 @@ export function checkResumed(accept: Statement<'accept'>, first: Statement<'acce
 }
 
 /**
- * Buyer, on a rail with channels: the seller shows a voucher over all that it counts as paid, or nobody could verify the
- * session. A session that ended and owes nothing has no base any more.
+ * Buyer, on a rail with channels: the seller shows a voucher over what it has credited in this session, or nobody could
+ * verify that. What is credited later has vouchers of its own; a session that ended and owes nothing has no base any more.
  */
 export function checkShown({ base, proof, credited = 0n }: Statement<'accept'>, isResumed: boolean): void {
   if (base === undefined && !isResumed) throw new SdppError(STATUS.paymentInvalid, 'ACCEPT names no base')
-  const counted = (base ?? 0n) + credited
+  const counted = credited === 0n ? 0n : (base ?? 0n) + credited
   const shown = proof?.maxClaimableAmount ?? 0n
   if (shown < counted) throw new SdppError(STATUS.paymentInvalid, `ACCEPT shows a voucher of ${shown} for ${counted}`)
 }

@@ -156,18 +156,15 @@ type KnownSession = StoredSession & { accept: CheckedStatement<'accept'> }
 function checkKnown(
   stored: StoredSession | undefined,
   { session, position }: Plain<'RESUME'>,
-  { buyer, clock }: SellerNegotiationComponents
+  { buyer }: SellerNegotiationComponents
 ): KnownSession {
-  const { accept, record, offer } = stored ?? {}
+  const { accept, record } = stored ?? {}
   if (stored === undefined || accept === undefined || record === undefined || record.peer !== buyer) {
     throw new SdppError(STATUS.unknownSession, `session ${session} of ${buyer} is not known here; order anew`)
   }
+  // However old it is: a clock may be wrong. Whoever gives sessions up says so in their state.
   if (!isResumable(record)) {
     throw new SdppError(STATUS.unknownSession, `session ${session} is ${record.state}; order anew`)
-  }
-  const ttl = Number(offer?.content.resumeTtl ?? 0n) * 1000
-  if (clock.wallTime() - record.updatedAt > ttl) {
-    throw new SdppError(STATUS.unknownSession, `session ${session} was kept for ${ttl / 1000} s; order anew`)
   }
   const most = stored.receipt?.content.n ?? mostSent(record)
   if (position > most) {

@@ -217,8 +217,11 @@ const LIES: Record<string, [link: RegExp, lie: () => Lie]> = {
     /^receipt → proof → amount: expected at least 65000, found 64999/,
     () => ({ voucher: { amount: BASE + 59_999n } })
   ],
-  'a base that no voucher covers': [/^accept → proof → amount: /, () => ({ accepted: { amount: BASE - 1n } })],
-  'a base without proof': [/^accept → base: /, () => ({ accept: { proof: undefined } as never })],
+  'credit that no voucher covers': [
+    /^accept → proof → amount: /,
+    () => ({ accept: { credited: 1n }, accepted: { amount: BASE } })
+  ],
+  'credit without proof': [/^accept → credited: /, () => ({ accept: { credited: 1n, proof: undefined } as never })],
   'credit without a voucher': [/^receipt → proof: /, () => ({ receipt: { proof: undefined } as never })],
   'an order without a channel': [/^order → config: /, () => ({ order: { config: undefined } as never })],
   'a signature of other bytes': [

@@ -116,13 +116,7 @@ test('a stream that is lost before RESUME, or before ORDER, leaves no prepay ope
 const channel = { channelId: voucher(0n).channelId }
 
 test('an ACCEPT that leaves the session without evidence is refused', async (t) => {
-  for (const fields of [
-    {},
-    { base: 5n },
-    { base: 5n, proof: voucher(4n) },
-    { base: 0n, credited: 1n },
-    { base: 5n, proof: voucher(5n), credited: 1n }
-  ]) {
+  for (const fields of [{}, { base: 0n, credited: 1n }, { base: 5n, proof: voucher(5n), credited: 1n }]) {
     const at = await market(t, channel)
     const { buyer, seller } = await at.sit()
     await seller.begin(fields)
@@ -130,10 +124,13 @@ test('an ACCEPT that leaves the session without evidence is refused', async (t) 
     await assert.rejects(buyer.done, { code: 'paymentInvalid' })
     assert.deepEqual(at.payer.paid, [])
   }
-  const at = await market(t, channel)
-  const { opened, seller } = await at.sit()
-  await seller.begin({ base: 5n, proof: voucher(5n) })
-  await opened
+  // What the seller claimed of a voucher that it lost is covered by the next one.
+  for (const fields of [{ base: 5n }, { base: 5n, proof: voucher(5n) }]) {
+    const at = await market(t, channel)
+    const { opened, seller } = await at.sit()
+    await seller.begin(fields)
+    await opened
+  }
 })
 
 test('of a session that is settled the first ACCEPT and RECEIPT stay', async (t) => {
