@@ -115,7 +115,7 @@ test('bytes that are no request to dial back end their stream and nothing else',
         await stream.close().catch(() => {})
       }
     }
-    const stream = await network.openStream(peer, '/ipfs/ping/1.0.0')
+    const stream = await network.openStream(peer, '/libp2p/autonat/2/dial-request')
     stream.abort(new Error('it answers'))
   } finally {
     await network.stop()

@@ -112,7 +112,10 @@ export class PayerLaneSession implements PayerSession {
    */
   #recover(base: bigint, credited: bigint): void {
     const { signed } = this.#lane.channel
-    if (base + credited > signed) throw invalid(`the seller counts ${base + credited}, this buyer has signed ${signed}`)
+    const counted = base + credited
+    if (counted > signed) {
+      throw invalid(`the seller counts ${counted} as consumed, this buyer has signed ${signed}`)
+    }
     if (credited > this.paid) this.paid = credited
     this.#lane.consume(signed - this.paid, this)
   }

@@ -7,7 +7,7 @@ import {
   isVoucher,
   type VoucherPayload
 } from '../../../src/interface/index.ts'
-import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore, unlimited } from './memory.ts'
+import { eip712, key, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore, unlimited } from './memory.ts'
 
 const DIGEST = `0x${'01'.repeat(32)}` as const
 const binding = { offerDigest: DIGEST, buyerPeerDigest: DIGEST, orderNonce: DIGEST }
@@ -334,4 +334,29 @@ test('a deposit that was authorised is known after a restart: the next one can b
   assert.equal(await salt(), first)
   const [channel] = await store.payers()
   assert.deepEqual([channel?.authorization?.amount, channel?.authorization?.balance], [100n, 0n])
+})
+
+test('a buyer whose ledger lost a session that the seller still holds open is not locked out when that ends', async () => {
+  const { chain, balances, request } = await setup()
+  const payer = memoryPayer(chain, memoryStore())
+  const first = await payer.open(request)
+  const { channelId } = first
+  const domain = eip712.escrowDomain(1, chain.escrow)
+  const id = channelId as `0x${string}`
+  balances.set(id, 1_000n)
+  const signature = eip712.sign(eip712.voucher(domain, id, 80n), key(0x51).privateKey)
+  const proof = { channelId: id, maxClaimableAmount: 80n, signature }
+  await first.begin('first')
+  await first.accept(0n, proof)
+  // The seller counts 80 as paid in the session that is lost here: what is paid now is beyond it.
+  assert.equal(((await first.pay(10n)) as VoucherPayload).maxClaimableAmount, 90n)
+  await first.end(10n)
+  // It has given that session up: its base is 80, and 10 of this one.
+  const second = await payer.open(request)
+  await second.begin('second')
+  await second.accept(90n, { ...proof })
+  assert.equal(((await second.pay(5n)) as VoucherPayload).maxClaimableAmount, 95n)
+  // No more than that.
+  const third = await payer.open(request)
+  await assert.rejects(third.accept(96n, { ...proof }), { code: 'paymentInvalid' })
 })
