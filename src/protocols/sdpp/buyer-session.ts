@@ -268,7 +268,9 @@ export class BuyerSession {
     const { reached: position, committed } = this.#position
     const needed = this.#meter.needed === undefined ? {} : { needed: this.#meter.needed }
     const known = hasEnded(this.#state) ? due : this.#due
-    const state = phase === 'settling' && this.#isStopped ? 'stopped' : phase
+    // One that has failed is left only when its trust is closed: a crash before that finds it to be taken up again.
+    const isLeft = phase === 'failed'
+    const state = (isLeft || phase === 'settling') && this.#isStopped ? 'stopped' : isLeft ? 'suspended' : phase
     return { state: this.#left ?? state, position, due: known, paid, ...needed, ...committed }
   }
 
@@ -712,8 +714,6 @@ export class BuyerSession {
     const ended = resume !== undefined && isSettled(resume.stored)
     const resuming = resume !== undefined && this.#active === undefined
     const state = ended ? endedAs(error) : leftAs(error, refused, resuming, this.#isStopped)
-    // Also for a consumer that commits its last records after the end.
-    this.#left = state
     try {
       this.#violation.keep(order.session)
       await Promise.all([this.#money.finished({ whatever: true }), this.#violation.kept])
@@ -721,6 +721,8 @@ export class BuyerSession {
       if (isOpen(state)) await order.payer.suspend()
       else await order.payer.end(order.payer.paid)
       await this.#closeTrust(order.record.id, 0n, this.#ahead(order))
+      // Also for a consumer that commits its last records after the end.
+      this.#left = state
       if (this.#active !== undefined) await this.#active.ledger.store({ ...this.#standing, state })
       else {
         const { sessions, clock } = this.#components
