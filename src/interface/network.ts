@@ -72,6 +72,14 @@ export interface IotaNetwork {
 const IOTA: Currency = { symbol: 'IOTA', decimals: 9 }
 
 /** CAIP-2 name: `iota:6364aad5`. */
+/**
+ * Whether blocks come with transactions only, as on IOTA EVM or a dev chain: an old one is no sign of a node that lags, and
+ * nobody can wait for a depth.
+ */
+export function isQuiet({ chain: { dev, confirmations } }: Pick<NetworkProfile, 'chain'>): boolean {
+  return dev === true || confirmations === 0
+}
+
 export function iotaNetworkId({ chainIdentifier }: IotaNetwork): NetworkId {
   return `iota:${chainIdentifier}`
 }

@@ -8,6 +8,7 @@ import {
   formatUnits,
   type Hex,
   iotaAssetId,
+  isQuiet,
   type Logger,
   type NetworkProfile,
   type Payee,
@@ -114,8 +115,7 @@ async function createEvm(init: RailsInit, channels: NonNullable<Chain['channels'
     },
     relayGasPercent: BigInt(config.relayGasPercent),
     withdrawDelay: config.withdrawDelay / 1000,
-    // Nobody can wait for a depth there: a block comes when somebody has something for it.
-    quiet: profile.chain.dev === true || profile.chain.confirmations === 0
+    quiet: isQuiet(profile)
   })
   return { payer, payee }
 }

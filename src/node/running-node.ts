@@ -8,6 +8,7 @@ import {
   DdmError,
   type Hex,
   iotaNetworkId,
+  isQuiet,
   type Listing,
   type NetworkProfile,
   type NetworkToken,
@@ -140,12 +141,10 @@ export class RunningNode implements LocalNode {
     this.#changeBudget = budgetChanger(parts)
     const { sessions } = ledger
     const inUse = this.#inUse
-    const { dev } = profile.chain
     const { channels } = chain
     const blockTime = async (options: AbortOptions): Promise<number> =>
       Number((await channels?.timestamp(options)) ?? 0n) * 1000
-    // Where blocks come with transactions only, the newest may be as old as the session.
-    const late = dev === true || channels === undefined ? {} : { blockTime }
+    const late = isQuiet(profile) || channels === undefined ? {} : { blockTime }
     const expiry = new Expiry({ sessions, payers, payees, trust: this.#trust, inUse, logger, ...late })
     const products = (): ReturnType<Sales['logs']> => this.#sales.logs()
     const retention = new Retention({ products, sessions, keepRecords: config.keepRecords, logger })
