@@ -136,9 +136,12 @@ export class BuyerNode {
       if (!this.plan.honest && scenario.adversary === 'withdrawAndRun') {
         const escrow = chain.viewOf(process, wallet.address)
         for (const { channelId, config } of await stores.channels.payers()) {
-          // All of it, also what vouchers were signed for.
-          const { balance } = await escrow.channel(channelId).catch(() => ({ balance: 0n }))
-          await escrow.initiateWithdraw(config, balance).catch(() => {})
+          // As the node does it, or all of it, also what vouchers were signed for.
+          if (world.random.chance(0.5)) await payer.channels?.withdraw(channelId).catch(() => {})
+          else {
+            const { balance } = await escrow.channel(channelId).catch(() => ({ balance: 0n }))
+            await escrow.initiateWithdraw(config, balance).catch(() => {})
+          }
           world.after((scenario.withdrawDelay + 60) * 1000, () => {
             payer.channels?.finish(channelId).catch(() => {})
           })
