@@ -180,6 +180,7 @@ export interface PayerRequest {
   one: bigint
 }
 
+/** What else ACCEPT says that a rail with channels needs. */
 export interface AcceptOptions extends AbortOptions {
   /** What the seller says of a session that is resumed. @default 0 */
   credited?: bigint

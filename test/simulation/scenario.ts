@@ -3,7 +3,7 @@ import { statementLink } from '../../src/statements/index.ts'
 import { TOKEN } from './chain.ts'
 import type { Random } from './random.ts'
 
-export const ADVERSARIES = [
+const BUYERS = [
   'stopPaying',
   'replayVoucher',
   'forgeVoucher',
@@ -12,7 +12,9 @@ export const ADVERSARIES = [
   'manyPeers',
   'withdrawAndRun',
   'ownRefunds',
-  'takeBack',
+  'takeBack'
+] as const
+const SELLERS = [
   'stopDelivering',
   'wrongRoot',
   'equivocate',
@@ -21,17 +23,10 @@ export const ADVERSARIES = [
   'swallowUnused',
   'replayFrames'
 ] as const
+export const ADVERSARIES = [...BUYERS, ...SELLERS]
 export type Adversary = (typeof ADVERSARIES)[number]
 
-const OF_SELLERS: readonly Adversary[] = [
-  'stopDelivering',
-  'wrongRoot',
-  'equivocate',
-  'forgetPayments',
-  'keepAdvance',
-  'swallowUnused',
-  'replayFrames'
-]
+const OF_SELLERS: readonly Adversary[] = SELLERS
 
 export function isSellers(adversary: Adversary | undefined): boolean {
   return adversary !== undefined && OF_SELLERS.includes(adversary)

@@ -47,15 +47,19 @@ export async function* diagnose(init: NodeInit, options: DiagnoseOptions): Async
   yield keys
   const chain = yield* chainFindings(profile.profile, init, options)
   // One that runs has its keys and its chain; one that would be started needs them.
-  if (running || (chain && hasKeys(paths) && keys.state !== 'fail')) yield* nodeFindings(options)
+  const { announced = [] } = profile
+  if (running || (chain && hasKeys(paths) && keys.state !== 'fail')) yield* nodeFindings(options, announced)
 }
 
-async function readProfile(init: NodeInit): Promise<{ finding: Finding; profile?: NetworkProfile }> {
+async function readProfile(
+  init: NodeInit
+): Promise<{ finding: Finding; profile?: NetworkProfile; announced?: readonly string[] }> {
   const paths = homePaths(init.home)
   try {
     const { config } = await loadConfig({ file: paths.config, overrides: init.config ?? {} })
     const profile = withOverrides(await loadProfile(init.network, paths), config)
-    return { finding: ok('network', `"${profile.name}", and the settings are sound`), profile }
+    const finding = ok('network', `"${profile.name}", and the settings are sound`)
+    return { finding, profile, announced: config.announce }
   } catch (error) {
     return { finding: failedWith('network', error) }
   }
@@ -81,12 +85,15 @@ async function* chainFindings(
   return true
 }
 
-async function* nodeFindings({ withNode, signal }: DiagnoseOptions): AsyncGenerator<Finding> {
+async function* nodeFindings(
+  { withNode, signal }: DiagnoseOptions,
+  announced: readonly string[]
+): AsyncGenerator<Finding> {
   const findings: Finding[] = []
   const abort = signal === undefined ? {} : { signal }
   try {
     await withNode(async (node) => {
-      findings.push(await checkPeers(node, abort), await checkReachability(node, abort))
+      findings.push(await checkPeers(node, abort), await checkReachability(node, { ...abort, announced }))
     })
   } catch (error) {
     findings.push(failedWith('node', error))

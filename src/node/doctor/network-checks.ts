@@ -45,7 +45,15 @@ export async function checkPeers(
  */
 export async function checkReachability(
   node: Pick<DdmNode, 'addresses' | 'unconfirmedAddresses' | 'peers'>,
-  { waitMs = PEERS_WAIT_MS, ...options }: AbortOptions & { waitMs?: number } = {}
+  {
+    waitMs = PEERS_WAIT_MS,
+    announced = [],
+    ...options
+  }: AbortOptions & {
+    waitMs?: number
+    /** What the setting "announce" names: nobody dials that back. @default none */
+    announced?: readonly string[]
+  } = {}
 ): Promise<Finding> {
   const isDirect = (address: string): boolean => !isLocal(address) && !address.includes('/p2p-circuit')
   for (let waited = 0; waited < waitMs; waited += PEERS_EVERY_MS) {
@@ -57,6 +65,14 @@ export async function checkReachability(
   const reachable = addresses.filter((address) => !isLocal(address))
   if (addresses.length === 0 && unconfirmed.length === 0)
     return fail('reachability', 'config', 'this node listens nowhere', 'name an address with --listen')
+  const isClaimed = (address: string): boolean => announced.some((claim) => address.startsWith(claim))
+  if (reachable.filter(isDirect).every(isClaimed) && reachable.some(isDirect)) {
+    return warn(
+      'reachability',
+      `${reachable.join(', ')}: announced, and not checked from outside`,
+      'see from another network whether "ddm peers" there lists this node after a search or a purchase'
+    )
+  }
   if (reachable.some(isDirect)) return ok('reachability', reachable.join(', '))
   if (unconfirmed.length > 0) {
     const relayed = reachable.length > 0 ? '; through a relay only' : ''

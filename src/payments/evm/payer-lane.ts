@@ -115,11 +115,6 @@ export class PayerLane {
     if (channel.signed >= this.#stored.signed) this.#stored = channel
   }
 
-  /** Base and what the other open sessions paid. */
-  explained(except: PayerLaneSession): bigint {
-    return this.#paid(except)
-  }
-
   /** The seller was met since the ledger was put back. */
   met(): void {
     const { stale: _stale, ...known } = this.channel
@@ -128,8 +123,8 @@ export class PayerLane {
 
   /** Counts at least so much as consumed beside one session. Never less: a session that ended says more than the seller yet. */
   consume(total: bigint, except: PayerLaneSession): void {
-    const explained = this.#paid(except)
-    if (total > explained) this.channel = { ...this.channel, base: this.channel.base + total - explained }
+    const counted = this.counted(except)
+    if (total > counted) this.channel = { ...this.channel, base: this.channel.base + total - counted }
   }
 
   /** Takes a voucher of ours from the seller; throws when it is not ours. */
@@ -157,7 +152,7 @@ export class PayerLane {
   sign(): VoucherPayload {
     const { eip712, voucherSigner } = this.init
     const { channelId, signed } = this.channel
-    const total = this.#paid()
+    const total = this.counted()
     if (this.voucher !== undefined && total <= signed) return this.voucher
     const made = eip712.sign(eip712.voucher(this.#domain, channelId, total), voucherSigner.privateKey)
     this.channel = { ...this.channel, signed: total, signature: made }
@@ -166,12 +161,12 @@ export class PayerLane {
 
   /** By how much a payment raises the voucher: nothing when what an earlier session paid and did not use covers it. */
   raise(session: PayerLaneSession, sessionPaid: bigint): bigint {
-    const more = this.#paid(session) + sessionPaid - this.channel.signed
+    const more = this.counted(session) + sessionPaid - this.channel.signed
     return more > 0n ? more : 0n
   }
 
   /** Base and what the open sessions paid. */
-  #paid(except?: PayerLaneSession): bigint {
+  counted(except?: PayerLaneSession): bigint {
     let sum = this.channel.base
     for (const session of this.#open) if (session !== except) sum += session.paid
     return sum

@@ -123,7 +123,7 @@ export class PayerLaneSession implements PayerSession {
   /** Payments may be lost on the way, none appears from nowhere: an honest seller counts no more than was paid here. */
   #checkBase(base: bigint, proof: VoucherPayload | undefined): void {
     const { signed, channelId } = this.#lane.channel
-    const known = this.#lane.explained(this)
+    const known = this.#lane.counted(this)
     if (base <= known) return
     const shown =
       proof === undefined ? 'and the seller shows no voucher' : `its voucher is for ${proof.maxClaimableAmount}`

@@ -269,8 +269,9 @@ export class BuyerSession {
     const needed = this.#meter.needed === undefined ? {} : { needed: this.#meter.needed }
     const known = hasEnded(this.#state) ? due : this.#due
     // One that has failed is left only when its trust is closed: a crash before that finds it to be taken up again.
-    const isLeft = phase === 'failed'
-    const state = (isLeft || phase === 'settling') && this.#isStopped ? 'stopped' : isLeft ? 'suspended' : phase
+    const isOver = phase === 'failed' || phase === 'settling'
+    const running = phase === 'failed' ? 'suspended' : phase
+    const state = isOver && this.#isStopped ? 'stopped' : running
     return { state: this.#left ?? state, position, due: known, paid, ...needed, ...committed }
   }
 

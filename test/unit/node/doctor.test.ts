@@ -84,6 +84,14 @@ test('who is reached, and from where, follows from connections and addresses', a
     assert.match(found, /nobody has dialled \/ip4\/9\.9\.9\.9\/tcp\/4001 back/)
     assert.match(String(advice), /firewall/)
   }
+  const claimed = {
+    addresses: () => ['/ip4/8.8.8.8/tcp/4001/p2p/x'],
+    unconfirmedAddresses: () => [],
+    peers: async () => []
+  }
+  const taken = await checkReachability(claimed, { waitMs: 0, announced: ['/ip4/8.8.8.8/tcp/4001'] })
+  assert.equal(taken.state, 'warn', 'a port forwarding may be closed')
+  assert.match(taken.found, /announced, and not checked/)
   assert.equal((await look(['/ip4/8.8.8.8/tcp/4001'], ['/ip6/2606:4700::1/tcp/4001'])).state, 'ok')
 })
 
