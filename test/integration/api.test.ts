@@ -486,22 +486,31 @@ test('who watches is told of new listings', async () => {
 
 interface SessionEvent {
   selling: Array<{ id: string; phase: string }>
-  purchases: Array<{ purchase: string; status: { id?: string; phase: string }; outcome?: { session: string } }>
+  purchases: Array<{
+    purchase: string
+    status: { id?: string; phase: string }
+    outcome?: { session: string }
+    problem?: object
+  }>
 }
 
-/** Reads on from event to event; each call resolves with the first one from there that fits. */
-async function sessionEvents(name: string, signal: AbortSignal) {
+/** Waits for an event of `/v1/sessions/events` that fits, among those that come; says what the last one was if none does. */
+type NextEvent = (what: string, fits: (event: SessionEvent) => boolean) => Promise<SessionEvent>
+
+async function sessionEvents(name: string, signal: AbortSignal): Promise<NextEvent> {
   const { url, token } = await api(name)
   const response = await fetch(`${url}/v1/sessions/events`, { headers: { authorization: `Bearer ${token}` }, signal })
   const chunks = (response.body ?? assert.fail('no body')).pipeThrough(new TextDecoderStream()).getReader()
   let text = ''
-  return async (fits: (event: SessionEvent) => boolean): Promise<SessionEvent> => {
+  let last = ''
+  const next = async (fits: (event: SessionEvent) => boolean): Promise<SessionEvent> => {
     for (;;) {
       const [event, ...rest] = text.split('\n\n')
       if (event !== undefined && rest.length > 0) {
         text = rest.join('\n\n')
         const [, data] = /^event: sessions\ndata: (.*)$/.exec(event) ?? []
         if (data === undefined) continue
+        last = data
         const said = JSON.parse(data) as SessionEvent
         if (fits(said)) return said
       } else {
@@ -511,6 +520,13 @@ async function sessionEvents(name: string, signal: AbortSignal) {
       }
     }
   }
+  return (what, fits) => {
+    const waited = new AbortController()
+    const never = sleep(60_000, undefined, { signal: waited.signal }).then(() =>
+      assert.fail(`${name} was not told: ${what}; the last it was told: ${last}`)
+    )
+    return Promise.race([next(fits), never]).finally(() => waited.abort())
+  }
 }
 
 test('who watches sessions is told, at both sides, when one begins and when it ends', async (t) => {
@@ -518,16 +534,22 @@ test('who watches sessions is told, at both sides, when one begins and when it e
   const gone = new AbortController()
   t.after(() => gone.abort())
   const [bought, sold] = await Promise.all([sessionEvents('buyer', gone.signal), sessionEvents('seller', gone.signal)])
-  await Promise.all([bought(() => true), sold(() => true)])
+  await Promise.all([bought('what there is', () => true), sold('what there is', () => true)])
   const started = await call('buyer', 'POST', '/v1/purchases', { listing, options: { max: '0.1' } })
+  assert.equal(started.status, 200, JSON.stringify(started.body))
   const { purchase } = started.body as { purchase: string }
-  const ours = ({ purchases }: SessionEvent) => purchases.find((one) => one.purchase === purchase)
-  const session = ours(await bought((event) => ours(event)?.status.phase === 'streaming'))?.status.id
+  const ours = ({ purchases }: SessionEvent) => {
+    const found = purchases.find((one) => one.purchase === purchase)
+    assert.equal(found?.problem, undefined, JSON.stringify(found))
+    return found
+  }
+  const session = ours(await bought('it streams', (event) => ours(event)?.status.phase === 'streaming'))?.status.id
   const serves = ({ selling }: SessionEvent): boolean => selling.some(({ id }) => id === session)
-  await sold(serves)
+  await sold('it is served', serves)
   await call('buyer', 'POST', `/v1/purchases/${purchase}/stop`)
-  assert.equal(ours(await bought((event) => ours(event)?.outcome !== undefined))?.outcome?.session, session)
-  await sold((event) => !serves(event))
+  const ended = await bought('it ended', (event) => ours(event)?.outcome !== undefined)
+  assert.equal(ours(ended)?.outcome?.session, session)
+  await sold('it is not served any more', (event) => !serves(event))
 })
 
 test('a purchase that the node keeps survives kill -9 of the node: every record once, in a file', async () => {
