@@ -203,8 +203,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'records that the consumer has come again',
     class: 'resume position',
-    file: BUYER_SESSION,
-    from: 'const skip = this.#position.known(received.n)',
+    file: 'src/protocols/sdpp/buyer-delivery.ts',
+    from: 'const skip = this.position.known(from)',
     to: 'const skip = 0'
   },
   {
@@ -281,8 +281,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'what was paid in a session that the seller takes up no more is forgotten',
     class: 'window arithmetic',
     file: BUYER_SESSION,
-    from: 'return paid > this.#due ? paid - this.#due : 0n',
-    to: 'return this.#active === undefined || paid <= this.#due ? 0n : paid - this.#due'
+    from: 'return aheadOf(payer.paid, this.#state, this.#before)',
+    to: 'return this.#active === undefined ? 0n : aheadOf(payer.paid, this.#state, this.#before)'
   },
   {
     name: 'a channel without enough in it is accepted',

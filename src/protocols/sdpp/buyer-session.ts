@@ -6,8 +6,6 @@ import {
   type DdmError,
   faultPoint,
   NO_PROGRESS,
-  type PayerSession,
-  type Progress,
   type RecordValidator,
   type SessionRecord
 } from '../../interface/index.ts'
@@ -18,8 +16,12 @@ import {
   signStatement,
   statementVerifier
 } from '../../statements/index.ts'
-import { advance, type SessionTerms } from './account.ts'
+import type { SessionTerms } from './account.ts'
+import { acceptedTerms, resumedAt, takeAccept } from './buyer-accept.ts'
+import { checkIssuer, checkProof, checkReceipt } from './buyer-checks.ts'
+import { BuyerDelivery } from './buyer-delivery.ts'
 import { endedAs, leftAs, toDdmError } from './buyer-errors.ts'
+import { closeTrust, dropOrder, leaveOrder, releaseOrder } from './buyer-leave.ts'
 import {
   type BuyerEffect,
   type BuyerEvent,
@@ -31,17 +33,15 @@ import {
 } from './buyer-machine.ts'
 import { type OrderRequest, type PlacedOrder, placeOrder } from './buyer-negotiation.ts'
 import { BuyerPayments } from './buyer-payments.ts'
-import { BuyerPosition } from './buyer-position.ts'
 import { resumeOrder } from './buyer-resume.ts'
+import { aheadOf, dueOf, isOpen, isStopped, stateOf } from './buyer-standing.ts'
 import type { BuyerComponents, BuyerOutcome, BuyerSessionStatus, BuyRequest, Committed } from './buyer-types.ts'
-import { BuyerViolation } from './buyer-violation.ts'
 import { CheckedInbox } from './checked-inbox.ts'
 import { DeadlineTimer } from './clock.ts'
 import { RECEIPT_TIMEOUT_MS, SDPP_VERSION } from './constants.ts'
 import type { DataFrame } from './data-frame.ts'
-import { DeliveryQueue, RecordBatch } from './delivery-queue.ts'
+import type { RecordBatch } from './delivery-queue.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
-import { checkAccept, checkResumed, checkShown, sessionTerms } from './negotiation.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
 import { asSdppError, CLOSE_REASON, isTransient, SdppError, STATUS, statusName } from './status.ts'
 import { isSettled, type StoredSession } from './stored-session.ts'
@@ -67,10 +67,9 @@ export class BuyerSession {
   readonly #seller: string
   readonly #wire: Wire
   readonly #timer: DeadlineTimer
-  readonly #queue: DeliveryQueue
+  readonly #delivery: BuyerDelivery
   /** Holds back what follows records that are being judged. */
   readonly #inbox: CheckedInbox | undefined
-  readonly #violation: BuyerViolation
   readonly #nonce: Uint8Array
   readonly #verifier: StatementVerifier
   readonly #accepted = Promise.withResolvers<void>()
@@ -80,13 +79,11 @@ export class BuyerSession {
   #state: BuyerState
   #order: PlacedOrder | undefined
   #active: ActiveSession | undefined
-  #openBlock: bigint | undefined
   readonly #money: BuyerPayments
   #receipt: CheckedStatement<'receipt'> | undefined
   #greetedAt = 0
   readonly #meter = new WindowMeter()
   #localError: unknown
-  readonly #position: BuyerPosition
   #resumable = false
   /** How the session was left, once it was without a receipt. */
   #left: string | undefined
@@ -105,20 +102,17 @@ export class BuyerSession {
     this.#nonce = (components.random ?? randomBytes)(16)
     this.#verifier = components.verifier ?? statementVerifier
     this.#state = buyerStart(clock.now(), request.answering ?? 'newest')
-    this.#violation = new BuyerViolation(components.sessions, (error) => this.#fail(error))
-    this.#position = new BuyerPosition({
+    this.#delivery = new BuyerDelivery({
       request,
-      clock,
+      components,
       state: () => this.#state,
       step: (event) => this.#step(event),
-      handedOut: () => this.#queue.delivered,
+      fail: (error) => this.#fail(error),
+      isOpen: () => !this.#finished,
       store: async () => this.#active?.ledger.store(this.#standing),
       touch: () => {
         if (!this.#finished) this.#active?.ledger.touch(this.#standing)
       }
-    })
-    this.#queue = new DeliveryQueue((batch, idle) => {
-      if (!this.#finished) this.#position.handled(batch, idle)
     })
     this.#timer = new DeadlineTimer(clock, () => this.#step({ type: 'tick' }))
     this.#inbox = request.validator === undefined ? undefined : this.#checkedInbox(request.validator)
@@ -179,7 +173,7 @@ export class BuyerSession {
   #resume(stored: StoredSession): void {
     resumeOrder(stored, this.#components, this.#abort.signal)
       .then((order) => {
-        if (this.#wire.ended) return this.#leave(order)
+        if (this.#wire.ended) return leaveOrder(order, this.#ahead(order), this.#components)
         this.#order = order
         this.#step({ type: 'resumeSent' })
         const { position, root } = stored.record.checkpoint
@@ -189,20 +183,6 @@ export class BuyerSession {
         faultPoint('resume.sent')
       })
       .catch((error: unknown) => this.#fail(error))
-  }
-
-  /** The stream was lost before the ORDER was sent: nobody knows of it. */
-  async #drop({ payer, record }: PlacedOrder): Promise<void> {
-    const { sessions, clock } = this.#components
-    await payer.end(0n)
-    await this.#closeTrust(record.id, 0n, 0n)
-    await sessions.put({ ...record, state: 'abandoned', updatedAt: clock.wallTime() })
-  }
-
-  /** The stream was lost before RESUME was sent: all stays as it was. */
-  async #leave(order: PlacedOrder): Promise<void> {
-    await order.payer.suspend()
-    await this.#closeTrust(order.record.id, 0n, this.#ahead(order))
   }
 
   get status(): BuyerSessionStatus {
@@ -246,57 +226,43 @@ export class BuyerSession {
    * @param sink - what the consumer needs to go on from here, such as the length of its file
    */
   async commit(sink?: string): Promise<void> {
-    await this.#position.commit(sink)
+    await this.#delivery.position.commit(sink)
   }
 
   /** Position after the last record that was handed out. */
   get delivered(): bigint {
-    return this.#position.delivered
+    return this.#delivery.position.delivered
   }
 
   get committed(): Committed | undefined {
-    return this.#position.committed
+    return this.#delivery.position.committed
   }
 
   /** Whether the consumer has everything that came. */
   get idle(): boolean {
-    return this.#queue.empty
+    return this.#delivery.idle
   }
 
   get #standing(): Standing {
-    const { phase, due, paid } = this.#state
-    const { reached: position, committed } = this.#position
+    const { due, paid } = this.#state
+    const { reached: position, committed } = this.#delivery.position
     const needed = this.#meter.needed === undefined ? {} : { needed: this.#meter.needed }
-    const known = hasEnded(this.#state) ? due : this.#due
-    // One that has failed is left only when its trust is closed: a crash before that finds it to be taken up again.
-    const isOver = phase === 'failed' || phase === 'settling'
-    const running = phase === 'failed' ? 'suspended' : phase
-    const state = isOver && this.#isStopped ? 'stopped' : running
-    return { state: this.#left ?? state, position, due: known, paid, ...needed, ...committed }
+    const known = hasEnded(this.#state) ? due : dueOf(this.#state, this.#before)
+    const state = this.#left ?? stateOf(this.#state, this.#isStopped)
+    return { state, position, due: known, paid, ...needed, ...committed }
   }
 
-  /** A resume begins at a checkpoint: what comes again was due before. */
-  get #due(): bigint {
-    const { due } = this.#state
-    const { due: before = 0n } = this.#request.resume?.stored.record ?? {}
-    return due > before ? due : before
+  /** The session as it was left, of one that is resumed. */
+  get #before(): StoredSession | undefined {
+    return this.#request.resume?.stored
   }
 
-  /**
-   * Signed for and not received: what the seller owes, also one that does not take the session up again. Settled, it owes
-   * nothing.
-   */
-  #ahead({ payer: { paid } }: PlacedOrder): bigint {
-    const { resume } = this.#request
-    if (resume !== undefined && isSettled(resume.stored)) return 0n
-    return paid > this.#due ? paid - this.#due : 0n
+  #ahead({ payer }: PlacedOrder): bigint {
+    return aheadOf(payer.paid, this.#state, this.#before)
   }
 
-  /** The user wants no more records, now or since an earlier stream: only the end of the session is still missing. */
   get #isStopped(): boolean {
-    const { closeSent, reason } = this.#state
-    if (this.#request.resume?.stored.record.state === 'stopped') return true
-    return closeSent && reason === CLOSE_REASON.buyerDone && !this.#wasCut
+    return isStopped(this.#state, this.#before, this.#wasCut)
   }
 
   /** Resolves with the receipt; rejects when the session failed, or a record broke the schema. */
@@ -315,18 +281,8 @@ export class BuyerSession {
   }
 
   /** Records as they came, a batch per DATA frame; views of the received bytes. */
-  async *batches(): AsyncGenerator<RecordBatch, void, undefined> {
-    this.#position.resumed()
-    try {
-      for (;;) {
-        const records = await this.#queue.next()
-        if (records === undefined) return
-        yield records
-      }
-    } finally {
-      this.stop()
-      this.#queue.discard()
-    }
+  batches(): AsyncGenerator<RecordBatch, void, undefined> {
+    return this.#delivery.batches(() => this.stop())
   }
 
   /** Wants no more records: the session settles and `done` resolves. What was received, and paid for, still comes out. */
@@ -412,7 +368,7 @@ export class BuyerSession {
       signal
     })
       .then((order) => {
-        if (this.#wire.ended) return this.#drop(order)
+        if (this.#wire.ended) return dropOrder(order, this.#components)
         this.#order = order
         this.#step({ type: 'orderSent' })
         this.#wire.send(encodeSigned('ORDER', order.statement))
@@ -423,35 +379,20 @@ export class BuyerSession {
   #onAccept(accept: CheckedStatement<'accept'>): void {
     const { sessions } = this.#components
     const order = this.#order as PlacedOrder
-    const { content } = accept
-    const { resume } = this.#request
-    checkAccept(content, order.statement.content, order.offer.content, order.session.toString())
-    checkResumed(content, resume?.stored.accept?.content)
-    const isEnded = resume !== undefined && isSettled(resume.stored)
-    if (order.payer.channelId !== undefined && !isEnded) checkShown(content, resume !== undefined)
-    const agreed = sessionTerms(order.entry, order.offer.content, order.statement.content, content)
+    const agreed = acceptedTerms(accept, order, this.#before)
     // Nothing is paid ahead in a session that has its receipt, or goes on for that only.
-    const isOver = resume?.stored.receipt !== undefined || this.#isStopped
+    const isOver = this.#before?.receipt !== undefined || this.#isStopped
     const terms = isOver ? { ...agreed, ahead: 0n } : agreed
     const state = this.#isStopped ? 'stopped' : 'streaming'
-    const record: SessionRecord = { ...order.record, state, start: content.start }
+    const record: SessionRecord = { ...order.record, state, start: accept.content.start }
     if (order.payer.transfers === true) this.#state = { ...this.#state, answering: 'every' }
-    this.#active = { terms, base: content.base, ledger: new SessionLedger(order.session, record, this.#components) }
-    const payer: PayerSession = order.payer
+    this.#active = {
+      terms,
+      base: accept.content.base,
+      ledger: new SessionLedger(order.session, record, this.#components)
+    }
     // Data may already follow ACCEPT: the machine streams at once, payments wait for the rail.
-    const taken = (async () => {
-      const { base, proof } = content
-      if (base !== undefined || proof !== undefined) {
-        await payer
-          .accept(base, proof, { signal: this.#abort.signal, credited: content.credited ?? 0n })
-          .catch(async (error: unknown) => {
-            // Beside the RECEIPT that it contradicts; one that came before stays what the session is verified with.
-            if (resume === undefined) await sessions.keep(record.id, 'buyer', [accept])
-            throw error
-          })
-      }
-      await sessions.put(record, isEnded ? {} : { statements: [accept], replaces: ['accept'] })
-    })()
+    const taken = takeAccept(accept, order, record, this.#before, sessions, { signal: this.#abort.signal })
     this.#money.accepted(accept, taken)
     taken.then(
       () => this.#accepted.resolve(),
@@ -459,49 +400,22 @@ export class BuyerSession {
     )
     this.#meter.recover(record.needed)
     this.#meter.start(NO_PROGRESS, this.#components.clock.now())
-    if (resume === undefined) return this.#step({ type: 'accepted', terms })
-    const { position, records, bytes } = record.checkpoint
-    const received: Progress = { n: position, records, bytes }
-    const credited = content.credited ?? 0n
-    // Without a base the seller has given its receipt; here the payments may have ended before it was stored, with what was
-    // used of them only.
-    this.#meter.start(received, this.#components.clock.now())
-    const paid = content.base === undefined && credited > payer.paid ? credited : payer.paid
-    this.#step({ type: 'accepted', terms, resumed: { received, paid, credited } })
+    if (this.#before === undefined) return this.#step({ type: 'accepted', terms })
+    const resumed = resumedAt(accept, order)
+    this.#meter.start(resumed.received, this.#components.clock.now())
+    this.#step({ type: 'accepted', terms, resumed })
     if (this.#isStopped) this.stop()
   }
 
   #onData(data: DataFrame, bad: BadRecord | undefined): void {
-    const { terms, ledger } = this.#active as ActiveSession
-    const { received } = this.#state
-    const { first, count, bytes, ends, endOfBlock, blockStart } = data
-    const expected = this.#openBlock ?? (received.n === 0n ? blockStart : first)
-    if (blockStart !== expected) {
-      throw new SdppError(STATUS.unexpected, `DATA names block ${blockStart}, expected ${expected}`)
-    }
-    const progress = advance(terms, received, { first, count, ends }, 0, count)
-    this.#step({ type: 'data', first, progress, bytes: bytes.length })
-    if (this.#finished || this.#state.phase === 'failed') return
-    ledger.add(data, progress)
-    this.#meter.goesOn(this.#components.clock.now(), this.#meter.likelyWaitMs)
-    if (this.#inbox !== undefined) this.#violation.add(data, bad)
-    this.#openBlock = endOfBlock ? undefined : blockStart
-    if (bad !== undefined) {
-      this.#step({ type: 'violated', payable: advance(terms, received, { first, count, ends }, 0, bad.index) })
-      this.#violation.keep(this.#order?.session)
-    }
-    const good = Number(this.#position.good(progress.n) - received.n)
-    const skip = this.#position.known(received.n)
-    if (skip >= good) this.#step({ type: 'handled', n: progress.n, bytes: bytes.length, idle: false })
-    else {
-      const at = this.#components.clock.wallTime()
-      const records = new RecordBatch(first, bytes, ends.subarray(0, good), skip, at)
-      this.#queue.push({ records, n: progress.n, bytes: bytes.length })
-    }
+    const { session } = this.#order as PlacedOrder
+    this.#delivery.take(data, bad, { session, ...(this.#active as ActiveSession) }, () =>
+      this.#meter.goesOn(this.#components.clock.now(), this.#meter.likelyWaitMs)
+    )
   }
 
   #onInvoice(statement: CheckedStatement<'invoice'>): void {
-    const { n, bytes, due, credited } = this.#checkIssuer(statement)
+    const { n, bytes, due, credited } = checkIssuer(statement, this.#order as PlacedOrder)
     // The content is compared now, while the position is the invoice's; the signature on another core. Nothing is paid
     // and nothing is kept before it is known to be good.
     this.#money.invoiced(statement, (before) => this.#verifyInBackground(statement, before))
@@ -532,25 +446,10 @@ export class BuyerSession {
   }
 
   #onReceipt(statement: CheckedStatement<'receipt'>): void {
-    const { n, bytes, due, credited, unused } = this.#checkIssuer(statement)
-    const before = this.#request.resume?.stored
-    if (before?.receipt !== undefined && isSettled(before) && !before.receipt.link.equals(statement.link)) {
-      throw new SdppError(STATUS.accountMismatch, `RECEIPT ${statement.cid} is not the one given before`)
-    }
-    const rest = credited > due ? credited - due : 0n
-    if (unused !== rest) {
-      throw new SdppError(STATUS.accountMismatch, `RECEIPT says that ${unused} is unused, it is ${rest}`)
-    }
+    const { n, bytes, due, credited } = checkIssuer(statement, this.#order as PlacedOrder)
+    checkReceipt(statement, this.#before)
     this.#receipt = statement
     this.#step({ type: 'receipt', n, bytes, due, credited, rootMatches: this.#rootMatches(statement.content.root) })
-  }
-
-  #checkIssuer<K extends 'invoice' | 'receipt'>(statement: CheckedStatement<K>): CheckedStatement<K>['content'] {
-    const order = this.#order as PlacedOrder
-    if (statement.issuer !== order.offer.issuer || !statement.content.session.equals(order.session)) {
-      throw new SdppError(STATUS.badSignature, `${statement.kind} is not of this session`)
-    }
-    return statement.content
   }
 
   #rootMatches(root: Uint8Array): boolean {
@@ -606,12 +505,13 @@ export class BuyerSession {
     const acknowledgement = signStatement(signer, 'receipt-ack', fields, clock.wallTime())
     await this.#money.finished()
     if (this.#finished) return
-    await this.#checkProof(receipt.content, order.payer)
-    this.#violation.keep(order.session)
-    await this.#violation.kept
+    await checkProof(receipt.content, this.#active?.base, order.payer)
+    this.#delivery.violation.keep(order.session)
+    await this.#delivery.violation.kept
     await order.payer.end(receipt.content.due)
     const violation = this.#badRecord
-    await this.#closeTrust(order.record.id, violation === undefined ? receipt.content.due : 0n, 0n)
+    const settled = violation === undefined ? receipt.content.due : 0n
+    await closeTrust(this.#components, order.record.id, settled, 0n)
     await this.#active?.ledger.store(this.#standing, [receipt, acknowledgement])
     faultPoint('acknowledgement.stored')
     this.#wire.send(encodeSigned('RECEIPT_ACK', acknowledgement))
@@ -622,10 +522,10 @@ export class BuyerSession {
     else this.#confirming = clock.after(RECEIPT_TIMEOUT_MS, () => this.leave())
     const id = order.session.toString()
     if (violation === undefined) {
-      this.#queue.end()
+      this.#delivery.end()
       this.#done.resolve({ ...this.status, id, reason: Number(receipt.content.reason), receipt })
     } else {
-      this.#queue.end(violation)
+      this.#delivery.end(violation)
       this.#done.reject(violation)
     }
   }
@@ -639,31 +539,16 @@ export class BuyerSession {
       .finally(() => this.leave())
   }
 
-  /** Without a voucher of ours that covers what was credited, nobody could verify the receipt. */
-  async #checkProof({ credited, proof }: CheckedStatement<'receipt'>['content'], payer: PayerSession): Promise<void> {
-    const { base } = this.#active as ActiveSession
-    if (base === undefined || credited === 0n) return
-    const held = proof?.maxClaimableAmount ?? 0n
-    if (held < base + credited) {
-      throw new SdppError(STATUS.paymentInvalid, `RECEIPT shows a voucher of ${held} for ${base + credited}`)
-    }
-    await payer.accept(base, proof)
-  }
-
   get #badRecord(): DdmError | undefined {
     const { payable, asked } = this.#state
     const session = this.#order?.session.toString()
     if (payable === undefined || session === undefined) return undefined
-    return this.#violation.error({ session, seller: this.#seller, records: payable.n, paid: asked })
-  }
-
-  async #closeTrust(session: string, settled: bigint, debt: bigint): Promise<void> {
-    await this.#components.trust?.close({ role: 'buyer', session, settled, debt })
+    return this.#delivery.violation.error({ session, seller: this.#seller, records: payable.n, paid: asked })
   }
 
   #stopTimers(): void {
     this.#timer.stop()
-    this.#position.stop()
+    this.#delivery.position.stop()
   }
 
   /** A local error reaches the caller as it is; the other side learns its code, nothing of wallet or budget. */
@@ -701,7 +586,7 @@ export class BuyerSession {
     const failure = this.#badRecord ?? (cause instanceof SdppError ? toDdmError(cause, this.#seller, phase) : cause)
     void this.#release(asSdppError(cause), refused).then(() => {
       this.#accepted.reject(failure)
-      this.#queue.end(failure, this.#resumable)
+      this.#delivery.end(failure, this.#resumable)
       this.#done.reject(failure)
       this.#settled.resolve()
     })
@@ -711,17 +596,13 @@ export class BuyerSession {
   async #release(error: SdppError, refused: boolean): Promise<void> {
     const order = this.#order
     if (order === undefined) return
-    const { resume } = this.#request
-    const ended = resume !== undefined && isSettled(resume.stored)
-    const resuming = resume !== undefined && this.#active === undefined
+    const ended = this.#before !== undefined && isSettled(this.#before)
+    const resuming = this.#before !== undefined && this.#active === undefined
     const state = ended ? endedAs(error) : leftAs(error, refused, resuming, this.#isStopped)
     try {
-      this.#violation.keep(order.session)
-      await Promise.all([this.#money.finished({ whatever: true }), this.#violation.kept])
-      // All that was paid counts as consumed until the seller's next ACCEPT says what was not.
-      if (isOpen(state)) await order.payer.suspend()
-      else await order.payer.end(order.payer.paid)
-      await this.#closeTrust(order.record.id, 0n, this.#ahead(order))
+      this.#delivery.violation.keep(order.session)
+      await Promise.all([this.#money.finished({ whatever: true }), this.#delivery.violation.kept])
+      await releaseOrder(order, state, () => this.#ahead(order), this.#components)
       // Also for a consumer that commits its last records after the end.
       this.#left = state
       if (this.#active !== undefined) await this.#active.ledger.store({ ...this.#standing, state })
@@ -734,8 +615,4 @@ export class BuyerSession {
       this.#components.logger.error('session state not stored', { error: String(cause) })
     }
   }
-}
-
-function isOpen(state: string): boolean {
-  return state === 'suspended' || state === 'stopped'
 }

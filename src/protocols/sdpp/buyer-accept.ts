@@ -1,0 +1,56 @@
+import type { AbortOptions, Progress, SessionRecord, SessionStore } from '../../interface/index.ts'
+import type { CheckedStatement } from '../../statements/index.ts'
+import type { SessionTerms } from './account.ts'
+import type { PlacedOrder } from './buyer-negotiation.ts'
+import { checkAccept, checkResumed, checkShown, sessionTerms } from './negotiation.ts'
+import { isSettled, type StoredSession } from './stored-session.ts'
+
+/**
+ * What an ACCEPT agrees to, held against order and offer.
+ *
+ * @param before - the session as it was left, of one that is resumed
+ */
+export function acceptedTerms(
+  { content }: CheckedStatement<'accept'>,
+  { session, statement, offer, entry, payer }: PlacedOrder,
+  before: StoredSession | undefined
+): SessionTerms {
+  checkAccept(content, statement.content, offer.content, session.toString())
+  checkResumed(content, before?.accept?.content)
+  const isEnded = before !== undefined && isSettled(before)
+  if (payer.channelId !== undefined && !isEnded) checkShown(content, before !== undefined)
+  return sessionTerms(entry, offer.content, statement.content, content)
+}
+
+/** The rail takes what ACCEPT says of its channel; then ACCEPT is kept. */
+export async function takeAccept(
+  accept: CheckedStatement<'accept'>,
+  { payer }: PlacedOrder,
+  record: SessionRecord,
+  before: StoredSession | undefined,
+  sessions: SessionStore,
+  options: AbortOptions
+): Promise<void> {
+  const { base, proof, credited = 0n } = accept.content
+  if (base !== undefined || proof !== undefined) {
+    await payer.accept(base, proof, { ...options, credited }).catch(async (error: unknown) => {
+      // Beside the RECEIPT that it contradicts; one that came before stays what the session is verified with.
+      if (before === undefined) await sessions.keep(record.id, 'buyer', [accept])
+      throw error
+    })
+  }
+  const isEnded = before !== undefined && isSettled(before)
+  await sessions.put(record, isEnded ? {} : { statements: [accept], replaces: ['accept'] })
+}
+
+/** Where a session that is resumed begins. */
+export function resumedAt(
+  { content: { base, credited = 0n } }: CheckedStatement<'accept'>,
+  { payer, record }: PlacedOrder
+): { received: Progress; paid: bigint; credited: bigint } {
+  const { position, records, bytes } = record.checkpoint
+  // Without a base the seller has given its receipt; here the payments may have ended before it was stored, with what was
+  // used of them only.
+  const paid = base === undefined && credited > payer.paid ? credited : payer.paid
+  return { received: { n: position, records, bytes }, paid, credited }
+}

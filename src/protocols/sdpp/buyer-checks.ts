@@ -1,0 +1,46 @@
+import type { PayerSession } from '../../interface/index.ts'
+import type { CheckedStatement } from '../../statements/index.ts'
+import type { PlacedOrder } from './buyer-negotiation.ts'
+import { SdppError, STATUS } from './status.ts'
+import { isSettled, type StoredSession } from './stored-session.ts'
+
+/** An invoice or receipt is the seller's, and of this session. */
+export function checkIssuer<K extends 'invoice' | 'receipt'>(
+  statement: CheckedStatement<K>,
+  { offer, session }: PlacedOrder
+): CheckedStatement<K>['content'] {
+  if (statement.issuer !== offer.issuer || !statement.content.session.equals(session)) {
+    throw new SdppError(STATUS.badSignature, `${statement.kind} is not of this session`)
+  }
+  return statement.content
+}
+
+/** A settled session has one receipt for ever, and what is unused is what was not due. */
+export function checkReceipt(statement: CheckedStatement<'receipt'>, before: StoredSession | undefined): void {
+  const { due, credited, unused } = statement.content
+  if (before?.receipt !== undefined && isSettled(before) && !before.receipt.link.equals(statement.link)) {
+    throw new SdppError(STATUS.accountMismatch, `RECEIPT ${statement.cid} is not the one given before`)
+  }
+  const rest = credited > due ? credited - due : 0n
+  if (unused !== rest) {
+    throw new SdppError(STATUS.accountMismatch, `RECEIPT says that ${unused} is unused, it is ${rest}`)
+  }
+}
+
+/**
+ * Without a voucher of ours that covers what was credited, nobody could verify the receipt.
+ *
+ * @param base - as ACCEPT has it; undefined on rails without channels
+ */
+export async function checkProof(
+  { credited, proof }: CheckedStatement<'receipt'>['content'],
+  base: bigint | undefined,
+  payer: PayerSession
+): Promise<void> {
+  if (base === undefined || credited === 0n) return
+  const held = proof?.maxClaimableAmount ?? 0n
+  if (held < base + credited) {
+    throw new SdppError(STATUS.paymentInvalid, `RECEIPT shows a voucher of ${held} for ${base + credited}`)
+  }
+  await payer.accept(base, proof)
+}
