@@ -5,6 +5,7 @@
 export const FAULT_POINTS = [
   'order.stored',
   'accept.stored',
+  'voucher.signing',
   'voucher.signed',
   'voucher.stored',
   'payment.sent',
@@ -15,6 +16,8 @@ export const FAULT_POINTS = [
   'position.stored',
   'receipt.stored',
   'acknowledgement.stored',
+  'acknowledgement.sent',
+  'acknowledgement.kept',
   'resume.sent',
   'resume.verified',
   'recovery.opened',

@@ -20,6 +20,7 @@ type Stage = 'start' | 'underWay' | 'again' | 'short' | 'end' | 'claim' | 'retur
 const PLACES: Record<FaultPoint, { stage: Stage; roles: readonly Role[] }> = {
   'order.stored': { stage: 'start', roles: ['buyer'] },
   'accept.stored': { stage: 'start', roles: ['seller'] },
+  'voucher.signing': { stage: 'underWay', roles: ['buyer'] },
   'voucher.signed': { stage: 'underWay', roles: ['buyer'] },
   'voucher.stored': { stage: 'underWay', roles: ['buyer'] },
   'payment.sent': { stage: 'underWay', roles: ['buyer'] },
@@ -30,6 +31,8 @@ const PLACES: Record<FaultPoint, { stage: Stage; roles: readonly Role[] }> = {
   'position.stored': { stage: 'underWay', roles: ['buyer'] },
   'receipt.stored': { stage: 'end', roles: ['seller'] },
   'acknowledgement.stored': { stage: 'end', roles: ['buyer'] },
+  'acknowledgement.sent': { stage: 'end', roles: ['buyer'] },
+  'acknowledgement.kept': { stage: 'end', roles: ['seller'] },
   'resume.sent': { stage: 'again', roles: ['buyer'] },
   'resume.verified': { stage: 'again', roles: ['seller'] },
   'recovery.opened': { stage: 'again', roles: [] },

@@ -144,6 +144,7 @@ export class PayerLaneSession implements PayerSession {
     }
     this.#check(sessionPaid)
     this.#lane.init.budget.permit()
+    faultPoint('voucher.signing')
     if (sessionPaid > this.paid) this.paid = sessionPaid
     this.signed += this.#lane.raise(this, this.paid)
     const payload = this.#lane.sign()

@@ -515,6 +515,7 @@ export class BuyerSession {
     await this.#active?.ledger.store(this.#standing, [receipt, acknowledgement])
     faultPoint('acknowledgement.stored')
     this.#wire.send(encodeSigned('RECEIPT_ACK', acknowledgement))
+    faultPoint('acknowledgement.sent')
     this.#finished = true
     this.#stopTimers()
     this.#abort.abort()

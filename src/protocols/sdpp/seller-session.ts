@@ -337,6 +337,7 @@ export class SellerSession {
     this.#run(
       () => this.#components.sessions.keep(session.toString(), 'seller', [statement]),
       () => {
+        faultPoint('acknowledgement.kept')
         this.#wire.send(encodePlain('STATUS', { code: BigInt(STATUS.ok), text: 'the acknowledgement is stored' }))
         this.#step({ type: 'acknowledged' })
       }
