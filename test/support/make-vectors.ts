@@ -56,7 +56,8 @@ export function toJson(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, toJson(entry)]))
 }
 
-function signerOf(seedByte: number): { signer: StatementSigner; seed: Uint8Array } {
+/** Who signs with an Ed25519 seed of one byte, 32 times. */
+export function signerOf(seedByte: number): { signer: StatementSigner; seed: Uint8Array } {
   const seed = new Uint8Array(32).fill(seedByte)
   const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
   const key = createPublicKey(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))

@@ -34,6 +34,7 @@ import {
   transcriptStart,
   transcriptStep
 } from '../../../src/statements/index.ts'
+import { signerOf } from '../../support/make-vectors.ts'
 import { makeSigner } from '../../support/sdpp.ts'
 
 /**
@@ -142,6 +143,12 @@ export interface People {
 export async function makePeople(): Promise<People> {
   const [seller, buyer, stranger] = await Promise.all([makeSigner(), makeSigner(), makeSigner()])
   return { seller, buyer, stranger, voucherSigner: privateKeyToAccount(generatePrivateKey()) }
+}
+
+/** The same people every time: those of the vectors. */
+export function knownPeople(): People {
+  const [seller, buyer, stranger] = [signerOf(1), signerOf(2), signerOf(3)].map(({ signer }) => signer)
+  return { seller, buyer, stranger, voucherSigner: privateKeyToAccount(`0x${'04'.repeat(32)}`) } as People
 }
 
 type Fields<K extends StatementKind> = Partial<StatementFields<K>>
