@@ -1,18 +1,20 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Mutation } from './mutations.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const COPIED = ['src', 'test', 'docs', 'contracts', 'examples', 'bootstrap', 'bin', 'package.json', 'README.md']
+/** Beside what tests read: what the project is made into, and what runs of it leave. */
+const LEFT_OUT = ['.git', 'node_modules', 'dist', '.ddm']
 
 /** A copy of the project in which one thing at a time is broken. */
 export class Tree {
   readonly root = mkdtempSync(join(tmpdir(), 'ddm-mutant-'))
 
   constructor() {
-    for (const name of COPIED) cpSync(join(ROOT, name), join(this.root, name), { recursive: true })
+    const names = readdirSync(ROOT).filter((name) => !LEFT_OUT.includes(name))
+    for (const name of names) cpSync(join(ROOT, name), join(this.root, name), { recursive: true })
     symlinkSync(join(ROOT, 'node_modules'), join(this.root, 'node_modules'))
   }
 
