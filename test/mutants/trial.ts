@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Tree } from './tree.ts'
 
-/** A bug that makes a run hang is noticed, too. */
-const LONGEST_MS = 300_000
+/** A bug that makes a run hang is noticed, too. Much longer than a run of the simulator takes, which says nothing before its end. */
+const SILENT_MS = 600_000
 
 /** Seeds that the simulator gets to find a bug. */
 const SEEDS = 3_000
@@ -43,9 +43,10 @@ async function trial({ root }: Tree, flags: string[], wrong: RegExp): Promise<Ve
       // It has ended.
     }
   }
-  const timer = setTimeout(() => stop(`nothing for ${LONGEST_MS / 1000} s`), LONGEST_MS)
+  const timer = setTimeout(() => stop(`nothing for ${SILENT_MS / 1000} s`), SILENT_MS)
   for (const stream of [child.stdout, child.stderr]) {
     createInterface(stream).on('line', (line) => {
+      timer.refresh()
       if (wrong.test(line)) stop(line.trim())
     })
   }
