@@ -87,7 +87,7 @@ export function entry(salt: number, manifest = 1) {
 
 /** Waits until `probe` gives something; fails with what was awaited. */
 export async function eventually<T>(what: string, probe: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 8000
+  const deadline = Date.now() + 60_000
   for (;;) {
     const value = await probe()
     if (value !== undefined && value !== false) return value

@@ -194,6 +194,10 @@ async function startStrictNode(t: TestContext, anvil: Anvil) {
       next = to
     }
   }
+  async function pass(body: string): Promise<string> {
+    const headers = { 'content-type': 'application/json' }
+    return (await fetch(anvil.url, { method: 'POST', headers, body })).text()
+  }
   async function answer(request: IncomingMessage): Promise<string> {
     const body = await text(request)
     const { id, method, params } = JSON.parse(body) as { id: number; method: string; params: [Hex] }
@@ -206,10 +210,11 @@ async function startStrictNode(t: TestContext, anvil: Anvil) {
         const message = `invalid gas price: got ${gasPrice}, want ${price}`
         return JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32000, message } })
       }
+      const answered = await pass(body)
       state.taken.push(keccak256(params[0]))
+      return answered
     }
-    const headers = { 'content-type': 'application/json' }
-    return await (await fetch(anvil.url, { method: 'POST', headers, body })).text()
+    return pass(body)
   }
   const node = createServer((request, response) => {
     response.setHeader('content-type', 'application/json')

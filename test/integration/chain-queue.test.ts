@@ -216,11 +216,16 @@ test('aborting takes an unsent transaction out of the queue and ends the wait fo
   const { registry, transactions } = await connectAs(1)
   await assert.rejects(registry.post(entry(1), { signal: AbortSignal.abort() }), { code: 'aborted' })
   await rpc('evm_setAutomine', [false])
-  const signal = AbortSignal.timeout(300)
-  await assert.rejects(registry.post(entry(2), { signal }), {
+  const stop = new AbortController()
+  const sent = assert.rejects(registry.post(entry(2), { signal: stop.signal }), {
     code: 'aborted',
     message: /posting a listing was stopped/
   })
+  await eventually('it is in the pool', async () => {
+    return (await rpc<{ pending: Hex }>('txpool_status')).pending === '0x1' ? true : undefined
+  })
+  stop.abort()
+  await sent
   await rpc('evm_setAutomine', [true])
   await rpc('anvil_mine', ['0x1'])
   await eventually('the queue is empty', () => (transactions?.size === 0 ? true : undefined))

@@ -62,7 +62,7 @@ async function only(node: DdmNode): Promise<ChannelStanding> {
 
 /** What happens on the chain comes some time after the command that caused it. */
 async function until(node: DdmNode, is: (channel: ChannelStanding) => boolean): Promise<ChannelStanding> {
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 3_000; i++) {
     const channel = await only(node)
     if (is(channel)) return channel
     await sleep(20)

@@ -108,9 +108,14 @@ test('a product with two prices: the wallet and its policy decide, or the user',
 
 test('a buyer that is killed while it pays goes on, and has paid each record once', async () => {
   const file = join(network.folder, 'live.jsonl')
-  const flags = ['-n', '150', '--max', '2', '-o', file, '--json', ...network.as('hal')]
+  const flags = ['-n', '400', '--max', '5', '-o', file, '--json', ...network.as('hal')]
   const first = serve(['buy', listings['Live in IOTA'] ?? '', ...flags])
+  let ended = ''
+  void first.exited.then((how) => {
+    ended = JSON.stringify(how)
+  })
   for (let lines = 0; lines < 60; await sleep(20)) {
+    assert.equal(ended, '', 'it ended before it was killed')
     lines = (await readFile(file, 'utf8').catch(() => '')).split('\n').length
   }
   process.kill(first.pid, 'SIGKILL')
@@ -119,7 +124,7 @@ test('a buyer that is killed while it pays goes on, and has paid each record onc
   const { session } = JSON.parse(sessions.stdout.trim()) as { session: string }
   const resumed = await ddm(['sessions', 'resume', session, '--json', ...network.as('hal')])
   assert.equal(resumed.code, 0, resumed.stderr)
-  assert.equal((await readFile(file, 'utf8')).trim().split('\n').length, 150)
+  assert.equal((await readFile(file, 'utf8')).trim().split('\n').length, 400)
   const bundle = join(network.folder, 'live.car')
   const exported = await ddm(['receipts', 'export', session, '-o', bundle, '--json', ...network.as('hal')])
   assert.equal(exported.code, 0, exported.stderr)
@@ -131,7 +136,7 @@ test('a buyer that is killed while it pays goes on, and has paid each record onc
     transfers: Array<{ amount: string; found: boolean }>
   }
   const sum = transfers.reduce((total, { amount }) => total + BigInt(amount), 0n)
-  assert.deepEqual([due, credited, sum], ['1500000000', '1500000000', 1_500_000_000n])
+  assert.deepEqual([due, credited, sum], ['4000000000', '4000000000', 4_000_000_000n])
   assert.ok(transfers.every(({ found }) => found))
 })
 

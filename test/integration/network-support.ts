@@ -83,7 +83,7 @@ export async function spawnPeer(t: TestContext, init: Partial<PeerInit> = {}): P
 }
 
 /** Polls until the condition holds; a test that waits in vain fails with what it waited for. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
   const end = performance.now() + ms
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}`)

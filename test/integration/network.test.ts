@@ -185,7 +185,7 @@ describe('network', { concurrency: 4 }, () => {
     const bootstrap = await spawnPeer(t, { role: 'bootstrap' })
     for (let i = 0; i < 8; i++) {
       const node = await startNetwork(t, { role: i % 2 === 0 ? 'full' : 'light', bootstrap: bootstrap.addresses })
-      await node.whenReady({ signal: AbortSignal.timeout(5_000) })
+      await node.whenReady()
       await node.stop()
     }
   })
@@ -267,9 +267,9 @@ describe('network', { concurrency: 4 }, () => {
     const { bootstrap, seller } = await spawnMarket(t)
     const ended = once(seller.child, 'exit')
     await seller.call('stop')
-    const stopped = performance.now()
     assert.deepEqual(await ended, [0, null])
-    assert.ok(performance.now() - stopped < 5_000)
-    assert.ok((await bootstrap.call<string[]>('connections')).every((line) => !line.startsWith(seller.peerId)))
+    await until('its connections to be gone', async () =>
+      (await bootstrap.call<string[]>('connections')).every((line) => !line.startsWith(seller.peerId))
+    )
   })
 })

@@ -40,7 +40,7 @@ test('a seller that was restarted, and is flooded, is reached by who has a chann
   }
   const buy = async (node: DdmNode, listing: string): Promise<bigint> => {
     await node.listings.synced()
-    const purchase = node.buy(listing, { records: 3, max: '0.01', prepay: '0.0003', resumeFor: 0 })
+    const purchase = node.buy(listing, { records: 3, max: '0.01', prepay: '0.0003', resumeFor: 30_000 })
     for await (const _ of purchase);
     return (await purchase.done).records
   }

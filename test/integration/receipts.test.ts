@@ -168,10 +168,12 @@ test('a session that was cut: the seller is killed, both sides export what was s
   const file = join(network.folder, 'long-bought.jsonl')
   const args = ['buy', String(listed['Long air']), '-o', file, '--k', '5', '--prepay', '0.0005', '--resume-for', '0s']
   const buying = ddm([...args, '--json', ...network.as('cem')])
-  for (let i = 0; i < 2_000; i++) {
-    if ((await readFile(file, 'utf8').catch(() => '')).length > 2_000) break
-    await sleep(10)
-  }
+  const early = buying.then(({ stderr }) => assert.fail(`it ended before its seller was killed: ${stderr}`))
+  early.catch(() => {})
+  const some = (async () => {
+    while ((await readFile(file, 'utf8').catch(() => '')).length <= 2_000) await sleep(10)
+  })()
+  await Promise.race([some, early])
   process.kill(seller.pid, 'SIGKILL')
   await seller.exited
   assert.notEqual((await buying).code, 0)

@@ -13,7 +13,7 @@ const SLOW = `
   console.log('ready')
   await stopped(signal)
   console.log(signal.reason.message)
-  setTimeout(() => process.exit(0), 10_000)
+  setTimeout(() => process.exit(0), 120_000)
 `
 
 function start(stdio: 'ignore' | 'ipc') {
@@ -32,10 +32,8 @@ test('the first signal asks, the second one ends at once with the code that shel
     assert.equal(await said(), 'ready')
     child.kill(signal)
     assert.equal(await said(), `stopped by ${signal}`)
-    const before = performance.now()
     child.kill(signal)
     assert.deepEqual(await once(child, 'exit'), [code, null])
-    assert.ok(performance.now() - before < 5_000)
   }
 })
 

@@ -31,7 +31,7 @@ function noted(session: string, ended: boolean, ...numbers: number[]): SessionDi
 }
 
 async function found(store: RecordStore, number: number): Promise<RecordedDigest> {
-  for (const deadline = Date.now() + 5000; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; ) {
     const record = await store.get(digestOf(number))
     if (record !== undefined) return record
     await new Promise((resolve) => setTimeout(resolve, 5))

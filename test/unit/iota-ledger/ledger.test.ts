@@ -181,7 +181,7 @@ describe('the SDK finds an IOTA node', () => {
 })
 
 test('a coin that is in one transaction is locked for others until that is carried out', async (t) => {
-  const ledger = await startIotaLedger({ logger: silent, finalityMs: 200 })
+  const ledger = await startIotaLedger({ logger: silent, finalityMs: 3_000 })
   t.after(() => ledger.close())
   const client = new IotaClient({ url: ledger.url })
   const signer = new Ed25519Keypair()
@@ -201,7 +201,7 @@ test('a coin that is in one transaction is locked for others until that is carri
   }
   const [one, other] = [await make(1), await make(2)]
   const executing = client.executeTransactionBlock(one)
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await new Promise((resolve) => setTimeout(resolve, 300))
   await assert.rejects(client.executeTransactionBlock(other), /reserved for another transaction/)
   await executing
   await assert.rejects(client.executeTransactionBlock(other), /not available for consumption/)

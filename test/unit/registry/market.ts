@@ -124,7 +124,7 @@ export async function startNode<Chain extends RegistryChain = MemoryChain>(init:
   return { registry, chain, index, blocks, pubsub, gossip, provided, stop, [Symbol.asyncDispose]: stop }
 }
 
-export async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 5_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 60_000): Promise<void> {
   const end = Date.now() + ms
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`not in time: ${what}`)
