@@ -128,7 +128,7 @@ class ContractRegistry implements RegistryService {
       try {
         return await this.#catalog.get(id, options)
       } catch (error) {
-        if (!isMissing(error) || Date.now() >= end) throw error
+        if (!isOnItsWay(error) || Date.now() >= end) throw error
       }
       await delay(LOOK_AGAIN_MS, undefined, options?.signal === undefined ? {} : { signal: options.signal })
     }
@@ -246,6 +246,8 @@ function isSame(current: Listing, document: ListingDocument): boolean {
 }
 
 /** On the chain, and its document is on its way, or its seller is offline. */
-function isMissing(error: unknown): boolean {
-  return error instanceof DdmError && error.code === 'notFound' && error.details.state === 'missing'
+/** On the chain; its document is looked for, or was not looked at yet: one that was announced is neither, for a moment. */
+function isOnItsWay(error: unknown): boolean {
+  if (!(error instanceof DdmError) || error.code !== 'notFound') return false
+  return error.details.state === 'missing' || error.details.state === 'pending'
 }

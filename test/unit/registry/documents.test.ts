@@ -110,6 +110,26 @@ test('who asks for a listing while its document is on its way gets it', async ()
   await assert.rejects(registry.get(`0x${'ab'.repeat(32)}`), /no listing/)
 })
 
+test('who asks for a listing that the chain has just named gets it', async () => {
+  await using node = await startNode({ documentWaitMs: 60_000 })
+  const { chain, blocks, registry, index } = node
+  const looked = Promise.withResolvers<void>()
+  const has = blocks.has.bind(blocks)
+  blocks.has = async (cid) => {
+    await looked.promise
+    return has(cid)
+  }
+  const id = post(chain, blocks, 1)
+  const synced = registry.synced()
+  const states = (): Promise<object[]> => index.all('select state from registry_head')
+  await until(async () => (await states()).length === 1, 'the event')
+  assert.deepEqual(await states(), [{ state: 'pending' }])
+  const asked = registry.get(id)
+  looked.resolve()
+  assert.equal((await asked).id, id)
+  await synced
+})
+
 test('a block with other bytes than its CID names is no document', async () => {
   await using node = await startNode()
   const { chain, blocks, registry } = node
