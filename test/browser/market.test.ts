@@ -117,6 +117,7 @@ async function sale(t: TestContext, browser: Browser, { seller, buyer, network }
   const lines = await log.locator('tbody tr').allTextContents()
   await page.reload()
   await deposit.waitFor()
+  await line.waitFor()
   assert.deepEqual(await log.locator('tbody tr').allTextContents(), lines, 'the log survives a reload')
   const kept = await readFile(join(network.folder, 'buyer', 'purchases', `${purchase}.jsonl`), 'utf8')
   assert.equal(kept.trimEnd().split('\n').length, Number(outcome.records))

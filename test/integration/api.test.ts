@@ -589,6 +589,7 @@ test('a purchase that the node keeps survives kill -9 of the node: every record 
 test('a kept purchase goes on after an orderly restart, and is listed until it is removed when it has ended', async () => {
   const listing = await publish('Kept stream', { source: 'telemetry', period: 5, price: '0.000001/record' })
   const started = await call('buyer', 'POST', '/v1/purchases', { listing, options: { max: '0.1' } })
+  assert.equal(started.status, 200, JSON.stringify(started.body))
   const path = `/v1/purchases/${String(started.body.purchase)}`
   const handled = async (least: bigint): Promise<{ id: string; handled: bigint }> =>
     until(`${least} records`, async () => {

@@ -34,6 +34,11 @@ test('a home is backed up while its node runs, and restored elsewhere with all t
   await node.event('ready')
   const bought = await ddm(['buy', String(listing), '-n', '20', '--max', '0.1', ...home('buyer'), '--json'])
   assert.equal(bought.code, 0, bought.stderr)
+  // What is backed up does not change any more: the seller has said that it has the acknowledgement.
+  for (let state = ''; state !== 'closed'; ) {
+    const { stdout } = await ddm(['sessions', 'list', ...home('buyer'), '--json'])
+    state = String((JSON.parse(stdout) as { state: string }).state)
+  }
   const file = join(network.folder, 'buyer.tar.gz')
   const written = await ddm(['backup', file, ...home('buyer'), '--json'])
   assert.equal(written.code, 0, written.stderr)

@@ -334,10 +334,13 @@ test('leaving the loop settles; a watch tells of a new listing under a price', a
   assert.equal(purchases[0]?.paid, purchases[0]?.due)
 
   const stop = new AbortController()
+  const west = Promise.withResolvers<void>()
   const news = node.listings.watch({ text: 'west wind', maxPrice: 150n }, { signal: stop.signal })
   const bought = (async () => {
     for await (const { type, listing } of news) {
       if (type === 'removed') continue
+      // It is told of before its seller has opened its log.
+      await west.promise
       const purchase = node.buy(listing, { records: 5, max: '0.01' })
       await windOf(purchase)
       return (await purchase.done).records
@@ -345,6 +348,7 @@ test('leaving the loop settles; a watch tells of a new listing under a price', a
     return 0n
   })()
   await startSeller('west', '0.0001')
+  west.resolve()
   assert.equal(await bought, 5n)
   stop.abort()
 })

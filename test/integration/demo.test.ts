@@ -81,7 +81,7 @@ test('nothing outlives the demo, even when it is killed', async (t) => {
   assert.ok((await processesOf(home)).length >= 4)
   demo.kill('SIGKILL')
   let left: string[] = []
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     left = await processesOf(home)
     if (left.length === 0) return
     await sleep(100)

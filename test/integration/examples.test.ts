@@ -67,21 +67,21 @@ async function stored(file: string): Promise<number[]> {
 
 test('store-a-stream: killed in the middle and started again, the file has each record once', async () => {
   const file = join(market.network.folder, 'stored.jsonl')
-  const args = ['north', file, '120'] as const
+  const args = ['north', file, '400'] as const
   const first = run('store-a-stream.ts', ...args)
-  for (let i = 0; i < 1_500 && (await stored(file)).length < 20; i++) await sleep(20)
+  for (let i = 0; i < 6_000 && (await stored(file)).length < 20 && first.child.exitCode === null; i++) await sleep(20)
   first.child.kill('SIGKILL')
   await first.exited
   const before = (await stored(file)).length
-  assert.ok(before >= 20 && before < 120, `${before} records before the kill`)
+  assert.ok(before >= 20 && before < 400, `${before} records before the kill`)
   const [result] = await resultsOf(run('store-a-stream.ts', ...args))
   assert.equal(typeof result?.resumed, 'string')
-  assert.deepEqual([result?.stored, result?.paid], [120, '0.012'])
+  assert.deepEqual([result?.stored, result?.paid], [400, '0.04'])
   const numbers = await stored(file)
   const [start = 0] = numbers
   assert.deepEqual(
     numbers,
-    Array.from({ length: 120 }, (_, i) => start + i)
+    Array.from({ length: 400 }, (_, i) => start + i)
   )
 })
 

@@ -238,7 +238,8 @@ describe('network', { concurrency: 4 }, () => {
       socket.on('error', () => {})
       socket.end(bytes)
       socket.resume()
-      await once(socket, 'close')
+      // Not events.once: it takes a reset for the end of its wait.
+      await new Promise((resolve) => socket.once('close', resolve))
     }
 
     const node = await startNetwork(t)

@@ -52,13 +52,15 @@ async function linesOf(file: string): Promise<number[]> {
 }
 
 /** Waits until the file has some records, but not all. */
-async function underWay(file: string): Promise<void> {
-  for (let i = 0; i < 2_000; i++) {
-    const { length } = await linesOf(file)
-    if (length > 200) return
+async function underWay(file: string, done: Promise<Ran>): Promise<void> {
+  let ended: Ran | undefined
+  void done.then((ran) => {
+    ended = ran
+  })
+  while ((await linesOf(file)).length <= 200) {
+    assert.equal(ended, undefined, `it ended: ${ended?.stderr}`)
     await sleep(10)
   }
-  throw new Error(`${file} stays empty`)
 }
 
 /** Every record once and in order; names the first that is not. */
@@ -85,7 +87,7 @@ function buying(name: string, file: string): { done: Promise<Ran>; pid: () => nu
 test('a seller is killed and comes back: the purchase goes on by itself, every record once', async () => {
   const file = join(network.folder, 'alice.jsonl')
   const { done } = buying('alice', file)
-  await underWay(file)
+  await underWay(file, done)
   await kill(seller.pid, seller.exited)
   const before = (await linesOf(file)).length
   assert.ok(before < ROWS, `${before} of ${ROWS} before the kill`)
@@ -101,7 +103,7 @@ test('a seller is killed and comes back: the purchase goes on by itself, every r
 test('a buyer is killed: the session is listed, and goes on in the same file, every record once', async () => {
   const file = join(network.folder, 'bob.jsonl')
   const { done, pid } = buying('bob', file)
-  await underWay(file)
+  await underWay(file, done)
   await kill(pid(), done)
   assert.ok((await linesOf(file)).length < ROWS)
   const listed = await ddm(['sessions', 'list', '--json', ...network.as('bob')])
@@ -121,7 +123,7 @@ test('a buyer is killed: the session is listed, and goes on in the same file, ev
 test('both are killed: after both are back the rest is bought', async () => {
   const file = join(network.folder, 'carol.jsonl')
   const { done, pid } = buying('carol', file)
-  await underWay(file)
+  await underWay(file, done)
   await Promise.all([kill(pid(), done), kill(seller.pid, seller.exited)])
   await sell()
   const listed = await ddm(['sessions', 'list', '--json', ...network.as('carol')])
@@ -134,7 +136,7 @@ test('both are killed: after both are back the rest is bought', async () => {
 test('the seller moves to where only a relay reaches it: the purchase goes on over the relay', async () => {
   const file = join(network.folder, 'dora.jsonl')
   const { done } = buying('dora', file)
-  await underWay(file)
+  await underWay(file, done)
   await kill(seller.pid, seller.exited)
   await sell('/p2p-circuit')
   const ran = await done

@@ -36,7 +36,8 @@ async function selling(name: string): Promise<Selling> {
   const buyer = await started.promise
   let records = 0
   while (records < 50) {
-    const [text] = (await once(buyer.stdout as NodeJS.ReadableStream, 'data')) as [string]
+    const early = bought.then(({ stderr }) => assert.fail(`it ended early: ${stderr}`))
+    const [text] = (await Promise.race([once(buyer.stdout as NodeJS.ReadableStream, 'data'), early])) as [string]
     records += text.split('\n').length - 1
   }
   return { seller, buyer, bought }
@@ -96,7 +97,7 @@ test('a seller that waits for a buyer that does not answer ends at once when it 
   process.kill(seller.pid, 'SIGTERM')
   // Its API is gone when it has begun to stop.
   const address = join(network.folder, 'hasty', 'api.json')
-  for (let tries = 0; tries < 500 && existsSync(address); tries++) await sleep(10)
+  for (let tries = 0; tries < 6_000 && existsSync(address); tries++) await sleep(10)
   assert.ok(!existsSync(address))
   process.kill(seller.pid, 'SIGTERM')
   const { code } = await seller.exited

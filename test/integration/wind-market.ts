@@ -41,7 +41,11 @@ export async function startWindMarket(): Promise<WindMarket> {
       const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
       sellers.set(name, child)
       const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
-      const [listing] = (await once(lines, 'line')) as [string]
+      const ended = once(child, 'exit').then(() => {
+        throw new Error(`${name} ended before it sold anything`)
+      })
+      ended.catch(() => {})
+      const [listing] = (await Promise.race([once(lines, 'line'), ended])) as [string]
       return listing
     },
     end,

@@ -18,12 +18,12 @@ export function simulate(tree: Tree): Promise<Verdict> {
   return trial(tree, [join(tree.root, 'test/simulation/main.ts'), ...flags], /^seed \d+: /)
 }
 
-/** The tests in those folders, without those that run the simulator. */
+/** The tests in those folders, without those that run the simulator, or look for the places of the bugs: these always would notice. */
 export function test(tree: Tree, folders: readonly string[]): Promise<Verdict> {
   const files = folders.flatMap((folder) =>
     readdirSync(join(tree.root, folder), { recursive: true })
       .map((file) => join(folder, String(file)))
-      .filter((file) => file.endsWith('.test.ts') && !file.includes('simulation'))
+      .filter((file) => file.endsWith('.test.ts') && !/simulation|mutations/.test(file))
   )
   const flags = ['--test', '--test-reporter=tap', '--test-timeout=240000', '--test-concurrency=2']
   return trial(tree, [...flags, ...files], /^\s*not ok \d+/)
