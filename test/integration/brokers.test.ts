@@ -165,7 +165,7 @@ for (const [what, { begin, end }] of Object.entries(OUTAGES)) {
             while ((await rows()).length < 20) await delay(20, undefined, { signal: t.signal })
             await begin(database, proxy)
             // Records come meanwhile that nobody takes.
-            await delay(5_000)
+            await delay(1_000)
             child.kill('SIGINT')
             const timer = setTimeout(() => child.kill('SIGKILL'), FOR_EVER_MS)
             child.once('exit', () => clearTimeout(timer))
@@ -241,7 +241,7 @@ for (const [what, start] of Object.entries(RECEIVERS)) {
           void (async () => {
             while (texts.size < 20) await delay(20, undefined, { signal: t.signal })
             proxy.freeze()
-            await delay(5_000)
+            await delay(1_000)
             child.kill('SIGINT')
             const timer = setTimeout(() => child.kill('SIGKILL'), FOR_EVER_MS)
             child.once('exit', () => clearTimeout(timer))
