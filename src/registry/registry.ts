@@ -245,8 +245,7 @@ function isSame(current: Listing, document: ListingDocument): boolean {
   return manifest === cidToManifest(CID.parse(current.cid))
 }
 
-/** On the chain, and its document is on its way, or its seller is offline. */
-/** On the chain; its document is looked for, or was not looked at yet: one that was announced is neither, for a moment. */
+/** On the chain, and its document is looked for, or was not looked at yet; its seller may be offline. */
 function isOnItsWay(error: unknown): boolean {
   if (!(error instanceof DdmError) || error.code !== 'notFound') return false
   return error.details.state === 'missing' || error.details.state === 'pending'

@@ -2,7 +2,7 @@ import type { BuyerState } from './buyer-machine.ts'
 import { CLOSE_REASON } from './status.ts'
 import { isSettled, type StoredSession } from './stored-session.ts'
 
-/** Of an ACCEPT or a checkpoint on, as the machine has it, and of the session as an earlier stream left it. */
+/** What the machine has. `before` is the session as an earlier stream left it, of one that is resumed. */
 type Now = Pick<BuyerState, 'phase' | 'due' | 'closeSent' | 'reason'>
 
 /**

@@ -5,14 +5,24 @@ import { verifyBundle } from '../../../src/evidence/index.ts'
 import { DdmError } from '../../../src/interface/index.ts'
 import { fromHex, toHex } from '../../../src/statements/index.ts'
 import { toJson } from '../../support/make-vectors.ts'
-import { BASE, JUDGES, knownPeople, type Lie, makeBundle, type People, VIOLATION, without } from './bundle.ts'
+import {
+  BASE,
+  FREE,
+  JUDGES,
+  knownPeople,
+  type Lie,
+  makeBundle,
+  PER_KIB,
+  type People,
+  VIOLATION,
+  without
+} from './bundle.ts'
 import { LIES } from './lies.ts'
 
 // DDM_WRITE_VECTORS=1 node --test test/unit/evidence/bundle-vectors.test.ts writes the file anew.
 const FILE = new URL('../../../docs/specs/vectors/sdpp-bundle.json', import.meta.url)
 
 const CUT = without('receipt', 'receipt-ack')
-const FREE_PRICE = { amount: '0', count: 1, unit: 'record' } as const
 
 /** What verifies, each with another part of the specification in it. */
 const GOOD: Record<string, Lie> = {
@@ -24,21 +34,8 @@ const GOOD: Record<string, Lie> = {
     receipt: { due: 50_000n, unused: 10_000n },
     statements: without('receipt-ack')
   },
-  'a price per KiB': {
-    payment: { price: { amount: '100', count: 3, unit: 'KiB' } },
-    price: { count: 3n, unit: 'KiB' },
-    invoice: { due: 157n, credited: 0n },
-    receipt: { due: 157n, credited: 157n }
-  },
-  'on the free rail': {
-    document: { payment: [{ rail: 'free', price: FREE_PRICE }] },
-    offer: { prices: [{ rail: 'free', amount: 0n, count: 1n, unit: 'record', credit: 0n }] },
-    order: { rail: 'free', config: undefined },
-    accept: { base: undefined, proof: undefined, credit: 0n },
-    invoice: { due: 0n, credited: 0n },
-    receipt: { due: 0n, credited: 0n, proof: undefined },
-    held: 'none'
-  } as unknown as Lie,
+  'a price per KiB': PER_KIB,
+  'on the free rail': FREE,
   'resumed: credit of an earlier stream, covered': {
     accept: { credited: 7n },
     accepted: { amount: BASE + 7n }

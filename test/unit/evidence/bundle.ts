@@ -184,6 +184,25 @@ export interface Lie {
   raw?: boolean
 }
 
+/** At a price per KiB: ceil(4800 × 100 / 3072) is due. */
+export const PER_KIB: Lie = {
+  payment: { price: { amount: '100', count: 3, unit: 'KiB' } },
+  price: { count: 3n, unit: 'KiB' },
+  invoice: { due: 157n, credited: 0n },
+  receipt: { due: 157n, credited: 157n }
+}
+
+/** On the free rail: without a channel. */
+export const FREE = {
+  document: { payment: [{ rail: 'free', price: { amount: '0', count: 1, unit: 'record' } }] },
+  offer: { prices: [{ rail: 'free', amount: 0n, count: 1n, unit: 'record', credit: 0n }] },
+  order: { rail: 'free', config: undefined },
+  accept: { base: undefined, proof: undefined, credit: 0n },
+  invoice: { due: 0n, credited: 0n },
+  receipt: { due: 0n, credited: 0n, proof: undefined },
+  held: 'none'
+} as unknown as Lie
+
 export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Array> {
   const { seller, buyer, voucherSigner } = people
   const asset = `eip155:${CHAIN_ID}/erc20:${TOKEN}`

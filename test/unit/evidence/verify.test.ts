@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { verifyBundle } from '../../../src/evidence/index.ts'
 import { DdmError } from '../../../src/interface/index.ts'
-import { BASE, ESCROW, JUDGES, type Lie, makeBundle, makePeople, type People } from './bundle.ts'
+import { BASE, ESCROW, FREE, JUDGES, makeBundle, makePeople, PER_KIB, type People } from './bundle.ts'
 import { LIES } from './lies.ts'
 
 let people: People
@@ -41,31 +41,12 @@ test('free records, a price per KiB, money left over and a missing acknowledgeme
     JUDGES
   )
   assert.deepEqual([shown.due, shown.unused, shown.acknowledged], [50_000n, 10_000n, false])
-  const price = { amount: '100', count: 3, unit: 'KiB' } as const
-  const perKib = await verifyBundle(
-    await makeBundle(people, {
-      payment: { price },
-      price: { count: 3n, unit: 'KiB' },
-      invoice: { due: 157n, credited: 0n },
-      receipt: { due: 157n, credited: 157n }
-    }),
-    JUDGES
-  )
-  assert.equal(perKib.due, 157n) // ceil(4800 × 100 / 3072)
+  const perKib = await verifyBundle(await makeBundle(people, PER_KIB), JUDGES)
+  assert.equal(perKib.due, 157n)
 })
 
 test('a session on the free rail verifies without a voucher', async () => {
-  const price = { amount: '0', count: 1, unit: 'record' } as const
-  const free: Lie = {
-    document: { payment: [{ rail: 'free', price }] },
-    offer: { prices: [{ rail: 'free', amount: 0n, count: 1n, unit: 'record', credit: 0n }] },
-    order: { rail: 'free', config: undefined },
-    accept: { base: undefined, proof: undefined, credit: 0n },
-    invoice: { due: 0n, credited: 0n },
-    receipt: { due: 0n, credited: 0n, proof: undefined },
-    held: 'none'
-  } as unknown as Lie
-  const shown = await verifyBundle(await makeBundle(people, free), {
+  const shown = await verifyBundle(await makeBundle(people, FREE), {
     verifyVoucher: () => assert.fail('there is no voucher to verify'),
     verifyAccount: () => assert.fail('there is no account to verify'),
     validate: () => assert.fail('there is no record to check')
