@@ -3,7 +3,7 @@ import { type BuyerSession, CLOSE_REASON, type RecordBatch, type ResumePoint } f
 import { NOT_YET } from './not-yet.ts'
 import { listener, type PurchaseEvent } from './purchase-events.ts'
 import { QualityMeter } from './quality.ts'
-import { type PurchaseComponents, type PurchaseTarget, pointOf, SessionOpener } from './session-opener.ts'
+import { isAway, type PurchaseComponents, type PurchaseTarget, pointOf, SessionOpener } from './session-opener.ts'
 import type { BuyOptions, LocalPurchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
 
 const decoder = new TextDecoder()
@@ -240,7 +240,8 @@ export class RunningPurchase implements LocalPurchase {
   /** Says how to go on by hand. */
   #hint(error: unknown): unknown {
     const id = this.sessionId
-    if (!(error instanceof DdmError) || error.code !== 'unreachable' || id === undefined) return error
+    if (!(error instanceof DdmError) || id === undefined) return error
+    if (!isAway(error) && error.code !== 'aborted') return error
     return new DdmError(error.code, `${error.message}; go on with: ddm sessions resume ${id}`, {
       cause: error,
       details: { ...error.details, session: id }

@@ -302,9 +302,15 @@ export async function pointOf(session: BuyerSession, sessions: SessionStore): Pr
 function isWorthRetrying(error: unknown, met: boolean, ordered: boolean): boolean {
   if (!(error instanceof DdmError)) return false
   // A node that is starting is reached before it speaks the protocol.
-  if (error.code === 'unreachable' || error.details?.protocol !== undefined) return met
+  if (isAway(error) || error.details?.protocol !== undefined) return met
   const code = statusOf(error)
   return RETRIED_STATUS.includes(code) || (ordered && RETRIED_AFTER_ORDER.includes(code))
+}
+
+/** Nobody answered, or no node knows where the seller is now, as when it has just come back at a new address. */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof DdmError)) return false
+  return error.code === 'unreachable' || (error.code === 'notFound' && statusOf(error) === 0)
 }
 
 function statusOf(error: unknown): number {

@@ -25,23 +25,27 @@ export interface ResolveOptions extends AbortOptions {
 export class Peers {
   private readonly libp2p: Libp2p
   private readonly logger: Logger
+  private readonly lookUpMs: number
 
-  constructor(libp2p: Libp2p, logger: Logger) {
+  /** @param lookUpMs - longest wait for the DHT, ms */
+  constructor(libp2p: Libp2p, logger: Logger, lookUpMs = RESOLVE_TIMEOUT_MS) {
     this.libp2p = libp2p
     this.logger = logger
+    this.lookUpMs = lookUpMs
   }
 
   async resolve(peer: PeerId | string, { signal, refresh = false }: ResolveOptions = {}): Promise<ResolvedPeer> {
     const peerId = this.parsePeer(peer)
     const connected = this.directConnection(peerId)
     if (connected !== undefined && !refresh) return connectedPeer(connected)
-    const bounded = within(RESOLVE_TIMEOUT_MS, signal)
+    const bounded = within(this.lookUpMs, signal)
     try {
       const { multiaddrs } = await this.libp2p.peerRouting.findPeer(peerId, { signal: bounded, useCache: false })
       if (multiaddrs.length > 0) return { peerId, addresses: multiaddrs.map(String), source: 'dht' }
     } catch (error) {
       this.logger.debug('the DHT does not know the peer', { peer: peerId, error })
-      if (bounded.aborted) throw endOfWait(bounded, `peer ${peerId.toString()}`, error)
+      // A look-up that took too long says nothing about where the peer was last.
+      if (signal?.aborted === true) throw endOfWait(signal, `peer ${peerId.toString()}`, error)
     }
     if (connected !== undefined) return connectedPeer(connected)
     const addresses = await this.remembered(peerId)
