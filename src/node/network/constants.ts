@@ -54,6 +54,15 @@ export const RESOLVE_TIMEOUT_MS = 10_000
 /** Default of a dial including the look-up, ms. */
 export const DIAL_TIMEOUT_MS = 15_000
 
+/** Of that for where a peer was last: who answers there does so at once, who moved is to be looked up in time. */
+export const REMEMBERED_DIAL_MS = 5_000
+
+/**
+ * How long an address is known after it was first heard, also that of a peer that is connected all the time. With the
+ * peer store's default of an hour the nodes that a seller is connected to forget where it is, and nobody finds it.
+ */
+export const ADDRESS_AGE_MS = 30 * 24 * 60 * 60_000
+
 /** A stream that could not be opened is tried again after this time, doubled up to the maximum, ms. */
 export const STREAM_RETRY_MS = { first: 50, maximum: 200 }
 

@@ -13,6 +13,7 @@ import { yamux } from '@libp2p/yamux'
 import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 import type { Admission, AdmissionInit } from './connection-gater.ts'
 import {
+  ADDRESS_AGE_MS,
   DHT_PROTOCOL,
   GOSSIP_RPC_LIMITS,
   IDLE_MS,
@@ -106,6 +107,7 @@ export function libp2pOptions(init: Libp2pInit): Libp2pOptions<NetworkServices> 
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
     connectionGater: init.admission.gater,
+    peerStore: { maxAddressAge: ADDRESS_AGE_MS },
     // A stream at full speed delays a ping by seconds; the default of 5 s cut paid sessions. SDPP watches its own silence.
     connectionMonitor: { pingInterval: PING_INTERVAL_MS, pingTimeout: { minTimeout: PING_TIMEOUT_MS } },
     connectionManager: {

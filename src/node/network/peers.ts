@@ -1,7 +1,8 @@
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type AbortOptions, DdmError, type Logger } from '../../interface/index.ts'
-import { DIAL_TIMEOUT_MS, RESOLVE_TIMEOUT_MS } from './constants.ts'
+import { DIAL_TIMEOUT_MS, REMEMBERED_DIAL_MS, RESOLVE_TIMEOUT_MS } from './constants.ts'
 import { endOfWait, within } from './wait.ts'
 
 export interface ResolvedPeer {
@@ -26,12 +27,14 @@ export class Peers {
   private readonly libp2p: Libp2p
   private readonly logger: Logger
   private readonly lookUpMs: number
+  private readonly rememberedMs: number
 
-  /** @param lookUpMs - longest wait for the DHT, ms */
-  constructor(libp2p: Libp2p, logger: Logger, lookUpMs = RESOLVE_TIMEOUT_MS) {
+  /** @param waits - longest ones for the DHT and for where a peer was last, ms */
+  constructor(libp2p: Libp2p, logger: Logger, waits: { lookUpMs?: number; rememberedMs?: number } = {}) {
     this.libp2p = libp2p
     this.logger = logger
-    this.lookUpMs = lookUpMs
+    this.lookUpMs = waits.lookUpMs ?? RESOLVE_TIMEOUT_MS
+    this.rememberedMs = waits.rememberedMs ?? REMEMBERED_DIAL_MS
   }
 
   async resolve(peer: PeerId | string, { signal, refresh = false }: ResolveOptions = {}): Promise<ResolvedPeer> {
@@ -62,7 +65,7 @@ export class Peers {
     if (remembered !== undefined) return remembered
     const resolved = await this.resolve(peer, { ...options, signal })
     try {
-      return { ...resolved, connection: await this.libp2p.dial(resolved.peerId, { signal }) }
+      return { ...resolved, connection: await this.libp2p.dial(this.target(resolved), { signal }) }
     } catch (error) {
       throw endOfWait(
         signal,
@@ -73,6 +76,13 @@ export class Peers {
     }
   }
 
+  /** What the DHT has just said is tried by itself: remembered addresses that swallow packets would use the time up. */
+  private target({ peerId, addresses, source }: ResolvedPeer): PeerId | Multiaddr[] {
+    if (source !== 'dht') return peerId
+    const suffix = `/p2p/${peerId.toString()}`
+    return addresses.map((address) => multiaddr(address.endsWith(suffix) ? address : `${address}${suffix}`))
+  }
+
   /** Without a look-up, if that works: undefined when nothing is known of the peer or it does not answer there. */
   private async dialRemembered(peerId: PeerId, signal: AbortSignal): Promise<DialedPeer | undefined> {
     const connected = this.directConnection(peerId)
@@ -80,7 +90,7 @@ export class Peers {
     const addresses = await this.remembered(peerId)
     if (addresses.length === 0) return undefined
     try {
-      const connection = await this.libp2p.dial(peerId, { signal })
+      const connection = await this.libp2p.dial(peerId, { signal: within(this.rememberedMs, signal) })
       return { peerId, addresses, source: 'peerstore', connection }
     } catch (error) {
       this.logger.debug('the remembered addresses do not answer', { peer: peerId, addresses, error })
