@@ -9,6 +9,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { streamPair } from '@libp2p/utils'
 import { openProductLog } from '../../src/data/index.ts'
 import {
+  type BuyerGate,
   type Hex,
   isVoucher,
   type Listing,
@@ -222,6 +223,7 @@ export function serve(
     sessions?: SessionStore
     signer?: StatementSigner
     logger?: Logger
+    gate?: BuyerGate
   } = {}
 ): { session: SellerSession; done: Promise<void> } {
   const done = Promise.withResolvers<void>()
@@ -235,6 +237,7 @@ export function serve(
       clock: options.clock ?? systemClock,
       products: () => options.products ?? [pair.product],
       takeOver: options.takeOver ?? (async () => {}),
+      ...(options.gate === undefined ? {} : { gate: options.gate }),
       ...(options.trust === undefined ? {} : { trust: options.trust })
     },
     () => done.resolve()

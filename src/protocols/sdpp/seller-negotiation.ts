@@ -219,7 +219,11 @@ export class SellerNegotiation {
     const start = await this.#startOf(product, order.from)
     const end = endOf(order, start)
     const asking = { peerId: buyer, listing: product.listing.id }
-    if (order.config === undefined && order.account === undefined) await admit(gate, asking, signal)
+    let isAsked = false
+    const authorize = (account: string): Promise<void> => {
+      isAsked = true
+      return admit(gate, { ...asking, account }, signal)
+    }
     const rail = await (payees[Number(order.price)] as Payee).accept(
       {
         terms: paymentTermsOf(entry),
@@ -234,11 +238,13 @@ export class SellerNegotiation {
         },
         buyer,
         maximum: order.maximum,
-        authorize: (account) => admit(gate, { ...asking, account }, signal)
+        authorize
       },
       { signal }
     )
     try {
+      // A rail without accounts asks for none, whatever the order names.
+      if (!isAsked) await admit(gate, asking, signal)
       const { account } = rail
       enter(gate, { ...asking, ...(account === undefined ? {} : { account }) }, rail.covered > 0n, signal)
       return await this.#accept(made, statement, entry, { start, end }, rail, signal)
