@@ -1,5 +1,12 @@
 import { DdmError, type Hex } from '../interface/index.ts'
-import { type BuyerSession, CLOSE_REASON, type RecordBatch, type ResumePoint } from '../protocols/sdpp/index.ts'
+import {
+  type BuyerSession,
+  CLOSE_REASON,
+  type Clock,
+  type RecordBatch,
+  type ResumePoint,
+  systemClock
+} from '../protocols/sdpp/index.ts'
 import { NOT_YET } from './not-yet.ts'
 import { listener, type PurchaseEvent } from './purchase-events.ts'
 import { QualityMeter } from './quality.ts'
@@ -7,6 +14,9 @@ import { isAway, type PurchaseComponents, type PurchaseTarget, pointOf, SessionO
 import type { BuyOptions, LocalPurchase, PurchasedRecord, PurchaseOutcome, PurchaseStatus } from './types.ts'
 
 const decoder = new TextDecoder()
+
+/** A stream that ends before that without a record is a try that failed: the seller is not asked again at once. */
+const VAIN_MS = 10_000
 
 /** Its view of the batch is made when it is looked at. */
 class BoughtRecord implements PurchasedRecord {
@@ -52,6 +62,7 @@ export class RunningPurchase implements LocalPurchase {
   readonly #components: PurchaseComponents
   readonly #options: BuyOptions
   readonly #opener: SessionOpener
+  readonly #clock: Clock
   /** The session that it was started to go on with. */
   readonly #given: string | undefined
   readonly #startedAt = performance.now()
@@ -72,6 +83,7 @@ export class RunningPurchase implements LocalPurchase {
   constructor(target: PurchaseTarget, options: BuyOptions, components: PurchaseComponents) {
     this.#components = components
     this.#options = options
+    this.#clock = components.clock ?? systemClock
     this.#given = 'session' in target ? target.session.record.id : undefined
     const { signal } = options
     this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
@@ -200,9 +212,11 @@ export class RunningPurchase implements LocalPurchase {
   /** Opens the session, and opens it again over another stream as long as that may mend what happened. */
   async #run(): Promise<PurchaseOutcome> {
     let point: ResumePoint | undefined
+    let vain: unknown
     try {
       for (;;) {
-        const session: BuyerSession = await this.#opener.open(point)
+        const session: BuyerSession = await this.#opener.open(point, vain)
+        const opened = { at: this.#clock.now(), received: session.status.received }
         this.#last = session
         this.#meter.promised(this.#opener.document)
         const { resumes } = this.#opener
@@ -220,6 +234,8 @@ export class RunningPurchase implements LocalPurchase {
           this.#session = Promise.withResolvers()
           this.#session.promise.catch(() => {})
           point = await pointOf(session, this.#components.sessions)
+          const isVain = session.status.received === opened.received && this.#clock.now() - opened.at < VAIN_MS
+          vain = isVain ? error : undefined
         }
       }
     } catch (error) {

@@ -30,6 +30,7 @@ import { tokenText } from './money.ts'
 import type { Network, ResolvedPeer } from './network.ts'
 import { checkActive, checkListed, orderWish, priceLimit, type WishDefaults } from './order-wish.ts'
 import { recordCheck } from './record-check.ts'
+import { Retry } from './retry.ts'
 import type { BuyOptions } from './types.ts'
 import { chooseWay } from './way-to-pay.ts'
 import { promisedTooMuch } from './window-check.ts'
@@ -70,8 +71,6 @@ export type PurchaseTarget = { listing: string | Listing } | { session: StoredSe
 const RESUME_FOR_MS = 300_000
 /** How long it waits for a seller that is there and does not take the order now. */
 const ORDER_FOR_MS = 15_000
-const FIRST_RETRY_MS = 250
-const LAST_RETRY_MS = 10_000
 
 /** Opens the sessions of one purchase: orders, resumes, and tries again as long as that may mend what happened. */
 export class SessionOpener {
@@ -79,6 +78,9 @@ export class SessionOpener {
   readonly #options: BuyOptions & { signal: AbortSignal }
   readonly #components: PurchaseComponents
   readonly #clock: Clock
+  readonly #retry: Retry
+  /** Whether the stream before the last brought nothing. */
+  #inVain = false
   /** The last session that was tried, whether it opened or not. */
   latest: BuyerSession | undefined
   place: { listing: Hex; seller: string } | undefined
@@ -98,6 +100,11 @@ export class SessionOpener {
     this.#options = options
     this.#components = components
     this.#clock = components.clock ?? systemClock
+    this.#retry = new Retry({
+      clock: this.#clock,
+      signal: options.signal,
+      chance: components.chance ?? Math.random
+    })
   }
 
   /**
@@ -105,13 +112,19 @@ export class SessionOpener {
    * lost is resumed; one that never got there is ordered anew. Somebody who was never reached is not waited for.
    *
    * @param from - where the session was cut; undefined to order
+   * @param vain - why the stream before ended, when it brought nothing: a try that failed like any other
    */
-  async open(from?: ResumePoint): Promise<BuyerSession> {
+  async open(from?: ResumePoint, vain?: unknown): Promise<BuyerSession> {
     const { signal, resumeFor = RESUME_FOR_MS } = this.#options
     let point = from ?? (await this.#given())
     let known = point !== undefined
-    let deadline = this.#clock.now() + (known ? resumeFor : Math.min(resumeFor, ORDER_FOR_MS))
-    for (let wait = FIRST_RETRY_MS; ; wait = Math.min(2 * wait, LAST_RETRY_MS)) {
+    if (vain === undefined) this.#retry.begin(known ? resumeFor : Math.min(resumeFor, ORDER_FOR_MS))
+    else {
+      if (!this.#inVain) this.#retry.extend(resumeFor)
+      await this.#retry.after(vain)
+    }
+    this.#inVain = vain !== undefined
+    for (;;) {
       this.latest = undefined
       try {
         return await (point === undefined ? this.#order() : this.#resume(point))
@@ -121,7 +134,7 @@ export class SessionOpener {
         const statusCode = statusOf(error)
         if (tried?.resumable === true && point === undefined) {
           point = await pointOf(tried, this.#components.sessions)
-          deadline = this.#clock.now() + resumeFor
+          this.#retry.extend(resumeFor)
           known = true
         } else if (
           statusCode === STATUS.unknownSession &&
@@ -135,9 +148,7 @@ export class SessionOpener {
         ) {
           throw error
         }
-        if (this.#clock.now() + wait > deadline) throw error
-        // Half of it is chance, so that the buyers of a seller that came back do not all come at once.
-        await this.#sleep(wait / 2 + ((this.#components.chance ?? Math.random)() * wait) / 2)
+        await this.#retry.after(error)
       }
     }
   }
@@ -151,21 +162,6 @@ export class SessionOpener {
   async close(): Promise<void> {
     const validator = await this.#validator?.catch(() => undefined)
     await validator?.close()
-  }
-
-  #sleep(milliseconds: number): Promise<void> {
-    const { signal } = this.#options
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        cancel()
-        reject(signal.reason as Error)
-      }
-      const cancel = this.#clock.after(milliseconds, () => {
-        signal.removeEventListener('abort', onAbort)
-        resolve()
-      })
-      signal.addEventListener('abort', onAbort, { once: true })
-    })
   }
 
   async #given(): Promise<ResumePoint | undefined> {

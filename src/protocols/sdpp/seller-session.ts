@@ -55,8 +55,8 @@ export class SellerSession {
   /** Once the order is accepted. */
   #pump: SellerPump | undefined
   #receiptLink: string | undefined
-  /** ID of the session that RESUME asked for, and settles when that was answered. */
-  #resuming: { id: string; answered: Promise<unknown> } | undefined
+  /** ID of the session that ORDER or RESUME asked for, and settles when that was answered. */
+  #opening: { id: string; answered: Promise<unknown> } | undefined
   /** Settles when the receipt that was asked for is stored, or failed. */
   #receipting: Promise<unknown> = Promise.resolve()
   /** It could not be made: the session has not ended. */
@@ -116,7 +116,7 @@ export class SellerSession {
 
   /** Whether this stream has the session of that buyer, or is about to. */
   serves(id: string, buyer: string): boolean {
-    return buyer === this.#buyer && (this.#accepted?.session.toString() ?? this.#resuming?.id) === id
+    return buyer === this.#buyer && (this.#accepted?.session.toString() ?? this.#opening?.id) === id
   }
 
   get buyer(): string {
@@ -126,7 +126,7 @@ export class SellerSession {
   /** The buyer resumes this session on another stream: this one is dead, though nobody has noticed. */
   async supersede(): Promise<void> {
     this.#wire.fail(new SdppError(STATUS.shuttingDown, 'the session goes on over another stream', { lost: true }))
-    await Promise.allSettled([this.#released.promise, this.#resuming?.answered])
+    await this.#released.promise
   }
 
   /** Ends the session in an orderly way: CLOSE, final invoice, receipt. */
@@ -163,8 +163,7 @@ export class SellerSession {
         return
       case 'ORDER':
         this.#step({ type: 'ordered' })
-        void this.#take(() => this.#negotiation.order(message.statement, this.#abort.signal))
-        return
+        return this.#open(message.statement.cid, () => this.#negotiation.order(message.statement, this.#abort.signal))
       case 'RESUME':
         this.#step({ type: 'resuming' })
         this.#resume(message.content)
@@ -210,10 +209,13 @@ export class SellerSession {
   }
 
   #resume(content: Plain<'RESUME'>): void {
-    const answered = Promise.withResolvers<void>()
-    this.#resuming = { id: content.session.toString(), answered: answered.promise }
     const components = { ...this.#components, buyer: this.#buyer }
-    void this.#take(() => resumeSession(content, components, this.#abort.signal)).then(answered.resolve)
+    this.#open(content.session.toString(), () => resumeSession(content, components, this.#abort.signal))
+  }
+
+  /** Its session is known from here on: whoever resumes it on another stream ends this one first. */
+  #open(id: string, work: () => Promise<AcceptedOrder>): void {
+    this.#opening = { id, answered: this.#take(work) }
   }
 
   /** Looks whether the stream is still there in the same moment in which it takes what was agreed on. */
@@ -533,6 +535,8 @@ export class SellerSession {
 
   /** A session cut before its receipt waits to be resumed; one about which both disagree has ended. */
   async #release(error: SdppError | undefined): Promise<void> {
+    // What was begun for it is given back before anybody else may have the session.
+    await this.#opening?.answered
     const accepted = this.#accepted
     try {
       await Promise.all([this.#settleCredits(), this.#receipting, accepted?.ledger.flush()])
