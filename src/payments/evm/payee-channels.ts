@@ -15,7 +15,7 @@ import { type ClaimCandidate, type ClaimPolicy, gasCost, planClaims, REFUND_GAS 
 import type { EvmPayeeInit } from './payee.ts'
 import type { PayeeLane } from './payee-lane.ts'
 import type { PayeeLanes } from './payee-lanes.ts'
-import { carryOutRefund, planRefund } from './refund.ts'
+import { carryOutRefund, isRefundable, planRefund } from './refund.ts'
 import { Serial } from './serial.ts'
 
 /** All channels are looked at this often; those in which something moves at each call of `watch`. */
@@ -35,6 +35,8 @@ export class EvmPayeeChannels implements PayeeChannels {
   readonly #now: () => number
   /** One at a time: a second claim would send what the first is sending. */
   readonly #claims = new Serial()
+  /** Of those that refunds need one at a time waits among the others: the watch waits for one of them at most. */
+  readonly #refundClaims = new Serial()
   #lookedAt: number | undefined
   /** Something may be claimed and not paid out. */
   #unsettled = true
@@ -56,35 +58,39 @@ export class EvmPayeeChannels implements PayeeChannels {
     }, options)
   }
 
-  watch(options: AbortOptions = {}): Promise<ClaimResult> {
-    return this.#claims.run(async () => {
-      const now = this.#now()
-      const first = this.#lookedAt === undefined
-      const all = this.#lookedAt === undefined || now - this.#lookedAt >= LOOK_AT_ALL_MS
-      const lanes = all ? await this.#lanes.stored(options) : await this.#moving(now)
-      await this.#observe(lanes, options)
-      await this.#health.look(options)
-      if (all) {
-        this.#lookedAt = now
-        // Also a payment out may have been undone.
-        this.#unsettled = true
-      }
-      await this.#finishRefunds(lanes, now, options)
-      const candidates = lanes.filter(({ retryAt }) => retryAt <= now).map((lane) => candidateOf(lane, now, first))
-      const pressing = candidates.some(({ claimable }) => claimable > 0n)
-      if (!pressing && !this.#unsettled) return NOTHING
-      const { chain } = this.#init
-      const gasPrice = this.#policy.nativePrice > 0n && pressing ? await chain.gasPrice(options) : 0n
-      const chosen = planClaims(candidates, this.#policy, gasPrice)
-      if (chosen.length === 0 && !this.#unsettled) return NOTHING
-      const result = await this.#present(
-        chosen.map(({ lane }) => lane),
-        options
-      )
-      const rejected = new Set(result.rejected.map(({ channelId }) => channelId))
-      for (const { lane } of chosen) if (rejected.has(lane.channel.channelId)) lane.retryAt = this.#now() + RETRY_MS
-      return result
-    }, options)
+  async watch(options: AbortOptions = {}): Promise<ClaimResult> {
+    const result = await this.#claims.run(() => this.#watch(options), options)
+    // Claims come first: what is paid back is out of reach of whoever withdraws.
+    await this.#finishRefunds(options)
+    return result
+  }
+
+  async #watch(options: AbortOptions): Promise<ClaimResult> {
+    const now = this.#now()
+    const first = this.#lookedAt === undefined
+    const all = this.#lookedAt === undefined || now - this.#lookedAt >= LOOK_AT_ALL_MS
+    const lanes = all ? await this.#lanes.stored(options) : await this.#moving(now)
+    await this.#observe(lanes, options)
+    await this.#health.look(options)
+    if (all) {
+      this.#lookedAt = now
+      // Also a payment out may have been undone.
+      this.#unsettled = true
+    }
+    const candidates = lanes.filter(({ retryAt }) => retryAt <= now).map((lane) => candidateOf(lane, now, first))
+    const pressing = candidates.some(({ claimable }) => claimable > 0n)
+    if (!pressing && !this.#unsettled) return NOTHING
+    const { chain } = this.#init
+    const gasPrice = this.#policy.nativePrice > 0n && pressing ? await chain.gasPrice(options) : 0n
+    const chosen = planClaims(candidates, this.#policy, gasPrice)
+    if (chosen.length === 0 && !this.#unsettled) return NOTHING
+    const result = await this.#present(
+      chosen.map(({ lane }) => lane),
+      options
+    )
+    const rejected = new Set(result.rejected.map(({ channelId }) => channelId))
+    for (const { lane } of chosen) if (rejected.has(lane.channel.channelId)) lane.retryAt = this.#now() + RETRY_MS
+    return result
   }
 
   async #present(lanes: PayeeLane[], options: AbortOptions): Promise<ClaimResult> {
@@ -107,8 +113,8 @@ export class EvmPayeeChannels implements PayeeChannels {
     if (lane === undefined) throw new DdmError('notFound', `there is no channel ${channelId} here that pays this node`)
     const unfinished = await carryOutRefund(lane, components, options)
     if (unfinished.amount > 0n) return unfinished
-    if (!(await this.#isWorthRefund(lane, options))) return { amount: 0n }
-    const { rejected } = await this.claim([channelId], options)
+    if (!(await this.#isWorthRefund(lane, options)) || !(await isRefundable(lane, options))) return { amount: 0n }
+    const { rejected } = await this.#refundClaims.run(() => this.claim([channelId], options), options)
     const reason = rejected.at(0)?.reason
     if (reason !== undefined) throw new DdmError('chain', `nothing is refunded while a claim fails: ${reason}`)
     if (!(await planRefund(lane, components.chain, options))) return { amount: 0n }
@@ -123,16 +129,22 @@ export class EvmPayeeChannels implements PayeeChannels {
     return lane.owed - lane.refundedAt >= gasCost(REFUND_GAS, gasPrice, this.#policy)
   }
 
-  async #finishRefunds(lanes: PayeeLane[], now: number, options: AbortOptions): Promise<void> {
-    for (const lane of lanes) {
-      if (lane.channel.refund === undefined || !lane.refunds.idle || lane.retryAt > now) continue
-      try {
-        await carryOutRefund(lane, this.#refundComponents(), options)
-      } catch (error) {
-        if (options.signal?.aborted === true) throw error
-        lane.retryAt = now + RETRY_MS
-        this.#init.logger.warn('a refund waits', { channelId: lane.channel.channelId, reason: String(error) })
-      }
+  /** What an earlier run has begun, or has failed. */
+  async #finishRefunds(options: AbortOptions): Promise<void> {
+    const now = this.#now()
+    const waiting = (await this.#lanes.known()).filter(
+      ({ channel, refunds, retryAt }) => channel.refund !== undefined && refunds.idle && retryAt <= now
+    )
+    await Promise.all(waiting.map((lane) => this.#finishRefund(lane, options)))
+  }
+
+  async #finishRefund(lane: PayeeLane, options: AbortOptions): Promise<void> {
+    try {
+      await carryOutRefund(lane, this.#refundComponents(), options)
+    } catch (error) {
+      if (options.signal?.aborted === true) throw error
+      lane.retryAt = this.#now() + RETRY_MS
+      this.#init.logger.warn('a refund waits', { channelId: lane.channel.channelId, reason: String(error) })
     }
   }
 

@@ -27,16 +27,28 @@ export interface RefundComponents {
 export async function planRefund(lane: PayeeLane, chain: ChannelChain, options: AbortOptions): Promise<boolean> {
   return lane.orders.run(async () => {
     await lane.refresh(options)
-    const { refundable, channel } = lane
-    if (refundable === 0n || channel.refund !== undefined || lane.isForgotten) return false
-    // What is paid back could not cover a voucher that was lost with a stream and comes again when the session goes on.
-    if (lane.isCut) return false
-    const nonce = await chain.refundNonce(channel.channelId, options)
-    lane.channel = { ...lane.channel, refund: { amount: refundable, nonce } }
+    if (!mayRefund(lane)) return false
+    const nonce = await chain.refundNonce(lane.channel.channelId, options)
+    // Payments come also while the chain is asked: from here to the store nothing waits.
+    if (!mayRefund(lane)) return false
+    lane.channel = { ...lane.channel, refund: { amount: lane.refundable, nonce } }
     await lane.store(options)
     faultPoint('refund.stored')
     return true
   }, options)
+}
+
+/** Whether the chain has something that can be paid back, as of now. */
+export async function isRefundable(lane: PayeeLane, options: AbortOptions): Promise<boolean> {
+  return lane.orders.run(async () => {
+    await lane.refresh(options)
+    return mayRefund(lane)
+  }, options)
+}
+
+/** What is paid back could not cover a voucher that was lost with a stream and comes again when the session goes on. */
+function mayRefund({ refundable, channel, isForgotten, isCut }: PayeeLane): boolean {
+  return refundable > 0n && channel.refund === undefined && !isForgotten && !isCut
 }
 
 /** Carries out what `planRefund` has written down, also in an earlier run. */

@@ -180,6 +180,7 @@ export function channelRefunds(name: string, setup: RailSetup<EvmMarket>): void 
       await assert.rejects(refundsOf(payee).refund(`0x${'cc'.repeat(32)}`), { code: 'notFound' })
       const session = await startSession(market, 100n)
       await payAndCredit(session, 60n)
+      await endSession(session, 60n, 60n)
       const { simulateClaim } = market.channels
       t.after(() => Object.assign(market.channels, { simulateClaim }))
       market.channels.simulateClaim = async () => 'the contract is broken'

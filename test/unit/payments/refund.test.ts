@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ChannelChain, Hex, PayeeSession, PayerSession } from '../../../src/interface/index.ts'
+import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
+
+/** Refunds beside payments and beside the watch over withdrawals. */
+
+type Party = ReturnType<typeof memoryPayee>
+type Buyer = ReturnType<typeof memoryPayer>
+
+let orders = 0
+
+async function order(payee: Party, payer: Buyer, maximum: bigint): Promise<[string, PayeeSession, PayerSession]> {
+  const terms = payee.terms(LISTING)
+  assert.ok(terms !== undefined)
+  const id = `session ${++orders}`
+  const digest: Hex = `0x${orders.toString(16).padStart(64, '0')}`
+  const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+  const buying = await payer.open({ terms, binding, seller: 'S', maximum, one: 1n })
+  const selling = await payee.accept({ terms, binding, order: buying.order, buyer: 'B', maximum })
+  await buying.begin(id)
+  await selling.begin(id)
+  await buying.accept(selling.base, selling.proof)
+  return [id, selling, buying]
+}
+
+test('a payment that comes while a refund is made ready is not paid back', async () => {
+  const money = memoryChain()
+  const payee = memoryPayee(money.chain, memoryStore())
+  const payer = memoryPayer(money.chain, memoryStore())
+  // The first one is cut and taken up again with what the second one left; then the second one ends.
+  const [id, cut, cutBuying] = await order(payee, payer, 100n)
+  const channelId = cutBuying.channelId as Hex
+  await cut.suspend()
+  await cutBuying.suspend()
+  const [, other, otherBuying] = await order(payee, payer, 90n)
+  const terms = payee.terms(LISTING) as NonNullable<ReturnType<Party['terms']>>
+  const again = { sessionId: id, channelId, terms, peer: 'B', maximum: 100n, one: 1n }
+  const selling = await payee.resume(again)
+  const buying = await payer.resume(again)
+  await other.end(0n, 0n)
+  await otherBuying.end(0n)
+
+  const asked = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<void>()
+  const { refundNonce } = money.chain
+  let times = 0
+  money.chain.refundNonce = async (...of) => {
+    if (times++ === 0) {
+      asked.resolve()
+      await answer.promise
+    }
+    return refundNonce(...of)
+  }
+  const refunding = payee.channels?.refund(channelId)
+  await asked.promise
+  const voucher = await buying.pay(100n)
+  await selling.credit(100n, voucher)
+  answer.resolve()
+  assert.deepEqual(await refunding, { amount: 0n })
+  assert.equal((await payee.claim()).claimed, 100n)
+})
+
+/** Claims take their time, as on a chain with confirmations; how many rows each has is noted. */
+function slowClaims(money: ReturnType<typeof memoryChain>): number[] {
+  const claims: number[] = []
+  const { claim } = money.chain
+  const slow: ChannelChain['claim'] = async (rows, options) => {
+    claims.push(rows.length)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    return claim(rows, options)
+  }
+  money.chain.claim = slow
+  return claims
+}
+
+test('a withdrawal is answered next, however many refunds are asked for', async () => {
+  const money = memoryChain()
+  const claims = slowClaims(money)
+  const { channelStates } = money.chain
+  let withdrawing: Hex | undefined
+  money.chain.channelStates = async (channels, options) =>
+    (await channelStates(channels, options)).map((state, index) =>
+      channels[index]?.channelId === withdrawing ? { ...state, pendingWithdrawal: 500n, finalizeAfter: 1n } : state
+    )
+  const policy = { above: 10n ** 9n, interval: 10 ** 9, nativePrice: 0n, gasPercent: 5n }
+  const payee = memoryPayee(money.chain, memoryStore(), { claimPolicy: policy })
+  // What an earlier run left is claimed at once.
+  await payee.channels?.watch()
+  const wishes: Hex[] = []
+  for (let buyer = 0; buyer < 8; buyer++) {
+    const [, selling, buying] = await order(payee, memoryPayer(money.chain, memoryStore()), 100n)
+    await selling.credit(10n, await buying.pay(10n))
+    await selling.end(10n, 10n)
+    wishes.push(buying.channelId as Hex)
+  }
+  const [, selling, buying] = await order(payee, memoryPayer(money.chain, memoryStore()), 1_000n)
+  await selling.credit(500n, await buying.pay(500n))
+  assert.deepEqual(claims, [])
+
+  const refunds = wishes.map((channelId) => payee.channels?.refund(channelId))
+  while (claims.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  withdrawing = buying.channelId
+  const { claimed } = (await payee.channels?.watch()) ?? {}
+  assert.equal(claimed, 500n)
+  assert.ok(claims.length <= 3, `${claims.length} claims before or at the watch`)
+  assert.deepEqual(
+    (await Promise.all(refunds)).map((refund) => refund?.amount),
+    wishes.map(() => 90n)
+  )
+})
+
+test('who asks for what is promised or not there makes nobody claim', async () => {
+  const money = memoryChain()
+  const claims = slowClaims(money)
+  const payee = memoryPayee(money.chain, memoryStore())
+  const [, selling, buying] = await order(payee, memoryPayer(money.chain, memoryStore()), 100n)
+  await selling.credit(10n, await buying.pay(10n))
+  assert.deepEqual(await payee.channels?.refund(buying.channelId as Hex), { amount: 0n })
+  assert.deepEqual(claims, [])
+})
