@@ -121,3 +121,16 @@ test('the kill switch of another process stops a purchase that runs, and shows w
     await node.stop()
   }
 })
+
+test('a cap that the running node could not be told is written, and said to hold from its next start', async () => {
+  const node = await buyer('deaf')
+  const flags = ['--home', join(network.folder, 'deaf'), '--json']
+  try {
+    const set = await ddm(['budget', 'set', '--per-day', '1', ...flags])
+    assert.deepEqual(JSON.parse(set.stdout), { changed: { perDay: '1' }, from: 'restart' })
+  } finally {
+    await node.stop()
+  }
+  const set = await ddm(['budget', 'set', '--per-day', '2', ...flags])
+  assert.deepEqual(JSON.parse(set.stdout), { changed: { perDay: '2' }, from: 'now' })
+})

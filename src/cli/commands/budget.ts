@@ -14,6 +14,9 @@ const CAPS = [
   ['deposit', 'most that is deposited with one seller']
 ] as const
 
+const UNHEARD =
+  'The node that runs on this home could not be told: it keeps its caps until it is started again. To stop its spending now: ddm wallet freeze'
+
 export const budget: Register = (program, act) => {
   const group = program
     .command('budget')
@@ -34,12 +37,19 @@ async function change(context: Context, caps: BudgetChange): Promise<undefined> 
   if (Object.keys(caps).length === 0) {
     throw new DdmError('usage', 'name a cap, like: ddm budget set --per-day 5')
   }
+  const lines = Object.entries(caps).map(([cap, value]) => `${cap}: ${String(value)}`)
   const running = await runningNode(context)
-  if (running !== undefined) await running.node.wallet.setBudget(caps)
-  else {
-    const { changeBudgetOf, resolveHome } = await loadNode()
-    await changeBudgetOf(resolveHome(context.flags.home), caps)
+  if (running !== undefined) {
+    await running.node.wallet.setBudget(caps)
+    context.output.result({ changed: caps, from: 'now' }, ...lines)
+    return undefined
   }
-  context.output.result({ changed: caps }, ...Object.entries(caps).map(([cap, value]) => `${cap}: ${String(value)}`))
+  const { changeBudgetOf, isHomeLocked, resolveHome } = await loadNode()
+  const home = resolveHome(context.flags.home)
+  await changeBudgetOf(home, caps)
+  // A node without an API, or one that does not answer: nobody could tell it.
+  const unheard = isHomeLocked(home)
+  if (unheard) lines.push(UNHEARD)
+  context.output.result({ changed: caps, from: unheard ? 'restart' : 'now' }, ...lines)
   return undefined
 }
