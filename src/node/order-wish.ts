@@ -54,7 +54,7 @@ export function orderWish(
       ? { prepay: defaults.prepay }
       : { prepay: atomicAmount(prepay, currency, 'prepay'), prepayForAll: true }),
     maximum:
-      max === undefined ? defaultMaximum(payment, quantity, defaults.maximum) : atomicAmount(max, currency, 'max')
+      max === undefined ? defaultMaximum(listing, payment, quantity, defaults) : withinSession(max, payment, defaults)
   }
 }
 
@@ -62,13 +62,47 @@ export function priceLimit({ price }: ListingPayment, maxPrice: string | undefin
   return maxPrice === undefined ? undefined : priceFromText(maxPrice, { unit: price.unit, count: 1 }, currency)
 }
 
-/** What the wanted records cost at the listing's price, else what the node allows a session. */
-function defaultMaximum({ price }: ListingPayment, quantity: bigint | undefined, maximum: bigint): bigint {
-  if (quantity === undefined || price.unit !== 'record') return maximum
-  return due(
-    { amount: BigInt(price.amount), count: BigInt(price.count), unit: price.unit },
-    { n: quantity, records: quantity, bytes: 0n }
-  )
+/**
+ * What the wanted records cost at most by the listing, else what the node allows a session. Never more than that: an order
+ * that the budget ends half-way would leave its last records unpaid.
+ */
+function defaultMaximum(
+  { document }: Listing,
+  { price }: ListingPayment,
+  quantity: bigint | undefined,
+  { maximum, currency }: WishDefaults
+): bigint {
+  const { maxRecordBytes } = document.schema
+  if (quantity === undefined || (price.unit !== 'record' && maxRecordBytes === undefined)) return maximum
+  const cost = due(priceOf(price), { n: quantity, records: quantity, bytes: quantity * BigInt(maxRecordBytes ?? 0) })
+  if (cost <= maximum) return cost
+  // Records may be shorter, and some be free.
+  if (price.unit !== 'record' || document.freeRange !== undefined) return maximum
+  throw aboveSession(`${quantity} records cost`, cost, maximum, currency)
+}
+
+/** What the caller allows, within what the node does. */
+function withinSession(
+  max: BuyOptions['max'] & {},
+  { price }: ListingPayment,
+  { maximum, currency }: WishDefaults
+): bigint {
+  const asked = atomicAmount(max, currency, 'max')
+  if (asked <= maximum) return asked
+  const one = due(priceOf(price), { n: 1n, records: 1n, bytes: 1n })
+  if (one > maximum) throw aboveSession('one record costs', one, maximum, currency)
+  return maximum
+}
+
+function aboveSession(what: string, cost: bigint, maximum: bigint, currency: Currency): DdmError {
+  const [need, have] = [tokenText(cost, currency), tokenText(maximum, currency)]
+  return new DdmError('budget', `${what} ${need}, budgetPerSession allows ${have}; to allow more, raise budgetPerSession`, {
+    details: { setting: 'budgetPerSession', need, have }
+  })
+}
+
+function priceOf({ amount, count, unit }: ListingPayment['price']): Price {
+  return { amount: BigInt(amount), count: BigInt(count), unit }
 }
 
 /** What the listing says is known before anybody is dialled; the offer is held against the same limits again. */
@@ -79,8 +113,7 @@ export function checkListed(
   limit: PriceLimit | undefined,
   currency: Currency
 ): void {
-  const { amount, count, unit } = payment.price
-  const price: Price = { amount: BigInt(amount), count: BigInt(count), unit }
+  const price = priceOf(payment.price)
   const least = due(price, { n: 1n, records: 1n, bytes: 1n })
   if (least > wish.maximum && !isGivenAway(listing, wish)) {
     const [have, need] = [tokenText(wish.maximum, currency), tokenText(least, currency)]
@@ -93,7 +126,7 @@ export function checkListed(
     )
   }
   if (limit === undefined || price.amount * limit.count <= limit.amount * price.count) return
-  const [asked, allowed] = [priceText(price, currency), priceText({ ...limit, unit }, currency)]
+  const [asked, allowed] = [priceText(price, currency), priceText({ ...limit, unit: price.unit }, currency)]
   throw new DdmError('priceAboveLimit', `listing ${listing.id} costs ${asked}, more than your limit ${allowed}`, {
     details: { price: asked, limit: allowed }
   })

@@ -196,7 +196,7 @@ export class BuyerNode {
       },
       {
         ...components,
-        defaults: () => ({ currency: TOKEN_UNITS, prepay, maximum: 0n }),
+        defaults: () => ({ currency: TOKEN_UNITS, prepay, maximum }),
         judge: async () => (badAt === undefined ? undefined : this.#validator(badAt))
       }
     )
