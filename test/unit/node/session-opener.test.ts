@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DdmError } from '../../../src/interface/index.ts'
 import { RunningPurchase } from '../../../src/node/purchase.ts'
-import type { PurchaseComponents, PurchaseTarget } from '../../../src/node/session-opener.ts'
+import { type PurchaseComponents, type PurchaseTarget, SessionOpener } from '../../../src/node/session-opener.ts'
 import type { StoredSession } from '../../../src/protocols/sdpp/index.ts'
 import { ManualClock, silent } from '../../support/sdpp.ts'
 
@@ -75,4 +75,42 @@ test('who stops a purchase that looks for its seller is told how to go on', asyn
   await new Promise((resolve) => setImmediate(resolve))
   running.stop()
   await assert.rejects(running.done, { code: 'aborted', message: /ddm sessions resume bafyreiabc/ })
+})
+
+test('streams that bring nothing are tries that failed: ever less often, and not for ever', async () => {
+  const clock = new ManualClock()
+  const asked: number[] = []
+  const components = {
+    network: {
+      resolvePeer: async () => ({ source: 'dht' }),
+      openStream: async () => {
+        asked.push(clock.now())
+        throw new DdmError('refused', 'the stream was opened, and that is all')
+      }
+    },
+    payers: [],
+    logger: silent,
+    clock,
+    chance: () => 1
+  } as unknown as PurchaseComponents
+  const { signal } = new AbortController()
+  const opener = new SessionOpener({ session: cut }, { checkSchema: false, resumeFor: 20_000, signal }, components)
+  const vain = new DdmError('unreachable', 'lost')
+  const waits: number[] = []
+  for (let tries = 0; tries < 20; tries++) {
+    const before = clock.now()
+    const count = asked.length
+    const ended = opener.open({ stored: cut }, vain).catch((error: unknown) => error)
+    while (asked.length === count && clock.now() - before < 30_000) {
+      clock.advance(250)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    if (asked.length === count) {
+      assert.equal(await ended, vain)
+      break
+    }
+    await ended
+    waits.push(clock.now() - before)
+  }
+  assert.deepEqual(waits, [250, 500, 1_000, 2_000, 4_000, 8_000])
 })
