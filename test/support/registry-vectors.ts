@@ -155,7 +155,8 @@ function invalidBlocks(block: string): RegistryVectors['invalidDocuments'] {
     },
     { name: 'not an Ed25519 peer', block: change(PEER, 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N') },
     { name: 'a link', block: change('"id"', '"ext":{"/":"bafkqaaa"},"id"') },
-    { name: 'an integer above 2^53 - 1', block: change('"id"', '"ext":{"n":9007199254740993},"id"') },
+    { name: 'an integer above 2^53 - 1', block: change('"id"', '"ext":{"n":9007199254740992},"id"') },
+    { name: 'the same with an exponent', block: change('"id"', '"ext":{"n":1e+21},"id"') },
     { name: 'nested 33 deep', block: change('"id"', `"ext":${'{"a":'.repeat(32)}1${'}'.repeat(32)},"id"`) },
     { name: 'cut off', block: block.slice(0, -1) },
     { name: 'empty', block: '' }
@@ -194,7 +195,7 @@ function invalidAnnouncements(bytes: string): RegistryVectors['invalidAnnounceme
     { name: 'a listing version of 0', bytes: change('6776657273696f6e01', '6776657273696f6e00') },
     { name: 'bytes after the end', bytes: `${bytes}00` },
     { name: 'cut off', bytes: bytes.slice(0, -2) },
-    { name: 'a CID that is not dag-json', bytes: change('01a9021220', '0100711220') },
+    { name: 'a CID that is not dag-json', bytes: change('582600' + '01a9021220', '582500' + '01711220') },
     { name: 'empty', bytes: '' }
   ]
 }
