@@ -3,8 +3,9 @@ import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { base58btc } from 'multiformats/bases/base58'
 import { CID } from 'multiformats/cid'
-import { due, type FreeRange, joinRecords, type Price } from '../../src/interface/index.ts'
-import { nextInvoiceAt } from '../../src/protocols/sdpp/account.ts'
+import * as Digest from 'multiformats/hashes/digest'
+import { due, type FreeRange, joinRecords, type Price, recordEnds } from '../../src/interface/index.ts'
+import { fitting, nextInvoiceAt, paymentTarget } from '../../src/protocols/sdpp/account.ts'
 import { sessionBinding } from '../../src/protocols/sdpp/binding.ts'
 import { encodeData } from '../../src/protocols/sdpp/data-frame.ts'
 import { encodeFrame, FRAME } from '../../src/protocols/sdpp/frame.ts'
@@ -16,7 +17,10 @@ import {
   SIGNED_FRAMES,
   type SignedName
 } from '../../src/protocols/sdpp/messages.ts'
-import { STATUS, type StatusName } from '../../src/protocols/sdpp/status.ts'
+import { agreeOnWindow, checkOfferedPrice, endOf } from '../../src/protocols/sdpp/negotiation.ts'
+import { dueLimit } from '../../src/protocols/sdpp/seller-delivery.ts'
+import { sellerStart } from '../../src/protocols/sdpp/seller-state.ts'
+import { SdppError, STATUS, type StatusName } from '../../src/protocols/sdpp/status.ts'
 import {
   createSigner,
   decodeCanonical,
@@ -70,7 +74,9 @@ const seller = signerOf(1)
 const buyer = signerOf(2)
 const fill = (length: number, byte: number): Uint8Array => new Uint8Array(length).fill(byte)
 const hexOf = (length: number, byte: number): `0x${string}` => toHex(fill(length, byte))
-const LISTING = statementLink(fill(4, 0x11))
+/** Of a document: dag-json, unlike the links to statements. */
+const LISTING = CID.createV1(0x0129, Digest.create(0x12, sha256(fill(4, 0x11))))
+const OFFER = statementLink(fill(4, 0x23))
 const SESSION = statementLink(fill(4, 0x22))
 const voucher = { channelId: hexOf(32, 0x31), maxClaimableAmount: U128, signature: hexOf(65, 0x32) }
 const quoted = { payload: fill(9, 0x33), signature: fill(64, 0x34) }
@@ -126,12 +132,20 @@ function frames(): object {
     { name: 'DATA body of 1 MiB + 1', frame: rawHeader(1_048_578, FRAME.DATA), ...fail('tooLarge') },
     { name: 'ignorable kind over the control limit', frame: rawHeader(65_538, 0x80), ...fail('tooLarge') },
     { name: 'unknown kind', frame: encodeFrame(0x10, encodeCanonical({})), ...fail('unexpected') },
-    { name: 'kind 0', frame: encodeFrame(0x00), ...fail('unexpected') }
+    { name: 'kind 0', frame: encodeFrame(0x00), ...fail('unexpected') },
+    { name: 'unknown kind over the limit', frame: rawHeader(65_538, 0x10), ...fail('tooLarge') }
   ]
   return {
     kinds: FRAME,
     valid: valid.map(({ name, kind, body }) => ({ name, kind, body, frame: encodeFrame(kind, body) })),
-    invalid
+    invalid,
+    // Refused when the stream ends after these bytes, not before.
+    truncated: [
+      { name: 'in the length', bytes: rawHeader(2, FRAME.PING, 0xa0).subarray(0, 3), ...fail('malformed') },
+      { name: 'before the kind', bytes: rawHeader(2, FRAME.PING, 0xa0).subarray(0, 4), ...fail('malformed') },
+      { name: 'before the body', bytes: rawHeader(2, FRAME.PING), ...fail('malformed') },
+      { name: 'in the body', bytes: rawHeader(4, FRAME.POSITION, 0xa1, 0x61), ...fail('malformed') }
+    ]
   }
 }
 
@@ -153,6 +167,18 @@ function messages(): object {
     ...fail('malformed')
   })
   const raw = (hex: string): Uint8Array => Buffer.from(hex, 'hex')
+  /** With bytes that the encoder does not make: what they mean is `value`, the rest is ignored. */
+  const also = (message: PlainName, name: string, value: object, body: Uint8Array): object => ({
+    name,
+    message,
+    value,
+    frame: encodeFrame(FRAME[message], body)
+  })
+  const linked = (cid: string): string => `d82a58${(cid.length / 2).toString(16).padStart(2, '0')}${cid}`
+  const hello = (cid: string, zero = '00'): Uint8Array =>
+    raw(`a46370617980656e6f6e636550${'05'.repeat(16)}676c697374696e67${linked(zero + cid)}6876657273696f6e738102`)
+  const helloFor = (listing: CID): object => ({ versions: [2n], nonce: fill(16, 5), pay: [], listing })
+  const sha = toHex(sha256(fill(4, 0x11))).slice(2)
   /** As a right one, but for the changes; undefined leaves a key out. */
   const changed =
     (right: Record<string, unknown>) =>
@@ -228,7 +254,33 @@ function messages(): object {
       ...[0n, 23n, 24n, 255n, 256n, 65_536n, U53, U53 + 1n, U64].map((n) => of('POSITION', `n = ${n}`, { n })),
       of('CLOSE', 'the buyer has enough', { reason: 1n, n: 7n }),
       of('CLOSE', 'with everything', { reason: 4n, n: 7n, text: 'record 7: value is not a number', refund: true }),
-      of('PING', 'empty map', {})
+      of('PING', 'empty map', {}),
+      also('PING', 'an unknown key', {}, raw('a16178f6')),
+      also('PING', 'an unknown negative integer', {}, raw('a161783bffffffffffffffff')),
+      also('PING', 'nested 32 deep under an unknown key', {}, raw(`a16178${'81'.repeat(31)}00`)),
+      also('POSITION', 'unknown keys', { n: 1n }, encodeCanonical({ n: 1, z: null, extra: { n: [] } })),
+      also(
+        'CLOSE',
+        'unknown keys in a map of its own',
+        { reason: 0n, n: 7n },
+        encodeCanonical({ reason: 0, n: 7, by: { whom: 'x' } })
+      ),
+      also(
+        'STATUS',
+        'unknown keys in the details',
+        { code: 203n, text: '', details: { need: '100' } },
+        encodeCanonical({ code: 203, text: '', details: { need: '100', unit: 'nanos' } })
+      ),
+      of('STATUS', 'text of 1,024 characters', { code: 200n, text: 'x'.repeat(1_024) }),
+      of('STATUS', 'text of 512 surrogate pairs', { code: 200n, text: '😀'.repeat(512) }),
+      also('HELLO', 'a CIDv0', helloFor(CID.decode(raw(`1220${sha}`))), hello(`1220${sha}`)),
+      also('HELLO', 'a CID of another codec', helloFor(CID.decode(raw(`01551220${sha}`))), hello(`01551220${sha}`)),
+      also(
+        'HELLO',
+        'a CID of another hash',
+        helloFor(CID.decode(raw(`01a9021340${sha}${sha}`))),
+        hello(`01a9021340${sha}${sha}`)
+      )
     ],
     invalid: [
       bad('PING', 'no map', raw('')),
@@ -296,7 +348,22 @@ function messages(): object {
       bad('HELLO', 'nine versions', encodeCanonical({ versions: new Array(9).fill(2), nonce: fill(16, 5), pay: [] })),
       bad('HELLO', 'an unknown rail', encodeCanonical({ versions: [2], nonce: fill(16, 5), pay: [{ rail: 'x' }] })),
       bad('STATUS', 'text of 1,025 characters', encodeCanonical({ code: 200, text: 'x'.repeat(1_025) })),
-      bad('CLOSE', 'text that is not UTF-8', raw('a3616e00647465787461ff66726561736f6e00'))
+      bad('CLOSE', 'text that is not UTF-8', raw('a3616e00647465787461ff66726561736f6e00')),
+      bad(
+        'STATUS',
+        '1 character and 512 surrogate pairs',
+        encodeCanonical({ code: 200, text: `x${'😀'.repeat(512)}` })
+      ),
+      bad('PING', 'undefined under an unknown key', raw('a16178f7')),
+      bad('PING', 'a key that is an integer', raw('a10101')),
+      bad('PING', 'a key that is bytes', raw('a1414101')),
+      bad('PING', 'another tag', raw('a16178c001')),
+      bad('PING', 'a float in two bytes', raw('a16178f93c00')),
+      bad('HELLO', 'a CID with a longer varint than needed', hello(`01a982001220${sha}`)),
+      bad('HELLO', 'a CID with a digest too short', hello(`01a9021220${sha.slice(2)}`)),
+      bad('HELLO', 'a CID with bytes after the digest', hello(`01a9021220${sha}00`)),
+      bad('HELLO', 'a CID of version 2', hello(`02a9021220${sha}`)),
+      bad('HELLO', 'a CID without the leading zero', hello(`01a9021220${sha}`, ''))
     ]
   }
 }
@@ -348,7 +415,7 @@ function statements(): object {
     ttl: 120n
   }
   const order: StatementFields<'order'> = {
-    offer: LISTING,
+    offer: OFFER,
     nonce: fill(16, 8),
     price: 0n,
     rail: 'free',
@@ -413,6 +480,11 @@ function statements(): object {
     other('menu', seller, menu, name, { listings: [without(entry, changes)] })
   const flipped = Uint8Array.from(good.signature)
   flipped[0] = (flipped[0] as number) ^ 1
+  const extended = encodeCanonical({ ...(decodeCanonical(good.payload) as object), zone: null, extra: { n: -1 } })
+  const rsa = encodeCanonical({
+    ...(decodeCanonical(good.payload) as object),
+    iss: 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N'
+  })
   return {
     keys: [
       { role: 'seller', seed: seller.seed, peerId: seller.signer.peerId },
@@ -506,7 +578,20 @@ function statements(): object {
       of('invoice', 'iota, sponsored', seller, { ...invoice, gas }),
       of('receipt', 'paid', seller, { ...receipt, credited: 1_000n }),
       of('receipt', 'overpaid, with proof', seller, { ...receipt, credited: 1_500n, unused: 500n, proof: voucher }),
-      of('receipt-ack', 'plain', buyer, { session: SESSION, receipt: good.link })
+      of('receipt-ack', 'plain', buyer, { session: SESSION, receipt: good.link }),
+      {
+        name: 'unknown keys: hashed and signed',
+        kind: 'invoice',
+        value: good.content,
+        payload: extended,
+        cid: statementLink(extended),
+        signedBytes: signingBytes('invoice', extended),
+        signature: seller.signer.sign(signingBytes('invoice', extended)),
+        frame: encodeSigned('INVOICE', {
+          payload: extended,
+          signature: seller.signer.sign(signingBytes('invoice', extended))
+        })
+      }
     ],
     invalid: [
       bad('a bit of the signature flipped', good.payload, flipped, 'badSignature'),
@@ -522,6 +607,8 @@ function statements(): object {
         seller.signer.sign(signingBytes('receipt', good.payload)),
         'badSignature'
       ),
+      bad('s not below L', good.payload, withHighS(good.signature), 'badSignature'),
+      bad('an issuer that is no Ed25519 peer', rsa, seller.signer.sign(signingBytes('invoice', rsa)), 'badSignature'),
       bad('signed without the domain', good.payload, seller.signer.sign(good.payload), 'badSignature'),
       bad('issuer changed after signing', retitled(good.payload, buyer.signer.peerId), good.signature, 'badSignature'),
       {
@@ -575,6 +662,15 @@ function statements(): object {
       })
     ]
   }
+}
+
+/** The same s modulo the order of the group: a second signature of the same bytes. */
+function withHighS(signature: Uint8Array): Uint8Array {
+  const L = 2n ** 252n + 27_742_317_777_372_353_535_851_937_790_883_648_493n
+  const bytes = Uint8Array.from(signature)
+  const s = BigInt(`0x${Buffer.from(signature.subarray(32)).reverse().toString('hex')}`)
+  bytes.set(Buffer.from((s + L).toString(16).padStart(64, '0'), 'hex').reverse(), 32)
+  return bytes
 }
 
 function retitled(payload: Uint8Array, iss: string): Uint8Array {
@@ -703,9 +799,162 @@ function money(): object {
   }
 }
 
+/** What two programs have to reckon alike before and between the messages. */
+function terms(): object {
+  const price = (amount: bigint, count: bigint, unit: Price['unit']): Price => ({ amount, count, unit })
+  const record = price(100n, 1n, 'record')
+  const kib = price(100n, 3n, 'KiB')
+  const agreement = (
+    name: string,
+    p: Price,
+    [credit, k, prepay, maximum]: [bigint, bigint, bigint, bigint],
+    maxRecordBytes = 65_536n
+  ): object => {
+    const order = { k, prepay, maximum }
+    const given = { name, price: p, maxRecordBytes, credit, ...order }
+    try {
+      const { ahead, k: agreed } = agreeOnWindow({ ...p, rail: 'evm', credit }, order, maxRecordBytes)
+      return { ...given, accept: { k: agreed, ahead } }
+    } catch (error) {
+      if (!(error instanceof SdppError)) throw error
+      return { ...given, refused: { status: error.code, ...error.details } }
+    }
+  }
+  const until = (start: bigint, order: { quantity?: bigint; until?: bigint }): object => ({
+    start,
+    order,
+    until: endOf(order, start) ?? null
+  })
+  const offered = (listed: Price, offer: Price): object => {
+    const document = { payment: [{ rail: 'free', price: { ...listed, amount: listed.amount.toString() } }] }
+    try {
+      checkOfferedPrice(document as never, { ...offer, rail: 'free', credit: 0n })
+      return { listed, offer, status: null }
+    } catch (error) {
+      if (!(error instanceof SdppError)) throw error
+      return { listed, offer, status: error.code }
+    }
+  }
+  const bare = { k: 1n, credit: 0n, prepay: 0n, start: 0n }
+  type Known = { free?: FreeRange; start?: bigint; until?: bigint; last?: bigint }
+  const target = (
+    name: string,
+    p: Price,
+    [records, bytes]: [bigint, bigint],
+    [ahead, maximum]: [bigint, bigint],
+    { until: end, ...known }: Known = {}
+  ): object => {
+    const all = { ...bare, ...known, ...(end === undefined ? {} : { end }), price: p, ahead, maximum }
+    const sessionPaid = paymentTarget(all, { n: records, records, bytes }, ahead)
+    const where = { start: all.start, until: end ?? null, last: known.last ?? null, free: known.free ?? null }
+    return { name, price: p, ...where, records, bytes, ahead, maximum, target: sessionPaid }
+  }
+  const window = (
+    name: string,
+    p: Price,
+    [credit, credited, maximum, available]: [bigint, bigint, bigint, bigint | undefined],
+    [records, bytes]: [bigint, bigint],
+    next: number[],
+    free?: FreeRange
+  ): object => {
+    const all = { ...bare, price: p, credit, ahead: 0n, maximum, ...(free === undefined ? {} : { free }) }
+    const joined = joinRecords(next.map((length) => fill(length, 0)))
+    const block = { first: 100n, count: next.length, ends: recordEnds(joined, next.length) }
+    const limit = dueLimit({ ...sellerStart(0, 'strict'), credited, available }, all)
+    const slice = fitting(all, { n: records, records, bytes }, block, 0, next.length, limit)
+    const given = { credit, credited, maximum, channel: available ?? null, records, bytes, free: free ?? null }
+    return { name, price: p, ...given, first: 100n, next, slice }
+  }
+  const none: [bigint, bigint] = [0n, 0n]
+  return {
+    agreement: [
+      agreement('credit covers k', record, [1_000n, 10n, 0n, U64]),
+      agreement('credit is one short of k', record, [999n, 10n, 5n, U64]),
+      agreement('paid ahead, k lowered', record, [500n, 100n, 300n, U64]),
+      agreement('k halved, rounding up', record, [0n, 7n, 399n, U64]),
+      agreement('down to 1', record, [100n, 1_000n, 0n, U64]),
+      agreement('credit would do for the k that is left', record, [700n, 10n, 200n, U64]),
+      agreement('exactly one record', record, [60n, 5n, 40n, U64]),
+      agreement('one less than a record', record, [60n, 5n, 39n, U64]),
+      agreement('nothing on either side', record, [0n, 1n, 0n, U64]),
+      agreement('a maximum of 0', record, [0n, 10n, 0n, 0n]),
+      agreement('a maximum below one record', record, [100n, 10n, 0n, 1n]),
+      agreement('a price of 0', price(0n, 1n, 'record'), [0n, 10n, 0n, U64]),
+      agreement('per KiB, largest records', kib, [10_000n, 20n, 2_000n, U64]),
+      agreement('per KiB, one short', kib, [2_133n, 20n, 0n, U64]),
+      agreement('per KiB, records of a byte', price(1n, 1n, 'KiB'), [1n, 1_024n, 0n, U64], 1n),
+      agreement('2^128 - 1 for one', price(U128, 1n, 'record'), [U128, 2n, U128, U128])
+    ],
+    until: [
+      until(7n, {}),
+      until(7n, { quantity: 10n }),
+      until(7n, { until: 10n }),
+      until(7n, { quantity: 10n, until: 10n }),
+      until(7n, { quantity: 2n, until: 10n }),
+      until(7n, { quantity: 0n }),
+      until(7n, { until: 7n }),
+      until(7n, { until: 3n }),
+      until(1n, { quantity: U64 }),
+      until(U64, { quantity: U64, until: U64 })
+    ],
+    offered: [
+      offered(record, record),
+      offered(price(100n, 3n, 'record'), price(200n, 6n, 'record')),
+      offered(price(100n, 3n, 'record'), price(33n, 1n, 'record')),
+      offered(price(100n, 3n, 'record'), price(34n, 1n, 'record')),
+      offered(price(U128, U64, 'KiB'), price(U128, U64 - 1n, 'KiB')),
+      offered(record, price(100n, 0n, 'record')),
+      offered(record, price(99n, 1n, 'KiB'))
+    ],
+    target: [
+      target('nothing received, nothing ahead', record, none, [0n, U64]),
+      target('nothing received', record, none, [500n, U64]),
+      target('received and ahead', record, [7n, 70n], [500n, U64]),
+      target('up to the maximum', record, [7n, 70n], [500n, 1_000n]),
+      target('the end is known', record, [7n, 70n], [500n, U64], { start: 3n, until: 13n }),
+      target('the end is known, and the log ends before', record, [7n, 70n], [500n, U64], {
+        start: 3n,
+        until: 13n,
+        last: 12n
+      }),
+      target('the log ends', record, [7n, 70n], [500n, U64], { start: 3n, last: 11n }),
+      target('the rest is free', record, [4n, 40n], [500n, U64], {
+        start: 3n,
+        until: 13n,
+        free: { from: 8n, to: U64 }
+      }),
+      target('per KiB the cost of the whole is not known', kib, [7n, 3_072n], [500n, U64], { start: 3n, until: 13n }),
+      target('rounded up', price(100n, 3n, 'record'), [4n, 0n], [1n, U64]),
+      target('a price of 0', price(0n, 1n, 'record'), [7n, 70n], [0n, 0n]),
+      target('an end at the start', record, none, [500n, U64], { start: 7n, until: 7n }),
+      target('2^128 - 1', record, [U64, 0n], [U128, U128])
+    ],
+    window: [
+      window('all of it', record, [1_000n, 0n, U64, undefined], none, [1, 1, 1]),
+      window('part of it', record, [200n, 0n, U64, undefined], none, [1, 1, 1]),
+      window('not one', record, [99n, 0n, U64, undefined], none, [1, 1, 1]),
+      window('as what is credited grows', record, [99n, 1n, U64, undefined], none, [1, 1, 1]),
+      window('used up', record, [200n, 500n, U64, undefined], [7n, 7n], [1, 1, 1]),
+      window('one more', record, [200n, 600n, U64, undefined], [7n, 7n], [1, 1, 1]),
+      window('the maximum', record, [10_000n, 0n, 850n, undefined], [7n, 7n], [1, 1, 1]),
+      window('what the channel can pay', record, [10_000n, 0n, U64, 799n], [6n, 6n], [1, 1, 1]),
+      window('free records fit', record, [0n, 0n, 0n, undefined], none, [1, 1, 1], { from: 100n, to: 102n }),
+      window('free records behind one that is not', record, [99n, 0n, U64, undefined], none, [1, 1, 1], {
+        from: 101n,
+        to: 103n
+      }),
+      window('a price of 0', price(0n, 1n, 'record'), [0n, 0n, 0n, undefined], none, [1, 1, 1]),
+      window('per KiB, to the byte', kib, [100n, 0n, U64, undefined], none, [3_000, 72, 1]),
+      window('per KiB, empty records', kib, [0n, 0n, U64, undefined], none, [0, 0, 1]),
+      window('rounded up', price(100n, 3n, 'record'), [66n, 0n, U64, undefined], none, [1, 1, 1]),
+      window('rounded up, enough', price(100n, 3n, 'record'), [67n, 0n, U64, undefined], none, [1, 1, 1])
+    ]
+  }
+}
+
 function binding(): object {
   const cases = [
-    { name: 'zero nonce', offer: LISTING, buyer: buyer.signer.peerId, nonce: fill(16, 0) },
+    { name: 'zero nonce', offer: OFFER, buyer: buyer.signer.peerId, nonce: fill(16, 0) },
     { name: 'some nonce', offer: SESSION, buyer: seller.signer.peerId, nonce: Uint8Array.from(fill(16, 0).keys()) }
   ]
   return {
@@ -723,10 +972,11 @@ function binding(): object {
 function schema(): object {
   const texts = [
     '{"type":"object"}',
-    '{"properties":{"b":{"type":"number","minimum":-0,"maximum":1.0},"aa":{"multipleOf":0.5}},"type":"object"}',
+    '{"properties":{"aa":{"multipleOf":0.5},"b":{"maximum":1,"minimum":0,"type":"number"}},"type":"object"}',
     '{"maximum":9007199254740991,"minimum":-9007199254740991,"type":"integer"}',
-    '{"maximum":9007199254740992,"minimum":-1e21,"type":"number"}',
-    '{"enum":["é","\\u00e9",null,true,[]],"title":"two spellings of one text"}'
+    '{"enum":[-0.1,1e-7,5e-324,123456.789],"type":"number"}',
+    '{"enum":["é","\\n\\u0000",null,true,[]],"title":"escapes stand for what they say"}',
+    '{"properties":{"😀":false,"\uff76":true},"title":"UTF-16 and UTF-8 have other orders"}'
   ]
   return {
     cases: texts.map((json) => {
@@ -737,7 +987,7 @@ function schema(): object {
 }
 
 export function makeVectors(): Record<string, string> {
-  const files = { frames, messages, statements, data, transcript, money, binding, schema }
+  const files = { frames, messages, statements, data, transcript, money, terms, binding, schema }
   return Object.fromEntries(
     Object.entries(files).map(([name, make]) => [
       `sdpp-${name}.json`,

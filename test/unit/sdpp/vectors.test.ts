@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import * as dagJson from '@ipld/dag-json'
 import { base58btc } from 'multiformats/bases/base58'
 import { CID } from 'multiformats/cid'
 import { type ListingDocument, splitRecords } from '../../../src/interface/index.ts'
@@ -74,6 +75,13 @@ describe('frames', () => {
     })
   }
   for (const vector of file.invalid) test(`refused: ${vector.name}`, () => refuses(vector))
+  for (const { name, bytes } of load<{ truncated: Array<{ name: string; bytes: string }> }>('frames').truncated) {
+    test(`cut off ${name}`, () => {
+      const deframer = new Deframer(() => assert.fail('there is no whole frame'))
+      deframer.push(fromHex(bytes))
+      assert.equal(deframer.idle, false)
+    })
+  }
 })
 
 describe('messages', () => {
@@ -196,6 +204,118 @@ test('money: due and positions of invoices, by arithmetic written down again', (
   }
 })
 
+describe('terms, by arithmetic written down again', () => {
+  interface PriceText {
+    amount: string
+    count: string
+    unit: string
+  }
+  type Texts<K extends string> = Record<K, string>
+  type Range = Texts<'from' | 'to'> | null
+  interface File {
+    agreement: Array<
+      Texts<'name' | 'maxRecordBytes' | 'credit' | 'k' | 'prepay' | 'maximum'> & {
+        price: PriceText
+        accept?: Texts<'k' | 'ahead'>
+        refused?: { status: number; have: string; need: string }
+      }
+    >
+    until: Array<{ start: string; order: Partial<Texts<'quantity' | 'until'>>; until: string | null }>
+    offered: Array<{ listed: PriceText; offer: PriceText; status: number | null }>
+    target: Array<
+      Texts<'name' | 'start' | 'records' | 'bytes' | 'ahead' | 'maximum' | 'target'> & {
+        price: PriceText
+        until: string | null
+        last: string | null
+        free: Range
+      }
+    >
+    window: Array<
+      Texts<'name' | 'credit' | 'credited' | 'maximum' | 'records' | 'bytes' | 'first'> & {
+        price: PriceText
+        channel: string | null
+        free: Range
+        next: number[]
+        slice: number
+      }
+    >
+  }
+  const file = load<File>('terms')
+  const owed = ({ amount, count, unit }: PriceText, records: bigint, bytes: bigint): bigint => {
+    const total = (unit === 'KiB' ? bytes : records) * BigInt(amount)
+    const per = BigInt(count) * (unit === 'KiB' ? 1_024n : 1n)
+    return total / per + (total % per === 0n ? 0n : 1n)
+  }
+  const costs = (free: Range, offset: bigint): boolean =>
+    free === null || offset < BigInt(free.from) || offset >= BigInt(free.to)
+  const least = (...amounts: Array<string | bigint | null>): bigint =>
+    amounts.filter((amount) => amount !== null).reduce<bigint>((a, b) => (BigInt(b) < a ? BigInt(b) : a), 2n ** 200n)
+
+  test('what ACCEPT says of k and ahead', () => {
+    for (const { name, price, maxRecordBytes, credit, k, prepay, maximum, accept, refused } of file.agreement) {
+      const cost = (n: bigint): bigint => owed(price, n, n * BigInt(maxRecordBytes))
+      const both = BigInt(credit) + BigInt(prepay)
+      if (refused !== undefined) {
+        const { status, have, need } = refused
+        assert.deepEqual([status, BigInt(have), BigInt(need)], [203, both, cost(1n)], name)
+        assert.ok(both < cost(1n) && maximum !== '0', name)
+        continue
+      }
+      const ahead = maximum === '0' || cost(BigInt(k)) <= BigInt(credit) ? '0' : prepay
+      let agreed = BigInt(k)
+      while (maximum !== '0' && agreed > 1n && cost(agreed) > BigInt(credit) + BigInt(ahead)) {
+        agreed = agreed / 2n + (agreed % 2n)
+      }
+      assert.deepEqual(accept, { k: agreed.toString(), ahead }, name)
+    }
+  })
+
+  test('where an order ends', () => {
+    for (const { start, order, until } of file.until) {
+      const { quantity } = order
+      const byQuantity = quantity === undefined ? null : least(BigInt(start) + BigInt(quantity), 2n ** 64n - 1n)
+      const ends = [byQuantity, order.until ?? null].filter((end) => end !== null)
+      assert.equal(until, ends.length === 0 ? null : least(...ends).toString())
+    }
+  })
+
+  test('which price is dearer', () => {
+    for (const { listed, offer, status } of file.offered) {
+      const dearer = BigInt(offer.amount) * BigInt(listed.count) > BigInt(listed.amount) * BigInt(offer.count)
+      const refusal = offer.count === '0' ? STATUS.malformed : dearer ? STATUS.priceChanged : null
+      assert.equal(status, offer.unit === listed.unit ? refusal : STATUS.termsOutsideOffer)
+    }
+  })
+
+  test('what a buyer pays', () => {
+    for (const { name, price, start, until, last, free, records, bytes, ahead, maximum, target } of file.target) {
+      let most = BigInt(maximum)
+      if (price.unit === 'record' && (until !== null || last !== null)) {
+        let billable = 0n
+        for (let offset = BigInt(start); offset < least(until, last); offset++) if (costs(free, offset)) billable++
+        most = least(most, owed(price, billable, 0n))
+      }
+      assert.equal(target, least(most, owed(price, BigInt(records), BigInt(bytes)) + BigInt(ahead)).toString(), name)
+    }
+  })
+
+  test('how many records a seller sends', () => {
+    for (const { name, price, free, first, next, slice, ...row } of file.window) {
+      const limit = least(BigInt(row.credited) + BigInt(row.credit), row.maximum, row.channel)
+      let [records, bytes, sent] = [BigInt(row.records), BigInt(row.bytes), 0]
+      for (const length of next) {
+        if (costs(free, BigInt(first) + BigInt(sent))) {
+          records++
+          bytes += BigInt(length)
+          if (owed(price, records, bytes) > limit) break
+        }
+        sent++
+      }
+      assert.equal(slice, sent, name)
+    }
+  })
+})
+
 test('binding: digests of the offer and the buyer, the nonce left-aligned', () => {
   const file = load<{
     cases: Array<Record<'offer' | 'buyer' | 'nonce' | 'offerDigest' | 'buyerPeerDigest' | 'orderNonce', string>>
@@ -213,8 +333,10 @@ test('the digest of a schema is that of its canonical form, whatever its JSON lo
   const document = (jsonSchema: Record<string, unknown>): ListingDocument =>
     ({ schema: { encoding: 'json', jsonSchema } }) as ListingDocument
   for (const { json, bytes, digest } of cases) {
+    // As a document has it.
+    assert.equal(new TextDecoder().decode(dagJson.encode(JSON.parse(json))), json)
     assert.equal(createHash('sha256').update(fromHex(bytes)).digest('hex'), digest.slice(2))
     assert.equal(toHex(recordRulesOf(document(JSON.parse(json))).schema ?? new Uint8Array()), digest)
   }
-  assert.ok(cases.some(({ bytes }) => bytes.includes('fb4340000000000000')))
+  assert.ok(cases.some(({ bytes }) => bytes.includes('fb3fe0000000000000')))
 })
