@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { CarBufferReader } from '@ipld/car/buffer-reader'
+import * as CarBufferWriter from '@ipld/car/buffer-writer'
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
 import { verifyBundle } from '../../../src/evidence/index.ts'
 import { DdmError } from '../../../src/interface/index.ts'
-import { fromHex, toHex } from '../../../src/statements/index.ts'
+import { decodeCanonical, encodeCanonical, fromHex, sha256, toHex } from '../../../src/statements/index.ts'
 import { toJson } from '../../support/make-vectors.ts'
 import {
   BASE,
@@ -41,6 +45,7 @@ const GOOD: Record<string, Lie> = {
     accepted: { amount: BASE + 7n }
   },
   'cut, with the voucher that the buyer gave last': { statements: CUT },
+  'cut before the first invoice': { statements: without('invoice', 'receipt', 'receipt-ack'), held: 'none' },
   'cut in the middle of a block: signed, and not shown': {
     statements: CUT,
     invoice: { n: 300n, due: 30_000n, credited: 28_000n, root: new Uint8Array(32).fill(7) }
@@ -53,8 +58,9 @@ const GOOD: Record<string, Lie> = {
   }
 }
 
-/** Lies of each step of the specification up to the violation. */
+/** Lies of each step of the specification. */
 const NAMED = [
+  'a document of other bytes than its CID',
   'another document than the offer links',
   'a document that is no listing',
   'a signature of other bytes',
@@ -65,6 +71,7 @@ const NAMED = [
   'no accept',
   'a receipt of another session',
   'an acknowledgement of another receipt',
+  'an acknowledgement without a receipt',
   'another schema than the listing has',
   'a price above the listing',
   'another start',
@@ -72,17 +79,58 @@ const NAMED = [
   'more than the buyer allowed',
   'an unused amount out of nowhere',
   'another root',
+  'another root on both',
+  'another digest of a part',
   'a gap between parts',
   'a part that is missing',
   'a channel that pays somebody else',
   'a voucher of too little',
   'a voucher that somebody else signed',
-  'credit on resume that no voucher covers'
+  'credit on resume that no voucher covers',
+  'credit without proof',
+  'credit without a voucher',
+  'a voucher beside a receipt'
 ]
 
 const BAD: Record<string, (people: People) => Lie> = {
   ...Object.fromEntries(NAMED.map((name) => [name, (LIES[name] ?? assert.fail(name))[1]])),
+  'a cut session with a voucher of too little': () => ({ statements: CUT, held: { amount: BASE + 57_999n } }),
   'a violation by a record that keeps the schema': () => ({ violation: { ...VIOLATION, index: 6 } })
+}
+
+/** What the form of the file does not allow, done to a good one. */
+const MISSHAPEN: Record<string, (blocks: Block[]) => Block[]> = {
+  'an unknown key in the root': ([root, ...rest]) => [withRoot(root, { more: 1 }), ...rest],
+  'another version': ([root, ...rest]) => [withRoot(root, { v: 2 }), ...rest],
+  'a block too many': (blocks) => [...blocks, blockOf(0x55, new Uint8Array(1))],
+  'a block twice': (blocks) => [...blocks, ...blocks.slice(-1)],
+  'a block missing': (blocks) => blocks.slice(0, -1),
+  'blocks in another order': ([root, first, second, ...rest]) => [root, second, first, ...rest] as Block[]
+}
+
+interface Block {
+  cid: CID
+  bytes: Uint8Array
+}
+
+function blockOf(code: number, bytes: Uint8Array): Block {
+  return { cid: CID.createV1(code, Digest.create(0x12, sha256(bytes))), bytes }
+}
+
+function withRoot(root: Block | undefined, changes: object): Block {
+  const value = decodeCanonical((root as Block).bytes) as object
+  return blockOf(0x71, encodeCanonical({ ...value, ...changes }))
+}
+
+function rewritten(file: Uint8Array, change: (blocks: Block[]) => Block[]): Uint8Array {
+  const read = CarBufferReader.fromBytes(file).blocks()
+  const blocks = change(read.map(({ cid, bytes }) => ({ cid: CID.decode(cid.bytes), bytes })))
+  const roots = blocks.slice(0, 1).map(({ cid }) => cid)
+  const size = blocks.reduce((sum, block) => sum + CarBufferWriter.blockLength(block), 0)
+  const headerSize = CarBufferWriter.headerLength({ roots })
+  const writer = CarBufferWriter.createWriter(new ArrayBuffer(headerSize + size), { roots, headerSize })
+  for (const block of blocks) writer.write(block)
+  return writer.close()
 }
 
 interface Vectors {
@@ -94,7 +142,8 @@ async function shown(file: Uint8Array) {
   const { records, bytes, due, credited, unused, unpaid, complete, acknowledged, transcript, violation, root } =
     await verifyBundle(file, JUDGES)
   const sums = { records, bytes, due, credited, unused, unpaid }
-  return { ...sums, complete, acknowledged, transcript, root, violation: violation?.offset ?? null }
+  const has = { root: root ?? null, violation: violation?.offset ?? null }
+  return { ...sums, complete, acknowledged, transcript, ...has }
 }
 
 async function linkOf(file: Uint8Array): Promise<string> {
@@ -118,6 +167,11 @@ async function makeVectors(): Promise<Vectors> {
   const invalid: Vectors['invalid'] = []
   for (const [name, lie] of Object.entries(BAD)) {
     const file = await makeBundle(people, lie(people))
+    invalid.push({ name, file: toHex(file), link: await linkOf(file) })
+  }
+  const good = await makeBundle(people)
+  for (const [name, change] of Object.entries(MISSHAPEN)) {
+    const file = rewritten(good, change)
     invalid.push({ name, file: toHex(file), link: await linkOf(file) })
   }
   return { valid, invalid }

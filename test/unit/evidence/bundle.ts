@@ -24,6 +24,7 @@ import {
   type Violation,
   type VoucherPayload
 } from '../../../src/interface/index.ts'
+import { sessionBinding } from '../../../src/protocols/sdpp/binding.ts'
 import {
   encodeCanonical,
   type StatementFields,
@@ -61,11 +62,17 @@ const TYPES = {
   Voucher: [
     { name: 'channelId', type: 'bytes32' },
     { name: 'maxClaimableAmount', type: 'uint128' }
+  ],
+  SessionAuth: [
+    { name: 'channelId', type: 'bytes32' },
+    { name: 'offerDigest', type: 'bytes32' },
+    { name: 'buyerPeerDigest', type: 'bytes32' },
+    { name: 'orderNonce', type: 'bytes32' }
   ]
 } as const
 
-function domain(chainId: number, escrow: Address) {
-  return { name: 'x402 Batch Settlement', version: '1', chainId, verifyingContract: escrow }
+function domain(chainId: number, escrow: Address, name = 'x402 Batch Settlement', version = '1') {
+  return { name, version, chainId, verifyingContract: escrow }
 }
 
 function channelIdOf(config: ChannelConfig, chainId: number, escrow: Address): Hex {
@@ -184,19 +191,20 @@ export interface Lie {
   raw?: boolean
 }
 
-/** At a price per KiB: ceil(4800 × 100 / 3072) is due. */
+/** At a price per KiB: ceil(4800 × 100 / 3072) is due. Records may be large, so k is lowered and the prepay is paid first. */
 export const PER_KIB: Lie = {
   payment: { price: { amount: '100', count: 3, unit: 'KiB' } },
   price: { count: 3n, unit: 'KiB' },
-  invoice: { due: 157n, credited: 0n },
-  receipt: { due: 157n, credited: 157n }
+  accept: { k: 5n, ahead: 2_000n },
+  invoice: { due: 157n, credited: 2_000n },
+  receipt: { due: 157n, credited: 2_000n, unused: 1_843n }
 }
 
 /** On the free rail: without a channel. */
 export const FREE = {
   document: { payment: [{ rail: 'free', price: { amount: '0', count: 1, unit: 'record' } }] },
   offer: { prices: [{ rail: 'free', amount: 0n, count: 1n, unit: 'record', credit: 0n }] },
-  order: { rail: 'free', config: undefined },
+  order: { rail: 'free', config: undefined, channelAuth: undefined },
   accept: { base: undefined, proof: undefined, credit: 0n },
   invoice: { due: 0n, credited: 0n },
   receipt: { due: 0n, credited: 0n, proof: undefined },
@@ -274,12 +282,20 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
     salt: `0x${'05'.repeat(32)}`,
     ...lie.config
   }
+  const nonce = new Uint8Array(16).fill(1)
+  const channelAuth = await voucherSigner.signTypedData({
+    domain: domain(CHAIN_ID, ESCROW, 'DDM SDPP', '2'),
+    types: TYPES,
+    primaryType: 'SessionAuth',
+    message: { channelId: channelIdOf(config, CHAIN_ID, ESCROW), ...sessionBinding(offer.link, buyer.peerId, nonce) }
+  })
   const order = sign('order', buyer, {
     offer: offer.link,
-    nonce: new Uint8Array(16).fill(1),
+    nonce,
     price: 0n,
     rail: 'evm',
     config: { ...config, withdrawDelay: BigInt(config.withdrawDelay) },
+    channelAuth,
     from: { offset: 40n },
     quantity: 600n,
     k: 20n,

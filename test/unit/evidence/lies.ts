@@ -1,7 +1,9 @@
 import { encode } from '@ipld/dag-json'
 import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
 import { privateKeyToAccount } from 'viem/accounts'
 import type { SignedStatement } from '../../../src/interface/index.ts'
+import { sha256 } from '../../../src/statements/index.ts'
 import { BASE, type Lie, type People, without } from './bundle.ts'
 
 const stranger = privateKeyToAccount(`0x${'5e'.repeat(32)}`)
@@ -54,10 +56,11 @@ export const LIES: Record<string, [link: RegExp, lie: (people: People) => Lie]> 
     /^accept → start: expected at least the head 1000/,
     () => ({ order: { from: { live: true } } })
   ],
-  'another document than the offer links': [
+  'a document of other bytes than its CID': [
     /^block \S+: /,
     () => ({ listing: { bytes: encode({ title: 'Something dearer' }) } })
   ],
+  'another document than the offer links': [/^offer → listing: /, (people) => ({ listing: anotherListing(people) })],
   'a document that is no listing': [/^listing: /, () => ({ document: { payment: 'later' } as never })],
   'a session that is not the order': [
     /^bundle → session: /,
@@ -157,6 +160,18 @@ export const LIES: Record<string, [link: RegExp, lie: (people: People) => Lie]> 
     /^receipt → signature: /,
     () => ({ statements: (all) => all.map((one) => (one.kind === 'receipt' ? withSignatureOf(one, all[0]) : one)) })
   ]
+}
+
+/** Well-formed, and of the same listing. */
+function anotherListing({ seller }: People): { cid: string; bytes: Uint8Array } {
+  const bytes = encode({
+    id: `0x${'ab'.repeat(32)}`,
+    title: 'Records of a test',
+    seller: { peerId: seller.peerId },
+    schema: { encoding: 'json' },
+    payment: []
+  })
+  return { cid: CID.createV1(0x0129, Digest.create(0x12, sha256(bytes))).toString(), bytes }
 }
 
 function linkOf(text: string): never {
