@@ -255,6 +255,19 @@ function messages(): object {
       of('CLOSE', 'the buyer has enough', { reason: 1n, n: 7n }),
       of('CLOSE', 'with everything', { reason: 4n, n: 7n, text: 'record 7: value is not a number', refund: true }),
       of('PING', 'empty map', {}),
+      of('STATUS', 'text of 1,024 characters', { code: 200n, text: 'x'.repeat(1_024) }),
+      of('STATUS', 'text of 512 surrogate pairs', { code: 200n, text: '😀'.repeat(512) }),
+      also('HELLO', 'a CIDv0', helloFor(CID.decode(raw(`1220${sha}`))), hello(`1220${sha}`)),
+      also('HELLO', 'a CID of another codec', helloFor(CID.decode(raw(`01551220${sha}`))), hello(`01551220${sha}`)),
+      also(
+        'HELLO',
+        'a CID of another hash',
+        helloFor(CID.decode(raw(`01a9021340${sha}${sha}`))),
+        hello(`01a9021340${sha}${sha}`)
+      )
+    ],
+    // Read only: what is not known is not in `value`.
+    unknownKeys: [
       also('PING', 'an unknown key', {}, raw('a16178f6')),
       also('PING', 'an unknown negative integer', {}, raw('a161783bffffffffffffffff')),
       also('PING', 'nested 32 deep under an unknown key', {}, raw(`a16178${'81'.repeat(31)}00`)),
@@ -270,16 +283,6 @@ function messages(): object {
         'unknown keys in the details',
         { code: 203n, text: '', details: { need: '100' } },
         encodeCanonical({ code: 203, text: '', details: { need: '100', unit: 'nanos' } })
-      ),
-      of('STATUS', 'text of 1,024 characters', { code: 200n, text: 'x'.repeat(1_024) }),
-      of('STATUS', 'text of 512 surrogate pairs', { code: 200n, text: '😀'.repeat(512) }),
-      also('HELLO', 'a CIDv0', helloFor(CID.decode(raw(`1220${sha}`))), hello(`1220${sha}`)),
-      also('HELLO', 'a CID of another codec', helloFor(CID.decode(raw(`01551220${sha}`))), hello(`01551220${sha}`)),
-      also(
-        'HELLO',
-        'a CID of another hash',
-        helloFor(CID.decode(raw(`01a9021340${sha}${sha}`))),
-        hello(`01a9021340${sha}${sha}`)
       )
     ],
     invalid: [
@@ -578,9 +581,12 @@ function statements(): object {
       of('invoice', 'iota, sponsored', seller, { ...invoice, gas }),
       of('receipt', 'paid', seller, { ...receipt, credited: 1_000n }),
       of('receipt', 'overpaid, with proof', seller, { ...receipt, credited: 1_500n, unused: 500n, proof: voucher }),
-      of('receipt-ack', 'plain', buyer, { session: SESSION, receipt: good.link }),
+      of('receipt-ack', 'plain', buyer, { session: SESSION, receipt: good.link })
+    ],
+    // Read only: what is not known is not in `value`, and belongs to what is hashed and signed.
+    unknownKeys: [
       {
-        name: 'unknown keys: hashed and signed',
+        name: 'unknown keys',
         kind: 'invoice',
         value: good.content,
         payload: extended,

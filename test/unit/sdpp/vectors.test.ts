@@ -87,9 +87,10 @@ describe('frames', () => {
 describe('messages', () => {
   const file = load<{
     valid: Array<{ name: string; message: string; value: unknown; frame: string }>
+    unknownKeys: Array<{ name: string; message: string; value: unknown; frame: string }>
     invalid: Invalid[]
   }>('messages')
-  for (const { name, message, value, frame } of file.valid) {
+  for (const { name, message, value, frame } of [...file.valid, ...file.unknownKeys]) {
     test(`${message}: ${name}`, () => {
       const read_ = read(frame)
       assert.equal(read_.name, message)
@@ -104,10 +105,13 @@ describe('statements', () => {
   type Statement = Record<'name' | 'kind' | 'payload' | 'cid' | 'signedBytes' | 'signature' | 'frame', string> & {
     value: { iss: string }
   }
-  const file = load<{ keys: Array<{ seed: string; peerId: string }>; valid: Statement[]; invalid: Invalid[] }>(
-    'statements'
-  )
-  for (const vector of file.valid) {
+  const file = load<{
+    keys: Array<{ seed: string; peerId: string }>
+    valid: Statement[]
+    unknownKeys: Statement[]
+    invalid: Invalid[]
+  }>('statements')
+  for (const vector of [...file.valid, ...file.unknownKeys]) {
     test(`${vector.kind}: ${vector.name}`, () => {
       const payload = fromHex(vector.payload)
       const statement = readAnyStatement(payload, fromHex(vector.signature))
