@@ -18,35 +18,56 @@ import {
 
 export const SPEC = new URL('../../docs/specs/sdpp.md', import.meta.url)
 
-const STATUS_TEXT: Record<keyof typeof STATUS, string> = {
-  ok: 'nothing is wrong; may be sent at any time, and changes nothing but as the answer to RECEIPT_ACK: it is stored',
-  toppingUp:
+/** What it means, and what a buyer does that hears it. */
+const STATUS_TEXT: Record<keyof typeof STATUS, [meaning: string, buyer: string]> = {
+  ok: [
+    'nothing is wrong; may be sent at any time, and changes nothing but as the answer to RECEIPT_ACK: it is stored',
+    '–'
+  ],
+  toppingUp: [
     'buyer: a deposit is on its way, which pauses the payment timer; seller: the channel is used up, top it up',
-  unknownListing: 'the seller does not sell this listing document, or no longer this version',
-  offerExpired: 'the offer is older than its `ttl`, or belongs to another stream',
-  channelUnfunded: 'the channel or the wallet cannot pay the maximum of the order',
-  limitsIncompatible: 'credit + prepay do not cover one record; `have` and `need` are given',
-  forbidden: 'this buyer is not served',
-  busy: 'too many sessions; try later',
-  offsetPruned: 'the offset ordered is not kept, or not there yet',
-  priceChanged: 'the offer asks more than the listing',
-  budget: 'the buyer’s own limits do not allow it',
-  noCommonRail: 'no way to pay of the offer is one of the buyer’s',
-  termsOutsideOffer: 'ORDER is outside of OFFER, ACCEPT outside of ORDER, or OFFER outside of the listing',
-  unknownSession: 'the session to resume is not known here',
-  malformed: 'bytes that do not decode, or a statement that contradicts itself',
-  unexpected: 'a frame that does not belong here, or with a position that cannot be',
-  tooLarge: 'a frame over its limit',
-  badSignature: 'a signature that does not verify, or of somebody who may not sign this',
-  paymentInvalid: 'a PAYMENT that the rail refuses',
-  transcriptMismatch: 'the root of an INVOICE or RECEIPT is not what was received',
-  paymentTimeout: 'an INVOICE was not paid in time',
-  schema: 'a record violates the schema of the offer',
-  timeout: 'nothing came in time',
-  versionUnsupported: 'none of the versions in HELLO is spoken here',
-  accountMismatch: 'n, bytes, due or credited of an INVOICE or RECEIPT is not what was computed',
-  internal: 'an error of the sender’s own; no detail is given',
-  shuttingDown: 'the sender is going away'
+    'deposits, or ends the session (CLOSE `maximum`)'
+  ],
+  unknownListing: [
+    'the seller does not sell this listing document, or no longer this version',
+    'tell; again once a session was ordered'
+  ],
+  offerExpired: ['the offer is older than its `ttl`, or belongs to another stream', 'tell'],
+  channelUnfunded: [
+    'the channel or the wallet cannot pay the maximum of the order',
+    'tell; again once a session was ordered'
+  ],
+  limitsIncompatible: [
+    'credit + prepay do not cover one record; `have` and `need` are given',
+    'tell; again once a session was ordered, or if it has others with this seller'
+  ],
+  forbidden: ['this buyer is not served', 'tell'],
+  busy: ['too many sessions; try later', 'again'],
+  offsetPruned: ['the offset ordered is not kept, or not there yet', 'tell'],
+  priceChanged: ['the offer asks more than the listing', '– (a buyer says it)'],
+  budget: ['the buyer’s own limits do not allow it', '– (a buyer says it)'],
+  noCommonRail: ['no way to pay of the offer is one of the buyer’s', 'tell'],
+  termsOutsideOffer: ['ORDER is outside of OFFER, ACCEPT outside of ORDER, or OFFER outside of the listing', 'tell'],
+  unknownSession: [
+    'the session to resume is not known here',
+    'orders anew if no ACCEPT ever came; else the session is over'
+  ],
+  malformed: ['bytes that do not decode, or a statement that contradicts itself', 'tell'],
+  unexpected: ['a frame that does not belong here, or with a position that cannot be', 'tell'],
+  tooLarge: ['a frame over its limit', 'tell'],
+  badSignature: ['a signature that does not verify, or of somebody who may not sign this', 'tell'],
+  paymentInvalid: ['a PAYMENT that the rail refuses', 'tell'],
+  transcriptMismatch: [
+    'the root of an INVOICE or RECEIPT is not what was received',
+    'as the answer to RESUME: disputed, never again; else tell'
+  ],
+  paymentTimeout: ['an INVOICE was not paid in time', 'again'],
+  schema: ['not sent: a record that breaks the rules of the listing ends the session by CLOSE (`schema`)', 'tell'],
+  timeout: ['nothing came in time', 'again'],
+  versionUnsupported: ['none of the versions in HELLO is spoken here', 'tell'],
+  accountMismatch: ['n, bytes, due or credited of an INVOICE or RECEIPT is not what was computed', 'tell'],
+  internal: ['an error of the sender’s own; no detail is given', 'again'],
+  shuttingDown: ['the sender is going away', 'again']
 }
 
 const REASON_TEXT: Record<keyof typeof CLOSE_REASON, string> = {
@@ -72,23 +93,35 @@ const LIMIT_TEXT: Record<LimitName, [unit: string, text: string]> = {
   ],
   POSITION_EVERY_BYTES: ['bytes', 'the buyer acknowledges at the latest after handling this much'],
   KEEP_POSITION_MS: ['ms', 'this implementation stores the position of a consumer that keeps no count this often'],
-  POSITION_TIMEOUT_MS: ['ms', 'with the flow limit reached, until a POSITION frees something; then `timeout`'],
+  POSITION_TIMEOUT_MS: ['ms', 'seller: with the flow limit reached, until a POSITION frees something; then `timeout`'],
   MAX_UNSTORED_BYTES: ['bytes', 'records sent that a crash of the seller may make it forget'],
   CHECKPOINT_EVERY_BLOCKS: ['blocks', 'this implementation, as seller, stores n, root(n) and what is due this often'],
-  INVOICE_DELAY_MS: ['ms', 'longest time from the first uninvoiced record to its INVOICE'],
-  PAYMENT_TIMEOUT_MS: ['ms', 'from the oldest unanswered INVOICE to its PAYMENT'],
+  INVOICE_DELAY_MS: ['ms', 'seller: from the first uninvoiced record to its INVOICE, which it then sends'],
+  PAYMENT_TIMEOUT_MS: [
+    'ms',
+    'seller: from the oldest unanswered INVOICE to its PAYMENT; then `paymentTimeout`, but after the final INVOICE the RECEIPT as it is'
+  ],
   HELD_LOOK_MS: ['ms', 'a seller that holds a payment looks this often whether the channel covers it'],
   CREDIT_LOOK_MS: ['ms', 'a seller looks this often whether what leaves a resumed session no window is paid'],
-  PING_AFTER_MS: ['ms', 'a side that sent nothing for this long sends PING'],
-  STALL_TIMEOUT_MS: ['ms', 'a side whose frames were not read for this long gives up'],
+  PING_AFTER_MS: ['ms', 'both: a side that sent nothing for this long sends PING'],
+  STALL_TIMEOUT_MS: ['ms', 'both: frames of this side are not read for this long; then `timeout`'],
   SILENCE_TIMEOUT_MS: [
     'ms',
-    'a side that heard nothing for this long gives up; also from the buyer’s CLOSE to the seller’s'
+    'both: nothing came for this long; then `timeout`. Buyer: also from its CLOSE to the seller’s, whatever else comes'
   ],
-  HELLO_TIMEOUT_MS: ['ms', 'stream open to HELLO; HELLO to OFFER or MENU'],
-  ORDER_TIMEOUT_MS: ['ms', 'OFFER to ORDER'],
-  ACCEPT_TIMEOUT_MS: ['ms', 'ORDER or RESUME to ACCEPT; a payment timer paused by `toppingUp`'],
-  RECEIPT_TIMEOUT_MS: ['ms', 'CLOSE to the final INVOICE; it to RECEIPT; RECEIPT to RECEIPT_ACK; it to STATUS `ok`'],
+  HELLO_TIMEOUT_MS: [
+    'ms',
+    'seller: stream open, or MENU, to HELLO; buyer: HELLO to OFFER, or to the last MENU; then `timeout`'
+  ],
+  ORDER_TIMEOUT_MS: ['ms', 'both: OFFER to ORDER; then `timeout`'],
+  ACCEPT_TIMEOUT_MS: [
+    'ms',
+    'buyer: ORDER or RESUME to ACCEPT; then `timeout`. Seller: a payment timer paused by `toppingUp`'
+  ],
+  RECEIPT_TIMEOUT_MS: [
+    'ms',
+    'buyer: the seller’s CLOSE to the final INVOICE, it to RECEIPT; then `timeout`. RECEIPT_ACK to STATUS `ok`; then it closes. Seller: RECEIPT to RECEIPT_ACK; then it closes, and the RECEIPT stands'
+  ],
   OFFER_TTL_SECONDS: ['s', 'default `ttl` of an OFFER'],
   RESUME_TTL_SECONDS: ['s', 'default `resumeTtl` of an OFFER'],
   MENU_PAGE: ['entries', 'of one MENU by this implementation; a decoder takes up to 64'],
@@ -127,8 +160,8 @@ export function specTables(): Record<string, string> {
     seller: states(SELLER_TRANSITIONS, SELLER_EXPECTS),
     buyer: states(BUYER_TRANSITIONS, BUYER_EXPECTS),
     status: table(
-      ['code', 'name', 'meaning'],
-      Object.entries(STATUS).map(([name, code]) => [`${code}`, name, STATUS_TEXT[name as keyof typeof STATUS]])
+      ['code', 'name', 'meaning', 'a buyer that hears it'],
+      Object.entries(STATUS).map(([name, code]) => [`${code}`, name, ...STATUS_TEXT[name as keyof typeof STATUS]])
     ),
     reasons: table(
       ['reason', 'name', 'meaning'],
