@@ -30,16 +30,16 @@ const STATUS_TEXT: Record<keyof typeof STATUS, [meaning: string, buyer: string]>
   ],
   unknownListing: [
     'the seller does not sell this listing document, or no longer this version',
-    'tell; again once a session was ordered'
+    'tell; where a session may exist: again'
   ],
   offerExpired: ['the offer is older than its `ttl`, or belongs to another stream', 'tell'],
   channelUnfunded: [
     'the channel or the wallet cannot pay the maximum of the order',
-    'tell; again once a session was ordered'
+    'tell; where a session may exist: again'
   ],
   limitsIncompatible: [
     'credit + prepay do not cover one record; `have` and `need` are given',
-    'tell; again once a session was ordered, or if it has others with this seller'
+    'tell; where a session may exist, or it has others with this seller: again'
   ],
   forbidden: ['this buyer is not served', 'tell'],
   busy: ['too many sessions; try later', 'again'],
