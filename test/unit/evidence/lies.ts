@@ -165,11 +165,14 @@ export const LIES: Record<string, [link: RegExp, lie: (people: People) => Lie]> 
 /** Well-formed, and of the same listing. */
 function anotherListing({ seller }: People): { cid: string; bytes: Uint8Array } {
   const bytes = encode({
+    v: 1,
     id: `0x${'ab'.repeat(32)}`,
     title: 'Records of a test',
+    description: 'The same, for nothing',
     seller: { peerId: seller.peerId },
     schema: { encoding: 'json' },
-    payment: []
+    payment: [{ rail: 'free', price: { amount: '0', count: 1, unit: 'record' } }],
+    issuedAt: '2026-01-01T00:00:00Z'
   })
   return { cid: CID.createV1(0x0129, Digest.create(0x12, sha256(bytes))).toString(), bytes }
 }
