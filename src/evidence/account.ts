@@ -41,7 +41,7 @@ export function checkAccount({ offer, order, accept, invoice, receipt }: Chain, 
     if (statement === undefined) continue
     const { kind } = statement
     const { n, bytes, due: stated, credited } = statement.content
-    if (until !== undefined) atMost(`${kind} → n`, until - start, n)
+    if (until !== undefined) atMost(`${kind} → n`, until > start ? until - start : 0n, n)
     const records = billableRecords(n, start, offer.content.free)
     same(`${kind} → due`, due(priceOf(entry), { n, records, bytes }), stated)
     atMost(`${kind} → due`, order.content.maximum, stated)

@@ -8,4 +8,4 @@ export { createRecorder, type Recorder, type RecorderComponents, type RecorderIn
 export type { AccountVerifier, VerifiedTransfer } from './transfers.ts'
 export { type VerifiedBundle, type VerifyOptions, verifyBundle } from './verify.ts'
 export type { ProvenViolation, RecordJudge } from './violation.ts'
-export type { VoucherFinding, VoucherProof, VoucherVerifier } from './voucher.ts'
+export type { ChannelVerifier, VoucherFinding, VoucherProof, VoucherVerifier } from './voucher.ts'

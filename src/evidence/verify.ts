@@ -8,10 +8,11 @@ import { checkRecorded, type LedgerReaders, type VerifiedRecording } from './rec
 import { checkTerms } from './terms.ts'
 import { type AccountVerifier, checkTransfers, type VerifiedTransfer } from './transfers.ts'
 import { checkViolation, type ProvenViolation, type RecordJudge } from './violation.ts'
-import { type PaidChannel, paidChannel, type VoucherVerifier } from './voucher.ts'
+import { type ChannelVerifier, checkChannel, type PaidChannel, paidChannel, type VoucherVerifier } from './voucher.ts'
 
 export interface VerifyOptions extends AbortOptions {
   verifyVoucher: VoucherVerifier
+  verifyChannel: ChannelVerifier
   verifyAccount: AccountVerifier
   /** Called only for a bundle that claims a violation. */
   validate: RecordJudge
@@ -77,14 +78,14 @@ export interface VerifiedBundle {
  *
  * @example
  * ```ts
- * const { records, due, credited } = await verifyBundle(await readFile('session.car'), { verifyVoucher, validate })
+ * const { records, due, credited } = await verifyBundle(await readFile('session.car'), judges)
  * ```
  *
  * @throws DdmError `evidence` naming the first link that is wrong and both values
  */
 export async function verifyBundle(
   file: Uint8Array,
-  { verifyVoucher, verifyAccount, validate, onLedger, ...options }: VerifyOptions
+  { verifyVoucher, verifyChannel, verifyAccount, validate, onLedger, ...options }: VerifyOptions
 ): Promise<VerifiedBundle> {
   const bundle = decodeBundle(file)
   const listing = readListing(bundle.listingBytes)
@@ -94,6 +95,7 @@ export async function verifyBundle(
   checkAccount(chain, entry)
   const transcript = checkTranscript(bundle, chain)
   const channel = paidChannel(order.content, entry)
+  if (channel !== undefined) await checkChannel(chain, channel, verifyChannel)
   const transfers = await checkTransfers(chain, entry, bundle, standingOf(chain).credited, verifyAccount)
   if (entry.rail !== 'iota') await checkPayment(chain, bundle, channel, verifyVoucher)
   const violation = await checkViolation(bundle, listing, validate)

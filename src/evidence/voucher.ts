@@ -1,5 +1,6 @@
 import type { Address, ChannelConfig, Hex } from '../interface/index.ts'
 import type { OfferPrice, Statement, Voucher } from '../statements/index.ts'
+import type { Chain } from './chain.ts'
 import { broken, same } from './failure.ts'
 
 /** A voucher with what is needed to judge it: chain and escrow are those of the OFFER. */
@@ -19,6 +20,11 @@ export interface VoucherFinding {
 
 /** What the evm rail knows and evidence does not: hashes of channels and signers of vouchers. Looks nothing up. */
 export type VoucherVerifier = (proof: VoucherProof) => VoucherFinding | Promise<VoucherFinding>
+
+/** What the evm rail knows and evidence does not: who signed, lower case, that this order may pay from that channel. */
+export type ChannelVerifier = (
+  proof: PaidChannel & { channelAuth: Hex; offer: Chain['offer']; order: Chain['order'] }
+) => Address | undefined | Promise<Address | undefined>
 
 export interface PaidChannel {
   config: ChannelConfig
@@ -46,6 +52,18 @@ export function paidChannel(order: Statement<'order'>, entry: OfferPrice): PaidC
     chainId: Number(chainId),
     escrow: entry.escrow
   }
+}
+
+/** Anybody may name a channel and show a voucher of it: only its payer ties it to an order. */
+export async function checkChannel(
+  { offer, order }: Chain,
+  channel: PaidChannel,
+  verify: ChannelVerifier
+): Promise<void> {
+  const { channelAuth } = order.content
+  if (channelAuth === undefined) throw broken('order → channelAuth', 'a signature', undefined)
+  const signer = await verify({ ...channel, channelAuth, offer, order })
+  same('order → channelAuth', channel.config.payerAuthorizer, signer)
 }
 
 /** Checks that a voucher is for this channel, signed by its payerAuthorizer, and covers `amount`. */

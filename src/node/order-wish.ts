@@ -96,9 +96,13 @@ function withinSession(
 
 function aboveSession(what: string, cost: bigint, maximum: bigint, currency: Currency): DdmError {
   const [need, have] = [tokenText(cost, currency), tokenText(maximum, currency)]
-  return new DdmError('budget', `${what} ${need}, budgetPerSession allows ${have}; to allow more, raise budgetPerSession`, {
-    details: { setting: 'budgetPerSession', need, have }
-  })
+  return new DdmError(
+    'budget',
+    `${what} ${need}, budgetPerSession allows ${have}; to allow more, raise budgetPerSession`,
+    {
+      details: { setting: 'budgetPerSession', need, have }
+    }
+  )
 }
 
 function priceOf({ amount, count, unit }: ListingPayment['price']): Price {

@@ -3,6 +3,7 @@ import { createRecordValidator } from '../data/index.ts'
 import {
   type AccountVerifier,
   type BundleInput,
+  type ChannelVerifier,
   exportBundle,
   type RecordJudge,
   type VoucherVerifier,
@@ -10,7 +11,9 @@ import {
 } from '../evidence/index.ts'
 import {
   type AbortOptions,
+  type Address,
   DdmError,
+  type Hex,
   joinRecords,
   type RecordedDigest,
   type SessionRecord,
@@ -27,15 +30,20 @@ import type { OnLedger } from './on-ledger.ts'
 import type { DdmNode, ReceiptSummary, VerifiedReceipt } from './types.ts'
 
 /** What the evm rail contributes to offline verification: nothing is looked up on a chain. */
-async function voucherVerifier(): Promise<VoucherVerifier> {
+async function evmVerifiers(): Promise<{ verifyVoucher: VoucherVerifier; verifyChannel: ChannelVerifier }> {
   const eip712 = await createEip712()
-  return ({ config, voucher, chainId, escrow }) => {
-    const domain = eip712.escrowDomain(chainId, escrow)
-    const digest = eip712.voucher(domain, voucher.channelId, voucher.maxClaimableAmount)
-    const wellFormed = malformedSignature(voucher.signature) === undefined
-    return {
-      channelId: eip712.channelId(domain, config),
-      signer: wellFormed ? eip712.recover(digest, voucher.signature) : undefined
+  const signerOf = (digest: Uint8Array, signature: Hex): Address | undefined =>
+    malformedSignature(signature) === undefined ? eip712.recover(digest, signature) : undefined
+  return {
+    verifyVoucher: ({ config, voucher, chainId, escrow }) => {
+      const domain = eip712.escrowDomain(chainId, escrow)
+      const digest = eip712.voucher(domain, voucher.channelId, voucher.maxClaimableAmount)
+      return { channelId: eip712.channelId(domain, config), signer: signerOf(digest, voucher.signature) }
+    },
+    verifyChannel: ({ config, chainId, escrow, channelAuth, offer, order }) => {
+      const channelId = eip712.channelId(eip712.escrowDomain(chainId, escrow), config)
+      const binding = sessionBinding(offer.link, order.issuer, order.content.nonce)
+      return signerOf(eip712.session(eip712.sessionDomain(chainId, escrow), channelId, binding), channelAuth)
     }
   }
 }
@@ -58,7 +66,7 @@ const judge: RecordJudge = async (record, { encoding, jsonSchema, maxRecordBytes
 
 async function verified(bundle: Uint8Array, onLedger?: OnLedger, options: AbortOptions = {}): Promise<VerifiedReceipt> {
   const read = await verifyBundle(bundle, {
-    verifyVoucher: await voucherVerifier(),
+    ...(await evmVerifiers()),
     verifyAccount: isPayer,
     validate: judge,
     ...(onLedger === undefined ? {} : { onLedger: onLedger.readers }),

@@ -10,6 +10,7 @@ import { type VerifyOptions, verifyBundle } from '../../src/evidence/index.ts'
 import { merkleTree } from '../../src/evidence/records/merkle.ts'
 import { DdmError, type RecordedDigest, type SignedStatement } from '../../src/interface/index.ts'
 import { createEip712 } from '../../src/payments/evm/index.ts'
+import { sessionBinding } from '../../src/protocols/sdpp/index.ts'
 import {
   createSigner,
   decodeCanonical,
@@ -122,6 +123,11 @@ export async function bundleTarget(): Promise<Target> {
       const channelId = eip712.channelId(domain, config)
       const digest = eip712.voucher(domain, voucher.channelId, voucher.maxClaimableAmount)
       return { channelId, signer: eip712.recover(digest, voucher.signature) }
+    },
+    verifyChannel: ({ config, chainId, escrow, channelAuth, offer, order }) => {
+      const channelId = eip712.channelId(eip712.escrowDomain(chainId, escrow), config)
+      const binding = sessionBinding(offer.link, order.issuer, order.content.nonce)
+      return eip712.recover(eip712.session(eip712.sessionDomain(chainId, escrow), channelId, binding), channelAuth)
     },
     // The same code as in the validator's thread, which is too slow to ask a million times.
     validate: async (record, { encoding, jsonSchema, maxRecordBytes }) => {

@@ -1,4 +1,3 @@
-import type { PayerSession } from '../../interface/index.ts'
 import type { CheckedStatement } from '../../statements/index.ts'
 import type { PlacedOrder } from './buyer-negotiation.ts'
 import { SdppError, STATUS } from './status.ts'
@@ -30,17 +29,16 @@ export function checkReceipt(statement: CheckedStatement<'receipt'>, before: Sto
 /**
  * Without a voucher of ours that covers what was credited, nobody could verify the receipt.
  *
- * @param base - as ACCEPT has it; undefined on rails without channels
+ * @param base - as ACCEPT has it; undefined on rails without channels, and for a session that has ended
  */
 export async function checkProof(
   { credited, proof }: CheckedStatement<'receipt'>['content'],
   base: bigint | undefined,
-  payer: PayerSession
+  { payer, record }: Pick<PlacedOrder, 'payer' | 'record'>
 ): Promise<void> {
-  if (base === undefined || credited === 0n) return
+  if (record.channelId === undefined || credited === 0n) return
+  const least = (base ?? 0n) + credited
   const held = proof?.maxClaimableAmount ?? 0n
-  if (held < base + credited) {
-    throw new SdppError(STATUS.paymentInvalid, `RECEIPT shows a voucher of ${held} for ${base + credited}`)
-  }
-  await payer.accept(base, proof)
+  if (held < least) throw new SdppError(STATUS.paymentInvalid, `RECEIPT shows a voucher of ${held} for ${least}`)
+  if (base !== undefined) await payer.accept(base, proof)
 }

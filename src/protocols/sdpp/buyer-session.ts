@@ -43,7 +43,7 @@ import type { DataFrame } from './data-frame.ts'
 import type { RecordBatch } from './delivery-queue.ts'
 import { encodePlain, encodeSigned, type Message } from './messages.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
-import { asSdppError, CLOSE_REASON, isTransient, SdppError, STATUS, statusName } from './status.ts'
+import { asSdppError, CLOSE_REASON, closeReason, isTransient, SdppError, STATUS, statusName } from './status.ts'
 import { isSettled, type StoredSession } from './stored-session.ts'
 import { BUYER_TRANSITIONS } from './transitions.ts'
 import { isFull } from './window-advice.ts'
@@ -329,7 +329,7 @@ export class BuyerSession {
       case 'RECEIPT':
         return this.#onReceipt(message.statement)
       case 'CLOSE':
-        return this.#onClose(Number(message.content.reason))
+        return this.#onClose(closeReason(message.content.reason))
       case 'STATUS': {
         const { code, text } = message.content
         if (code >= 200n) throw new SdppError(Number(code) as never, text, { side: 'remote' })
@@ -505,7 +505,7 @@ export class BuyerSession {
     const acknowledgement = signStatement(signer, 'receipt-ack', fields, clock.wallTime())
     await this.#money.finished()
     if (this.#finished) return
-    await checkProof(receipt.content, this.#active?.base, order.payer)
+    await checkProof(receipt.content, this.#active?.base, order)
     this.#delivery.violation.keep(order.session)
     await this.#delivery.violation.kept
     await order.payer.end(receipt.content.due)

@@ -39,6 +39,9 @@ export function encodeDataHeader(frame: Omit<DataFrame, 'ends'>): Uint8Array {
   return header
 }
 
+/** Offsets have 64 bits. */
+const MAX_END = 2n ** 64n
+
 /** @throws SdppError `malformed` when lengths, count or flags do not fit */
 export function decodeData(body: Uint8Array): DataFrame {
   if (body.length < DATA_HEADER_BYTES)
@@ -53,6 +56,8 @@ export function decodeData(body: Uint8Array): DataFrame {
     throw new SdppError(STATUS.malformed, `DATA has unknown flags 0x${flags.toString(16)}`)
   if (first < blockStart)
     throw new SdppError(STATUS.malformed, `DATA starts at ${first}, before its block at ${blockStart}`)
+  if (first + BigInt(count) > MAX_END)
+    throw new SdppError(STATUS.malformed, `DATA of ${count} records at ${first} ends beyond ${MAX_END}`)
   const bytes = body.subarray(DATA_HEADER_BYTES)
   try {
     return { blockStart, first, count, endOfBlock: flags === END_OF_BLOCK, bytes, ends: recordEnds(bytes, count) }

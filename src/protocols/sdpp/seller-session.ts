@@ -25,7 +25,7 @@ import {
 import { SellerTopUps } from './seller-top-ups.ts'
 import type { SellerSessionComponents, SellerSessionStatus } from './seller-types.ts'
 import { SessionLedger, type Standing } from './session-ledger.ts'
-import { asSdppError, CLOSE_REASON, isDispute, SdppError, STATUS } from './status.ts'
+import { asSdppError, CLOSE_REASON, closeReason, isDispute, SdppError, STATUS } from './status.ts'
 import { isSettled } from './stored-session.ts'
 import { SELLER_TRANSITIONS } from './transitions.ts'
 import { WindowMeter } from './window-meter.ts'
@@ -176,7 +176,7 @@ export class SellerSession {
         if (this.#accepted === undefined)
           return this.#fail(new SdppError(STATUS.shuttingDown, 'the buyer left', { side: 'remote' }))
         if (message.content.refund === true) this.#refundAsked = true
-        return this.#onClose(Number(message.content.reason))
+        return this.#onClose(closeReason(message.content.reason))
       case 'RECEIPT_ACK':
         return this.#onAcknowledged(message.statement)
       case 'STATUS': {

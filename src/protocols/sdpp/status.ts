@@ -79,6 +79,12 @@ export const CLOSE_REASON = {
   notPaid: 6
 } as const
 
+/** Also one that this version does not know, as far as integers are exact: it comes back in the RECEIPT. */
+export function closeReason(reason: bigint): number {
+  if (reason > BigInt(Number.MAX_SAFE_INTEGER)) throw new SdppError(STATUS.malformed, `CLOSE for reason ${reason}`)
+  return Number(reason)
+}
+
 export type CloseReason = (typeof CLOSE_REASON)[keyof typeof CLOSE_REASON]
 
 /** Ends a session from inside: `local` says which side found it, `code` what. Never carries a stack to the other side. */

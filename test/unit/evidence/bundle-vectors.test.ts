@@ -78,6 +78,7 @@ const NAMED = [
   'a wrong sum',
   'more than the buyer allowed',
   'an unused amount out of nowhere',
+  'a channel whose payer signed for another order',
   'another root',
   'another root on both',
   'another digest of a part',

@@ -7,6 +7,7 @@ import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 
 import { createRecordValidator } from '../../../src/data/index.ts'
 import { encodeBundle } from '../../../src/evidence/bundle.ts'
 import {
+  type ChannelVerifier,
   exportBundle,
   type RecordJudge,
   type VerifyOptions,
@@ -92,6 +93,18 @@ export const verifyVoucher: VoucherVerifier = async ({ config, voucher, chainId,
   return { channelId: channelIdOf(config, chainId, escrow), signer: signer?.toLowerCase() as Address | undefined }
 }
 
+export const verifyChannel: ChannelVerifier = async ({ config, chainId, escrow, channelAuth, offer, order }) => {
+  const binding = sessionBinding(offer.link, order.issuer, order.content.nonce)
+  const signer = await recoverTypedDataAddress({
+    domain: domain(chainId, escrow, 'DDM SDPP', '2'),
+    types: TYPES,
+    primaryType: 'SessionAuth',
+    message: { channelId: channelIdOf(config, chainId, escrow), ...binding },
+    signature: channelAuth
+  }).catch(() => undefined)
+  return signer?.toLowerCase() as Address | undefined
+}
+
 /** What the data room does, in its thread. */
 export const validate: RecordJudge = async (record, { encoding, jsonSchema, maxRecordBytes }) => {
   const rules = { encoding, schema: jsonSchema, maxRecordBytes: Number(maxRecordBytes) }
@@ -132,7 +145,7 @@ export const VIOLATION: Violation = {
   reason: 'as the buyer saw it'
 }
 
-export const JUDGES: VerifyOptions = { verifyVoucher, verifyAccount: () => false, validate }
+export const JUDGES: VerifyOptions = { verifyVoucher, verifyChannel, verifyAccount: () => false, validate }
 
 /** A filter for `Lie.statements`. */
 export const without =

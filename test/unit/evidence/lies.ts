@@ -140,6 +140,14 @@ export const LIES: Record<string, [link: RegExp, lie: (people: People) => Lie]> 
     /^receipt → root: /,
     () => ({ parts: (all) => all.map((part) => ({ ...part, digest: new Uint8Array(32) })) })
   ],
+  'a channel whose payer signed for another order': [
+    /^order → channelAuth: /,
+    () => ({ order: { nonce: new Uint8Array(16).fill(2) } })
+  ],
+  'a channel whose payer signed for none': [
+    /^order → channelAuth: /,
+    () => ({ order: { channelAuth: undefined } as never })
+  ],
   'a voucher of another channel': [
     /^receipt → proof → channel: /,
     () => ({ voucher: { channelId: `0x${'99'.repeat(32)}` } })

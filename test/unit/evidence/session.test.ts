@@ -15,7 +15,12 @@ import { validate } from './bundle.ts'
 
 const PRICE = { amount: '0', count: 1, unit: 'record' } as const
 const SCHEMA = { properties: { i: { maximum: 700 } } }
-const JUDGES = { verifyVoucher: () => assert.fail('there is no voucher'), verifyAccount: () => false, validate }
+const JUDGES = {
+  verifyVoucher: () => assert.fail('there is no voucher'),
+  verifyChannel: () => assert.fail('there is no channel'),
+  verifyAccount: () => false,
+  validate
+}
 
 async function freePair(t: TestContext): Promise<Pair & { listingBytes: Uint8Array }> {
   const pair = await makePair(t, {

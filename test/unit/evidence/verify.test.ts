@@ -48,6 +48,7 @@ test('free records, a price per KiB, money left over and a missing acknowledgeme
 test('a session on the free rail verifies without a voucher', async () => {
   const shown = await verifyBundle(await makeBundle(people, FREE), {
     verifyVoucher: () => assert.fail('there is no voucher to verify'),
+    verifyChannel: () => assert.fail('there is no channel to verify'),
     verifyAccount: () => assert.fail('there is no account to verify'),
     validate: () => assert.fail('there is no record to check')
   })

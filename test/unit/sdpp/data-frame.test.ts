@@ -6,7 +6,8 @@ import { MAX_DATA_BYTES } from '../../../src/protocols/sdpp/constants.ts'
 import { DATA_HEADER_BYTES, decodeData, encodeData } from '../../../src/protocols/sdpp/data-frame.ts'
 import { SdppError, STATUS } from '../../../src/protocols/sdpp/status.ts'
 
-const u64 = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n })
+/** With room for the records of a frame after it. */
+const u64 = fc.bigInt({ min: 0n, max: (1n << 64n) - 32n })
 const malformed = (error: unknown): boolean => error instanceof SdppError && error.code === STATUS.malformed
 
 /** Body of a frame, without length and kind. */
@@ -80,4 +81,13 @@ test('property: random bytes are malformed or data', () => {
     }),
     { numRuns: 2_000 }
   )
+})
+
+test('a frame whose last record would lie beyond 64 bits is malformed', () => {
+  const frame = (first: bigint): Uint8Array => {
+    const bytes = joinRecords([new Uint8Array(1), new Uint8Array(1)])
+    return encodeData({ blockStart: first, first, count: 2, endOfBlock: true, bytes }).slice(5)
+  }
+  assert.equal(decodeData(frame(2n ** 64n - 2n)).count, 2)
+  assert.throws(() => decodeData(frame(2n ** 64n - 1n)), { code: STATUS.malformed })
 })
