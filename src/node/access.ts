@@ -38,6 +38,9 @@ const AUTHORIZE_TIMEOUT_MS = 5_000
 /** Of how many names the last orders are remembered before those of more than a minute ago are dropped. */
 const REMEMBERED = 10_000
 
+/** 20 bytes on evm, 32 on iota; rails name them in lower case. */
+const ACCOUNT = /^0x(?:[0-9a-fA-F]{40}|[0-9a-fA-F]{64})$/
+
 const FORBIDDEN: BuyerRefusal = { status: 'forbidden', text: 'this buyer is not served' }
 
 interface Rules {
@@ -169,7 +172,7 @@ function isAccount(name: string): boolean {
 }
 
 function nameOf(entry: string): string {
-  if (/^0x[0-9a-fA-F]{40}$/.test(entry)) return entry.toLowerCase()
+  if (ACCOUNT.test(entry)) return entry.toLowerCase()
   if (/^[1-9A-HJ-NP-Za-km-z]{46,62}$/.test(entry)) return entry
   throw new DdmError('usage', `"${entry}" names no buyer; write a peer ID like 12D3KooW… or an account like 0x5b38…`)
 }

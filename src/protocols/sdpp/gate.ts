@@ -8,7 +8,7 @@ export async function admit(gate: BuyerGate | undefined, request: BuyerRequest, 
 
 /**
  * Whoever names an account in a channel proves it only by a deposit: the collectors take none without that account's
- * signature over the channel.
+ * signature over the channel. Without channels the account itself has signed the order.
  */
 export function enter(
   gate: BuyerGate | undefined,

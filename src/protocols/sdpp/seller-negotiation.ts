@@ -246,7 +246,8 @@ export class SellerNegotiation {
       // A rail without accounts asks for none, whatever the order names.
       if (!isAsked) await admit(gate, asking, signal)
       const { account } = rail
-      enter(gate, { ...asking, ...(account === undefined ? {} : { account }) }, rail.covered > 0n, signal)
+      const isProved = rail.transfers === true || rail.covered > 0n
+      enter(gate, { ...asking, ...(account === undefined ? {} : { account }) }, isProved, signal)
       return await this.#accept(made, statement, entry, { start, end }, rail, signal)
     } catch (error) {
       await this.#withdraw(rail, statement.cid)

@@ -70,7 +70,8 @@ export async function resumeSession(
   if (payee === undefined) throw new SdppError(STATUS.noCommonRail, `rail ${order.content.rail} is not served any more`)
   const rail = settled && receipt !== undefined ? settledRail(receipt) : await openRail(payee, known, signal)
   try {
-    enter(components.gate, asking, record.paid > 0n || rail.covered > 0n, signal)
+    const isProved = rail.transfers === true || record.paid > 0n || rail.covered > 0n
+    enter(components.gate, asking, isProved, signal)
     await present(rail, resume, settled)
     checkResume(agreed, progress, rail.credited)
     const standing = standingAt(known, progress, rail.credited)

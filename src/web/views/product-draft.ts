@@ -49,8 +49,8 @@ export function blankDraft(symbol: string): Draft {
 
 const AMOUNT = /^[0-9]+([.][0-9]+)?$/
 
-/** A peer ID, or an account that pays. */
-const BUYER = /^(0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{46,62})$/
+/** A peer ID, or an account that pays: 20 bytes on evm, 32 on iota. */
+const BUYER = /^(0x[0-9a-fA-F]{40}|0x[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{46,62})$/
 
 const matches =
   (form: RegExp, advice: string) =>

@@ -6,6 +6,7 @@ import { Ed25519Keypair } from '@iota/iota-sdk/keypairs/ed25519'
 import { Transaction } from '@iota/iota-sdk/transactions'
 import { type DdmError, type Demand, type Hex, isTransfer, type TransferPayload } from '../../../src/interface/index.ts'
 import { startIotaLedger } from '../../../src/iota-ledger/index.ts'
+import { Access } from '../../../src/node/access.ts'
 import { paymentMemo } from '../../../src/payments/iota/memo.ts'
 import { silent } from '../../support/sdpp.ts'
 import { type IotaMarket, iotaSetup, makeIotaMarket } from './iota-market.ts'
@@ -137,6 +138,34 @@ describe('iota: payments that are none', () => {
     const network = `iota:${other.chainIdentifier}`
     assert.match((await payer.objection({ ...terms, network }, market.listing)) ?? '', /the offer is for network/)
     assert.equal(payee.terms({ ...market.listing, network }), undefined)
+  })
+
+  test('the account is asked about as lists of buyers name it, before anything is done for it', async (t) => {
+    const market = await setup.start(t)
+    const { payer, payee } = await market.sides()
+    const terms = payee.terms(market.listing)
+    assert.ok(terms)
+    const digest: Hex = `0x${'11'.repeat(32)}`
+    const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+    const request = { terms, binding, maximum: 100n }
+    const { order } = await payer.open({ ...request, seller: 'seller', one: 10n })
+    const access = new Access({ maxSessions: 1, ordersPerMinute: 1, logger: silent })
+    access.setRules(digest, { deny: [market.accounts.buyer.replace(/[a-f]/g, (letter) => letter.toUpperCase())] })
+    const { signal } = new AbortController()
+    const refused = payee.accept({
+      ...request,
+      order,
+      buyer: 'buyer',
+      authorize: async (account) => {
+        assert.equal(account, market.accounts.buyer)
+        assert.equal(
+          (await access.admits({ peerId: 'buyer', account, listing: digest }, { signal }))?.status,
+          'forbidden'
+        )
+        throw new Error('not served')
+      }
+    })
+    await assert.rejects(refused, { message: 'not served' })
   })
 
   test('an order in the name of an account that did not sign it', async (t) => {

@@ -56,6 +56,16 @@ describe('lists', () => {
     assert.equal(await ask(ANN, { account: `0x${'11'.repeat(20)}` }), undefined)
   })
 
+  test('an account of 32 bytes, as IOTA has them, is allowed and denied like one of 20', async () => {
+    const account = `0x${'5b38ABCD'.repeat(8)}`
+    const paying = { account: account.toLowerCase() }
+    const { ask } = make({ allow: [account] })
+    assert.equal(await ask(ANN, paying), undefined)
+    assert.deepEqual(await ask(ANN, { account: `0x${'11'.repeat(32)}` }), FORBIDDEN)
+    assert.deepEqual(await make({ deny: [account] }).ask(ANN, paying), FORBIDDEN)
+    assert.throws(() => make({ allow: [account.slice(0, -1)] }), { code: 'usage', message: /names no buyer/ })
+  })
+
   test('what names nobody is refused with the entry', () => {
     assert.throws(() => make({ allow: ['bob'] }), { code: 'usage', message: /^"bob" names no buyer; write a peer ID/ })
     assert.throws(() => make({ deny: ['0x12'] }), { code: 'usage', message: /^"0x12" names no buyer/ })

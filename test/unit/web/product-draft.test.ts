@@ -17,7 +17,11 @@ test('a draft becomes what the API takes, and nothing is said that was not writt
       every: '10',
       interval: '1m'
     },
-    ...{ credit: '0.5', allow: `0x${'ab'.repeat(20)}`, deny: '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp' },
+    ...{
+      credit: '0.5',
+      allow: `0x${'ab'.repeat(20)}, 0x${'cd'.repeat(32)}`,
+      deny: '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
+    },
     ...{ period: '5000', header: 'Authorization: Bearer a:b' },
     ...{ named: { keywords: ['air'], description: undefined }, document: { license: { spdx: 'CC0-1.0' } } }
   }
@@ -25,7 +29,10 @@ test('a draft becomes what the API takes, and nothing is said that was not writt
   assert.deepEqual(wishOf(full, 'tUSD').product, {
     ...{ source: 'telemetry', title: 'Air', price: '0.001 IOTA/KiB', keywords: ['air'], free: '100-110' },
     ...{ select: ['time', 'wind.speed'], every: 10, interval: '1m', credit: '0.5' },
-    ...{ allow: [`0x${'ab'.repeat(20)}`], deny: ['12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'] },
+    ...{
+      allow: [`0x${'ab'.repeat(20)}`, `0x${'cd'.repeat(32)}`],
+      deny: ['12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp']
+    },
     ...{ period: 5000, headers: { Authorization: 'Bearer a:b' } },
     document: { license: { spdx: 'CC0-1.0' } }
   })
