@@ -348,9 +348,11 @@ export interface PayeeSession {
   readonly transfers?: boolean
   /**
    * What pays the fee of the payment that is asked for now, where this side pays it. One payment at a time: undefined until
-   * the one before has come.
+   * the one before has come, and where the fee is not worth it.
+   *
+   * @param asked - what the payment brings the session to at least
    */
-  offerGas?: () => Gas | undefined
+  offerGas?: (asked: bigint) => Gas | undefined
   /** The buyer's own last voucher, sent back in ACCEPT. */
   readonly proof: VoucherPayload | undefined
   /** Stored for this session so far, cumulative. */

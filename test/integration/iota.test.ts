@@ -230,7 +230,7 @@ test('a seller that pays the fees: the buyer pays what is due, to the nano', asy
   const config = await network.file(
     'sponsored.json',
     JSON.stringify({
-      products: [{ title: 'Without fees', price: '0.001 IOTA/record', credit: '0.05', source: 'csv:air.csv' }]
+      products: [{ title: 'Without fees', price: '0.01 IOTA/record', credit: '0.5', source: 'csv:air.csv' }]
     })
   )
   const sponsor = serve([
@@ -244,10 +244,10 @@ test('a seller that pays the fees: the buyer pays what is due, to the nano', asy
   const listing = String((await sponsor.event('listed')).listing)
   await sponsor.event('ready')
   const { bought } = await buy('gus', listing)
-  assert.deepEqual([bought.rail, bought.due, bought.paid], ['iota', '0.12', '0.12'])
+  assert.deepEqual([bought.rail, bought.due, bought.paid], ['iota', '1.2', '1.2'])
   const wallet = await ddm(['wallet', 'show', '--json', ...network.as('gus')])
   assert.equal(wallet.code, 0, wallet.stderr)
-  assert.equal((JSON.parse(wallet.stdout) as { iota: { balance: string } }).iota.balance, '19.88')
+  assert.equal((JSON.parse(wallet.stdout) as { iota: { balance: string } }).iota.balance, '18.8')
 })
 
 test('the whole market in IOTA by one command', async (t) => {

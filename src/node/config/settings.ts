@@ -120,7 +120,11 @@ export const SETTINGS = {
     'most that the fee of a payment may be of it, in percent, where each payment costs one: invoices are that large'
   ),
 
-  sponsorFees: setting(flag, false, "seller: pays the fees of its buyers' payments, where each payment costs one"),
+  sponsorFees: setting(
+    flag,
+    false,
+    "seller: pays the fees of its buyers' payments, where each payment costs one, as far as maxFeePercent allows"
+  ),
   recordsMedium: setting(
     oneOf(...RECORDS_MEDIA),
     'none',

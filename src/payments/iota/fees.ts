@@ -17,6 +17,11 @@ export function gasBudget(gasPrice: bigint, newCoins: number): bigint {
   return BUDGET_UNITS * gasPrice + COIN_DEPOSIT * BigInt(newCoins + 1)
 }
 
+/** Smallest payment of which the fee is no more than so many percent. */
+export function leastPayment(fee: bigint, percent: number): bigint {
+  return (fee * 100n + BigInt(percent) - 1n) / BigInt(percent)
+}
+
 /**
  * Records per payment so that fees stay within a share of what is paid.
  *
@@ -29,7 +34,6 @@ export function gasBudget(gasPrice: bigint, newCoins: number): bigint {
 export function granularityFor({ amount, count, unit }: Price, fee: bigint, percent: number): bigint | undefined {
   // Of a price by size nobody knows how many records make a payment large enough.
   if (amount === 0n || unit !== 'record') return undefined
-  const least = (fee * 100n + BigInt(percent) - 1n) / BigInt(percent)
-  const records = (least * count + amount - 1n) / amount
+  const records = (leastPayment(fee, percent) * count + amount - 1n) / amount
   return records < 1n ? 1n : records
 }

@@ -12,7 +12,8 @@ import {
   type TransferPayload
 } from '../../interface/index.ts'
 import { FieldError, readAnyStatement, type Statement, verifyStatement } from '../../statements/index.ts'
-import { gasBudget } from './fees.ts'
+import { readDemand } from './demand.ts'
+import { gasBudget, leastPayment, paymentFee } from './fees.ts'
 import { paymentProblem } from './judge.ts'
 import { type Coin, type ExecutedTransaction, RejectedTransaction } from './ledger-client.ts'
 import { paymentMemo } from './memo.ts'
@@ -47,6 +48,8 @@ export class IotaPayeeSession implements PayeeSession {
   #coin: Coin | undefined
   /** A payment that uses this version of it may come. */
   #isOffered = false
+  /** Payments whose fee this side paid, or offered to pay. */
+  #sponsored = 0n
   #crediting: Promise<unknown> = Promise.resolve()
 
   constructor(rail: IotaPayeeInit, init: SessionInit) {
@@ -60,11 +63,30 @@ export class IotaPayeeSession implements PayeeSession {
     return this.#credited
   }
 
-  offerGas(): Gas | undefined {
-    if (this.#isOffered) return undefined
+  offerGas(asked: bigint): Gas | undefined {
+    if (this.#isOffered || !this.#isWorth(asked) || this.#isFrozen) return undefined
     const gas = this.#gas
     this.#isOffered = gas !== undefined
     return gas
+  }
+
+  /**
+   * However many payments a buyer makes of a price: fees stay within their share of what the session brings, but for one.
+   * That is for the last payment, which may be small.
+   */
+  #isWorth(asked: bigint): boolean {
+    const { gasPrice, maxFeePercent } = this.#rail
+    const payments = this.#sponsored > 1n ? this.#sponsored : 1n
+    return asked >= payments * leastPayment(paymentFee(gasPrice), maxFeePercent)
+  }
+
+  get #isFrozen(): boolean {
+    try {
+      this.#rail.sponsor?.permit()
+      return false
+    } catch {
+      return true
+    }
   }
 
   get #gas(): Gas | undefined {
@@ -92,7 +114,10 @@ export class IotaPayeeSession implements PayeeSession {
 
   resume(sessionId: string, received: readonly Transfer[]): void {
     this.#id = sessionId
-    for (const { sessionPaid } of received) if (sessionPaid > this.#credited) this.#credited = sessionPaid
+    for (const { sessionPaid, demand } of received) {
+      if (sessionPaid > this.#credited) this.#credited = sessionPaid
+      if (readDemand(demand).gas !== undefined) this.#sponsored++
+    }
   }
 
   verify(sessionPaid: bigint, payload: PaymentPayload | undefined): string | undefined {
@@ -105,14 +130,17 @@ export class IotaPayeeSession implements PayeeSession {
   }
 
   /** Sends a payment that this side pays the fee of; a payment that was sent before is looked up. */
-  async #send(payload: TransferPayload, options: AbortOptions): Promise<ExecutedTransaction> {
-    const { client, sponsor, payTo } = this.#rail
+  async #send(sessionPaid: bigint, payload: TransferPayload, options: AbortOptions): Promise<ExecutedTransaction> {
+    const { client, sponsor } = this.#rail
     const { transaction, unsent } = payload
     const known = await client.executed(transaction, options)
     if (known !== undefined) return known
-    const problem = sponsorProblem(payload, this.#gas, payTo)
+    const problem = this.#sponsorProblem(sessionPaid, payload)
     if (problem !== undefined || unsent === undefined || sponsor === undefined)
       throw invalid(problem ?? 'it was not sent')
+    // No fault of the payer, and nothing that it has to know more of.
+    if (this.#isFrozen)
+      throw new DdmError('unreachable', 'the seller signs nothing now; present the payment again later')
     const signature = await sponsor.account.sign(unsent.bytes)
     const executed = await client
       .execute(unsent.bytes, [unsent.signature, signature], options)
@@ -122,8 +150,17 @@ export class IotaPayeeSession implements PayeeSession {
       })
     const coin = this.#coin
     if (coin !== undefined) this.#coin = { ...executed.gasCoin, balance: coin.balance - executed.fee }
-    this.#isOffered = false
+    this.#sponsored++
     return executed
+  }
+
+  /** The fee is offered by a statement, for all that it asks: a part of it may be worth less than its fee. */
+  #sponsorProblem(sessionPaid: bigint, payload: TransferPayload): string | undefined {
+    const { asked, gas } = readDemand(payload.demand)
+    if (sessionPaid < asked) return `it brings the session to ${sessionPaid}, the fee was offered for ${asked}`
+    const coin = this.#coin
+    const isOffered = gas !== undefined && coin !== undefined && gas.coin === coin.id && gas.version === coin.version
+    return sponsorProblem(payload, isOffered ? gas : undefined, this.#rail.payTo)
   }
 
   /** The invoice comes back with the payment: what was asked need not be remembered. */
@@ -159,7 +196,7 @@ export class IotaPayeeSession implements PayeeSession {
     if (known !== undefined) throw this.#paidBefore(known)
     const executed = await (payload.unsent === undefined
       ? this.#executed(transaction, options)
-      : this.#send(payload, options))
+      : this.#send(sessionPaid, payload, options))
     const amount = sessionPaid - this.#credited
     const expected = { payer: this.#init.account, payTo, amount, memo: paymentMemo(demand) }
     const wrong = paymentProblem(executed, expected)
@@ -176,6 +213,7 @@ export class IotaPayeeSession implements PayeeSession {
     // No signal: a payment that arrived counts, whatever happens to the stream.
     if (!(await transfers.putReceived(transfer))) throw invalid(`transaction ${transaction} has paid another invoice`)
     this.#credited = sessionPaid
+    this.#isOffered = false
     faultPoint('payment.stored')
   }
 

@@ -30,8 +30,11 @@ export interface IotaPayeeInit {
   gasPrice: bigint
   /** Most that the fee of a payment may be of it, in percent; invoices are that large where the window allows it. */
   maxFeePercent: number
-  /** Pays the fees of payments, as far as its wallet has coins to spare. @default nobody's */
-  sponsor?: { account: IotaAccount; wallet: IotaWallet }
+  /**
+   * Pays the fees of payments, as far as its wallet has coins to spare and they are worth it. `permit` is the kill switch:
+   * throws while nothing may be signed. @default nobody's
+   */
+  sponsor?: { account: IotaAccount; wallet: IotaWallet; permit: () => void }
 }
 
 /** Seller's role on the iota rail: what its own ledger node shows as executed counts, and nothing else. */
@@ -50,8 +53,8 @@ export class IotaPayee implements Payee {
     const { amount, count, unit } = listing.price
     const price = { amount: BigInt(amount), count: BigInt(count), unit }
     const k = granularityFor(price, paymentFee(gasPrice), maxFeePercent)
-    if (this.#init.sponsor !== undefined) return { rail, price, network, asset, payTo, sponsored: true }
-    return { rail, price, network, asset, payTo, ...(k === undefined ? {} : { k }) }
+    const sponsored = this.#init.sponsor === undefined ? {} : { sponsored: true }
+    return { rail, price, network, asset, payTo, ...(k === undefined ? {} : { k }), ...sponsored }
   }
 
   async accept(request: PayeeRequest, options: AbortOptions = {}): Promise<PayeeSession> {

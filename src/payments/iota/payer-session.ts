@@ -12,7 +12,7 @@ import {
   type Transfer,
   type TransferPayload
 } from '../../interface/index.ts'
-import { readAnyStatement, type Statement } from '../../statements/index.ts'
+import { readDemand } from './demand.ts'
 import { paymentFee } from './fees.ts'
 import { paymentMemo } from './memo.ts'
 import type { IotaPayerInit } from './payer.ts'
@@ -105,7 +105,7 @@ export class IotaPayerSession implements PayerSession {
       memo: paymentMemo(demand),
       transfer: { session, amount, sessionPaid, demand }
     }
-    const gas = terms.sponsored === true ? gasOf(demand) : undefined
+    const gas = terms.sponsored === true ? this.#gasFor(sessionPaid, demand) : undefined
     if (gas === undefined) {
       const { transaction } = await this.#rail.wallet.send(request, options)
       this.#last = { transaction, demand }
@@ -119,6 +119,13 @@ export class IotaPayerSession implements PayerSession {
     this.#paid = sessionPaid
     faultPoint('payment.stored')
     return this.#last
+  }
+
+  /** The seller's coin that the statement offers for the fee: once, and for no less than it asks. */
+  #gasFor(sessionPaid: bigint, demand: Demand): Gas | undefined {
+    if (this.#last?.demand.payload === demand.payload) return undefined
+    const { asked, gas } = readDemand(demand)
+    return sessionPaid < asked ? undefined : gas
   }
 
   suspend(options?: AbortOptions): Promise<void> {
@@ -142,9 +149,4 @@ export class IotaPayerSession implements PayerSession {
     const spent = sent.reduce((sum, { amount }) => sum + amount, 0n)
     await this.#rail.budget.settle({ session, used: spent + BigInt(sent.length) * this.#fee }, options)
   }
-}
-
-/** The seller's coin that the statement offers for the fee. */
-function gasOf({ payload, signature }: Demand): Gas | undefined {
-  return (readAnyStatement(payload, signature).content as Statement<'invoice'>).gas
 }

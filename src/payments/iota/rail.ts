@@ -69,7 +69,7 @@ export async function connectRail(init: IotaRailInit, options?: AbortOptions): P
       assetId,
       gasPrice,
       maxFeePercent,
-      ...(sponsorFees ? { sponsor: { account, wallet } } : {})
+      ...(sponsorFees ? { sponsor: { account, wallet, permit: budget.permit } } : {})
     }),
     memos: memoLedger(client, wallet),
     balance: (balanceOptions) => client.balance(account.address, balanceOptions),

@@ -350,9 +350,10 @@ export class SellerNegotiation {
   }
 }
 
-/** What is paid ahead is asked for by ACCEPT. */
+/** What is paid ahead is asked for by ACCEPT; how much of it in a session that goes on, the buyer knows. */
 export function gasFor(rail: PayeeSession, ahead: bigint): { gas?: Gas } {
-  const gas = ahead === 0n ? undefined : rail.offerGas?.()
+  const { credited } = rail
+  const gas = ahead === 0n ? undefined : rail.offerGas?.(credited === 0n ? ahead : credited)
   return gas === undefined ? {} : { gas }
 }
 

@@ -423,7 +423,7 @@ export class SellerSession {
 
   #sendInvoice({ n, bytes, due, credited }: Extract<SellerEffect, { type: 'invoice' }>): void {
     const { session, ledger, rail } = this.#accepted as ActiveOrder
-    const offered = due > credited ? rail.offerGas?.() : undefined
+    const offered = due > credited ? rail.offerGas?.(due) : undefined
     const gas = offered === undefined ? {} : { gas: offered }
     const root = ledger.transcript.root()
     const statement = this.#sign('invoice', { session, n, bytes, due, credited, root, ...gas })

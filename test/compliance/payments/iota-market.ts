@@ -35,6 +35,8 @@ export class IotaMarket implements Market {
   readonly #folder: string
   readonly #limits: BudgetLimits
   readonly #sponsorFees: boolean
+  /** Kill switch of the seller's wallet. */
+  isFrozen = false
   readonly signer: StatementSigner
   readonly accounts: { buyer: Hex; seller: Hex }
   readonly #sides: { buyer?: Promise<Side> | undefined; seller?: Promise<Side> | undefined } = {}
@@ -109,7 +111,8 @@ export class IotaMarket implements Market {
       transfers: ledger.transfers,
       budget: createBudget({
         spending: ledger.book(asset).spending,
-        limits: () => (name === 'buyer' ? this.#limits : {})
+        limits: () => (name === 'buyer' ? this.#limits : {}),
+        frozen: () => name === 'seller' && this.isFrozen
       }),
       sponsorFees: this.#sponsorFees,
       logger: silent

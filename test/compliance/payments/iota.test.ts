@@ -297,6 +297,8 @@ describe('iota: coins', () => {
 })
 
 describe('iota: fees that the seller pays', () => {
+  /** Of which a fee of 1,980,400 is 1 %. */
+  const LEAST = 198_040_000n
   const start = async (t: Parameters<typeof setup.start>[0]) => {
     const market = await makeIotaMarket(t, await setup.network(), {}, true)
     const session = await startSession(market, 10n ** 9n)
@@ -305,9 +307,9 @@ describe('iota: fees that the seller pays', () => {
     return { market, session, balance }
   }
   const payOnce = async (market: IotaMarket, { id, buying, selling }: Session, sessionPaid: bigint) => {
-    const gas = selling.offerGas?.()
+    const gas = selling.offerGas?.(sessionPaid)
     assert.ok(gas)
-    assert.equal(selling.offerGas?.(), undefined)
+    assert.equal(selling.offerGas?.(sessionPaid), undefined)
     const payload = await buying.pay(sessionPaid, { demand: market.demand(id, sessionPaid, gas) })
     assert.ok(isTransfer(payload) && payload.unsent)
     return { payload, gas }
@@ -317,20 +319,73 @@ describe('iota: fees that the seller pays', () => {
     const { market, session, balance } = await start(t)
     assert.equal(session.terms.sponsored, true)
     assert.equal(await (await market.sides()).payer.fee?.(session.terms), 0n)
-    for (const paid of [1_000_000n, 2_500_000n, 3_000_000n]) {
+    for (const paid of [LEAST, 3n * LEAST, 3n * LEAST + 1n]) {
       const { payload } = await payOnce(market, session, paid)
       assert.equal(session.selling.verify(paid, payload), undefined)
       await session.selling.credit(paid, payload)
       assert.equal(session.selling.credited, paid)
     }
-    assert.equal(await balance(market.accounts.buyer), 100_000_000_000n - 3_000_000n)
-    assert.ok((await balance(market.accounts.seller)) < 100_000_000_000n + 3_000_000n)
-    await endSession(session, 3_000_000n, 3_000_000n)
+    assert.equal(await balance(market.accounts.buyer), 100_000_000_000n - 3n * LEAST - 1n)
+    assert.ok((await balance(market.accounts.seller)) < 100_000_000_000n + 3n * LEAST)
+    await endSession(session, 3n * LEAST + 1n, 3n * LEAST + 1n)
+  })
+
+  test('a seller pays no fees of payments that are not worth them, however small its buyer makes them', async (t) => {
+    const { market, session, balance } = await start(t)
+    const { id, buying, selling } = session
+    assert.equal(session.terms.k, LEAST / 10n)
+    const before = await balance(market.accounts.seller)
+    for (const paid of [10n, 20n]) {
+      assert.equal(selling.offerGas?.(paid), undefined)
+      const payload = await payAndCredit(session, paid)
+      assert.ok(isTransfer(payload) && payload.unsent === undefined, 'it is paid at its own fee')
+    }
+    assert.equal(await balance(market.accounts.seller), before + 20n)
+    assert.equal(selling.offerGas?.(LEAST - 1n), undefined)
+    await selling.credit(LEAST, (await payOnce(market, session, LEAST)).payload)
+    // The last one may be small; then no more before the share is kept again.
+    await selling.credit(LEAST + 1n, (await payOnce(market, session, LEAST + 1n)).payload)
+    assert.equal(selling.offerGas?.(2n * LEAST - 1n), undefined)
+    await selling.suspend()
+    await buying.suspend()
+    await market.restart()
+    const resumed = await resumeSession(market, session, 10n ** 9n)
+    assert.equal(resumed.selling.offerGas?.(2n * LEAST - 1n), undefined, 'also after a restart')
+    assert.ok(resumed.selling.offerGas?.(2n * LEAST))
+    assert.equal(resumed.id, id)
+  })
+
+  test('a fee that was offered for all that is asked is not paid for a part of it', async (t) => {
+    const { market, session } = await start(t)
+    const { id, buying, selling } = session
+    const gas = selling.offerGas?.(LEAST)
+    assert.ok(gas)
+    const honest = await buying.pay(10n, { demand: market.demand(id, LEAST, gas) })
+    assert.ok(isTransfer(honest) && honest.unsent === undefined, 'it is paid at its own fee')
+    await selling.credit(10n, honest)
+    const { payload } = await payOnce(market, session, LEAST)
+    await refuses(session, LEAST - 1n, payload, /the fee was offered for 198040000/)
+    const unoffered = { ...payload, demand: market.demand(id, LEAST) }
+    await refuses(session, LEAST, unoffered, /no fee was offered/)
+    await selling.credit(LEAST, payload)
+  })
+
+  test('a seller whose wallet is frozen offers no fee and signs none; the payment counts when it is thawed', async (t) => {
+    const { market, session } = await start(t)
+    const { payload } = await payOnce(market, session, LEAST)
+    market.isFrozen = true
+    await assert.rejects(session.selling.credit(LEAST, payload), { code: 'unreachable', message: /signs nothing now/ })
+    assert.equal(session.selling.credited, 0n)
+    const other = await startSession(market, 10n ** 9n)
+    assert.equal(other.selling.offerGas?.(LEAST), undefined)
+    market.isFrozen = false
+    await session.selling.credit(LEAST, payload)
+    assert.equal(session.selling.credited, LEAST)
   })
 
   test('a seller signs nothing that costs it more than the fee', async (t) => {
     const { market, session } = await start(t)
-    const { payload, gas } = await payOnce(market, session, 1_000_000n)
+    const { payload, gas } = await payOnce(market, session, LEAST)
     assert.ok(payload.unsent)
     const own = Ed25519Keypair.fromSecretKey(Uint8Array.from(market.seeds.buyer))
     const cheat = async (change: (transaction: Transaction) => void, paid = gas): Promise<TransferPayload> => {
@@ -350,31 +405,31 @@ describe('iota: fees that the seller pays', () => {
     const steal = await cheat((transaction) => {
       transaction.transferObjects([transaction.splitCoins(transaction.gas, [5n])], market.accounts.buyer)
     })
-    await refuses(session, 1_000_000n, steal, /moves the coin that pays the fee/)
+    await refuses(session, LEAST, steal, /moves the coin that pays the fee/)
     const costly = await cheat(() => {}, { ...gas, budget: gas.budget * 10n })
-    await refuses(session, 1_000_000n, costly, /its fee is up to/)
+    await refuses(session, LEAST, costly, /its fee is up to/)
     const another = await cheat(() => {}, { ...gas, version: gas.version + 1n })
-    await refuses(session, 1_000_000n, another, /another coin than was offered/)
+    await refuses(session, LEAST, another, /another coin than was offered/)
     const renamed = { ...payload, transaction: `0x${'55'.repeat(32)}` as const }
-    await refuses(session, 1_000_000n, renamed, /digest is not/)
+    await refuses(session, LEAST, renamed, /digest is not/)
     const garbage = { ...payload, unsent: { bytes: new Uint8Array(50), signature: new Uint8Array(97) } }
-    await refuses(session, 1_000_000n, garbage, /cannot be read|digest is not/)
+    await refuses(session, LEAST, garbage, /cannot be read|digest is not/)
     const unsigned = { ...payload, unsent: { ...payload.unsent, signature: new Uint8Array(97) } }
-    await refuses(session, 1_000_000n, unsigned, /the ledger refused the payment/)
-    await session.selling.credit(1_000_000n, payload)
-    assert.equal(session.selling.credited, 1_000_000n)
+    await refuses(session, LEAST, unsigned, /the ledger refused the payment/)
+    await session.selling.credit(LEAST, payload)
+    assert.equal(session.selling.credited, LEAST)
   })
 
   test('what the seller did not send before both were restarted is presented again, and paid once', async (t) => {
     const { market, session, balance } = await start(t)
-    await payOnce(market, session, 1_000_000n)
+    await payOnce(market, session, LEAST)
     await market.restart()
     const resumed = await resumeSession(market, session, 10n ** 9n)
-    assert.equal(resumed.buying.paid, 1_000_000n)
+    assert.equal(resumed.buying.paid, LEAST)
     const { payload } = resumed.buying
     assert.ok(isTransfer(payload) && payload.unsent)
-    await resumed.selling.credit(1_000_000n, payload)
-    assert.equal(resumed.selling.credited, 1_000_000n)
-    assert.equal(await balance(market.accounts.buyer), 100_000_000_000n - 1_000_000n)
+    await resumed.selling.credit(LEAST, payload)
+    assert.equal(resumed.selling.credited, LEAST)
+    assert.equal(await balance(market.accounts.buyer), 100_000_000_000n - LEAST)
   })
 })
