@@ -126,11 +126,14 @@ export function isTransfer(payload: PaymentPayload | undefined): payload is Tran
 export interface Payer {
   readonly rail: RailName
   capabilities: () => PaymentCapability[]
-  /** Why these terms cannot be paid by this wallet (wrong network, unknown escrow, delay too long …); undefined when they can. */
+  /**
+   * Why these terms cannot be paid by this wallet (wrong network, unknown escrow, delay too long …); undefined when they can.
+   * A session whose `maximum` is 0 needs no funds.
+   */
   objection: (
     terms: PaymentTerms,
     listing: ListingPayment,
-    options?: AbortOptions
+    options?: AbortOptions & { maximum?: bigint }
   ) => string | undefined | Promise<string | undefined>
   /** Why the wallet cannot pay even one record of a listing now; undefined when it can. */
   lacks?: (listing: ListingPayment, options?: AbortOptions) => Promise<string | undefined>
@@ -138,7 +141,7 @@ export interface Payer {
   fee?: (terms: Pick<PaymentTerms, 'sponsored'>, options?: AbortOptions) => Promise<bigint>
   /**
    * Opens or reuses a channel that can pay `maximum` more, authorises a deposit where needed, and signs `channelAuth`.
-   * Checks the budget; throws `budget`, `funds` or `refused` before anything is signed.
+   * Checks the budget, unless nothing is to be spent (`maximum` 0); throws `budget`, `funds` or `refused` before anything is signed.
    */
   open: (request: PayerRequest, options?: AbortOptions) => Promise<PayerSession>
   /**

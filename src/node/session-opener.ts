@@ -195,7 +195,7 @@ export class SessionOpener {
     const { listing: wanted } = this.#target as { listing: string | Listing }
     const listing = typeof wanted === 'string' ? await find(wanted, this.#options) : wanted
     checkActive(listing)
-    const { payment, payer } = await chooseWay(listing, payers, rail === undefined ? rails : [rail], { signal })
+    const { payment, payer } = await chooseWay(listing, payers, rail === undefined ? rails : [rail], this.#options)
     this.rail = payment.rail
     const { currency, ...most } = defaults(payment.rail)
     const wish = orderWish(listing, payment, this.#options, { currency, ...most })

@@ -6,6 +6,7 @@ import {
   type Payer,
   type RailName
 } from '../interface/index.ts'
+import type { BuyOptions } from './types.ts'
 
 /** One of a listing's ways to pay, and what of this node pays it. */
 export interface WayToPay {
@@ -13,8 +14,14 @@ export interface WayToPay {
   payer: Payer
 }
 
+/** Such a purchase gets what is given away, and needs neither funds nor budget. */
+export function spendsNothing(max: BuyOptions['max']): boolean {
+  return max !== undefined && /^0+(\.0+)?$/.test(`${max}`.trim())
+}
+
 /**
- * Picks by wallet and policy: the first rail of the preference that the listing offers and the wallet can pay with.
+ * Picks by wallet and policy: the first rail of the preference that the listing offers and the wallet can pay with. Where
+ * nothing is spent, the first.
  *
  * @throws DdmError `refused` when no way of the listing is one of this node's, `funds` when the wallet can pay with none
  */
@@ -22,7 +29,7 @@ export async function chooseWay(
   { id, document }: Listing,
   payers: readonly Payer[],
   preference: readonly RailName[],
-  options?: AbortOptions
+  options?: AbortOptions & Pick<BuyOptions, 'max'>
 ): Promise<WayToPay> {
   const ways = preference.flatMap((rail) => {
     return document.payment
@@ -44,7 +51,7 @@ export async function chooseWay(
     )
   }
   // With one way there is nothing to choose: what is missing is found when the channel is opened.
-  if (ways.length === 1) return only
+  if (ways.length === 1 || spendsNothing(options?.max)) return only
   const lacking: string[] = []
   for (const way of ways) {
     const lack = await way.payer.lacks?.(way.payment, options)

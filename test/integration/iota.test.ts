@@ -28,6 +28,7 @@ before(async () => {
       products: [
         { title: 'Both', price: ['0.0001/record', '0.01 IOTA/record'], credit: '0.5', source: 'csv:air.csv' },
         { title: 'Only in IOTA', price: '0.01 IOTA/record', credit: '0.5', source: 'csv:air.csv' },
+        { title: 'Given away', price: ['0.0001/record', '0.01 IOTA/record'], free: 5, source: 'csv:air.csv' },
         { title: 'Live in IOTA', price: '0.01 IOTA/record', credit: '0.5', source: 'telemetry', period: 20 }
       ]
     })
@@ -138,6 +139,31 @@ test('a buyer that is killed while it pays goes on, and has paid each record onc
   const sum = transfers.reduce((total, { amount }) => total + BigInt(amount), 0n)
   assert.deepEqual([due, credited, sum], ['4000000000', '4000000000', 4_000_000_000n])
   assert.ok(transfers.every(({ found }) => found))
+})
+
+test('what a listing gives away needs neither funds nor budget, whichever way it could be paid', async () => {
+  // Without the faucets of the network.
+  const { iota, ...profile } = await readProfile(network.profile)
+  const poor = join(network.folder, 'poor.json')
+  assert.ok(iota)
+  const { faucetUrl: _faucet, ...ledgerOnly } = iota
+  await writeProfile(poor, { ...profile, iota: ledgerOnly })
+  const home = ['--home', join(network.folder, 'poor'), '--network', poor, '--insecure-dev-keys']
+  const caps = ['budgetPerRecord', 'budgetPerSession'].flatMap((cap) => ['--set', `${cap}=0`])
+  for (const rails of ['evm,iota', 'iota']) {
+    const sampled = await ddm([
+      'sample',
+      listings['Given away'] ?? '',
+      '--json',
+      ...home,
+      ...caps,
+      '--set',
+      `rails=${rails}`
+    ])
+    assert.equal(sampled.code, 0, sampled.stderr)
+    const { records, paid } = JSON.parse(sampled.stderr.trim().split('\n').at(-1) ?? '') as Bought
+    assert.deepEqual([records, paid], [5, '0'])
+  }
 })
 
 test('budgets hold in each currency by itself', async () => {

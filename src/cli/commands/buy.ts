@@ -45,12 +45,12 @@ export async function download(
   wishFor: (listing: Listing) => BuyOptions
 ): Promise<number> {
   const { signal } = context
-  const { pour } = await loadNode()
+  const { pour, spendsNothing } = await loadNode()
   return withNode(context, { logLevel: 'error', serve: true }, async (node) => {
     await synced(context, node)
     const listing = await node.listings.get(id, { signal })
     const wish = wishFor(listing)
-    await showFees(context, node, listing, wish)
+    if (!spendsNothing(wish.max)) await showFees(context, node, listing, wish)
     // Opened before anything is paid: a file that cannot be written is known by then.
     const sink = endsWith(signal, await openSink(options, listing))
     const mark = await sink.mark?.()

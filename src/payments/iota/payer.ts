@@ -46,7 +46,11 @@ export class IotaPayer implements Payer {
     return sponsored === true ? 0n : paymentFee(await this.#init.client.gasPrice(options))
   }
 
-  async objection(terms: PaymentTerms, listing: ListingPayment, options?: AbortOptions): Promise<string | undefined> {
+  async objection(
+    terms: PaymentTerms,
+    listing: ListingPayment,
+    { maximum, ...options }: AbortOptions & { maximum?: bigint } = {}
+  ): Promise<string | undefined> {
     const { client, assetId, account } = this.#init
     const { network, asset, payTo, price } = terms
     if (network !== client.network) return `the offer is for network ${network}, this wallet is on ${client.network}`
@@ -55,7 +59,7 @@ export class IotaPayer implements Payer {
       return `the offer pays ${payTo ?? 'nobody'}, the listing names ${listing.payTo}`
     }
     if (payTo.length !== account.address.length) return `${payTo} is no account of ${client.network}`
-    return this.#lack(price, await this.fee(terms, options), options)
+    return maximum === 0n ? undefined : this.#lack(price, await this.fee(terms, options), options)
   }
 
   async lacks({ price }: ListingPayment, options?: AbortOptions): Promise<string | undefined> {
@@ -74,7 +78,8 @@ export class IotaPayer implements Payer {
 
   async open({ terms, binding, seller, maximum, one }: PayerRequest, options?: AbortOptions): Promise<PayerSession> {
     const { account, client, budget } = this.#init
-    await budget.reserve({ seller, session: '', amount: 0n, unitPrice: one, first: one }, options)
+    // An order at a maximum of 0 spends nothing: samples need no budget.
+    if (maximum > 0n) await budget.reserve({ seller, session: '', amount: 0n, unitPrice: one, first: one }, options)
     budget.permit()
     const order = {
       rail: this.rail,

@@ -175,7 +175,8 @@ async function choosePrice({
       )
     }
     for (const payer of payers.filter(({ rail }) => rail === entry.rail)) {
-      const objection = await payer.objection(paymentTermsOf(entry), listed, { signal })
+      const { maximum } = request.wish
+      const objection = await payer.objection(paymentTermsOf(entry), listed, { signal, maximum })
       if (objection === undefined) return { index, entry, payer }
       reasons.push(objection)
     }

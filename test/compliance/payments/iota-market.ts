@@ -143,13 +143,14 @@ export async function makeIotaMarket(
   t: TestContext,
   ledger: IotaLedger,
   limits: BudgetLimits,
-  sponsorFees = false
+  sponsorFees = false,
+  funds = FUNDS
 ): Promise<IotaMarket> {
   const seeds = { buyer: randomBytes(32), seller: randomBytes(32) }
   const accounts = { buyer: await iotaAddress(seeds.buyer), seller: await iotaAddress(seeds.seller) }
   const key = await generateKeyPairFromSeed('Ed25519', randomBytes(32))
   const signer = createSigner(peerIdFromPrivateKey(key).toString(), key.raw.subarray(0, 32))
-  for (const account of Object.values(accounts)) await ledger.mint(account, FUNDS)
+  if (funds > 0n) for (const account of Object.values(accounts)) await ledger.mint(account, funds)
   const market = new IotaMarket(ledger, await tempDir(t), signer, accounts, seeds, limits, sponsorFees)
   t.after(() => market.restart())
   return market

@@ -283,6 +283,15 @@ describe('iota: coins', () => {
     await payAndCredit(session, 20n)
   })
 
+  test('an account that holds nothing gets what is given away', async (t) => {
+    const market = await makeIotaMarket(t, await setup.network(), {}, false, 0n)
+    await endSession(await startSession(market, 0n), 0n, 0n)
+    const { payer, payee } = await market.sides()
+    const terms = payee.terms(market.listing)
+    assert.ok(terms)
+    assert.match((await payer.objection(terms, market.listing, { maximum: 1n })) ?? '', /holds 0 nanos, one record/)
+  })
+
   test('the fee is known before anything is ordered, and the granularity follows from it', async (t) => {
     const market = await setup.start(t)
     const { payer, payee } = await market.sides()

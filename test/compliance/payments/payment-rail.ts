@@ -58,7 +58,7 @@ export async function startSession(
   const { payer, payee } = await market.sides()
   const terms = payee.terms(market.listing)
   assert.ok(terms, 'the seller offers this way to pay')
-  assert.equal(await payer.objection(terms, market.listing), undefined)
+  assert.equal(await payer.objection(terms, market.listing, { maximum }), undefined)
   const digest = (): `0x${string}` => `0x${randomBytes(32).toString('hex')}`
   const binding = { offerDigest: digest(), buyerPeerDigest: digest(), orderNonce: digest() }
   const id = CID.createV1(0x71, Digest.create(0x12, randomBytes(32))).toString()
@@ -165,6 +165,12 @@ export function paymentRailCompliance(name: string, setup: RailSetup): void {
       await assert.rejects(session.selling.credit(tooMuch, payload), { code: 'paymentInvalid' })
       if (unit > 0n) await assert.rejects(pay(session, tooMuch), { code: 'budget' })
       await endSession(session, 10n * unit, 10n * unit)
+    })
+
+    test('what is given away needs no budget', async (t) => {
+      const limits: BudgetLimits = { perRecord: 0n, perSession: 0n, perSeller: 0n, perHour: 0n, perDay: 0n }
+      const session = await startSession(await setup.start(t, { limits }), 0n)
+      await endSession(session, 0n, 0n)
     })
 
     test('what one record can cost at most is held against the cap, at order, resume and payment', async (t) => {

@@ -44,6 +44,16 @@ test('a wallet that can pay in no way says why, for each', async () => {
   await assert.rejects(chooseWay(listing(EVM, IOTA), payers, ALL), { code: 'funds', message: /no tokens; no nanos/ })
 })
 
+test('a wallet that can pay in no way gets what is given away, by the first', async () => {
+  const payers = [payer(EVM, 'no tokens'), payer(IOTA, 'no nanos')]
+  for (const max of [0n, '0', '0.00']) {
+    assert.equal((await chooseWay(listing(EVM, IOTA), payers, ALL, { max })).payment, EVM)
+  }
+  for (const max of [1n, '0.01']) {
+    await assert.rejects(chooseWay(listing(EVM, IOTA), payers, ALL, { max }), { code: 'funds' })
+  }
+})
+
 test('another network, another asset, or a rail that the settings leave out is no way', async () => {
   const elsewhere = { ...EVM, network: 'eip155:2', asset: 'eip155:2/erc20:0x11' }
   const refused = { code: 'refused', message: /is paid by evm on eip155:2; this node pays by free, evm, iota/ }
