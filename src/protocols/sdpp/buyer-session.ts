@@ -209,9 +209,17 @@ export class BuyerSession {
     return this.#state.terms
   }
 
-  /** The shortest so far, of HELLO to OFFER and PAYMENT to INVOICE. */
+  /**
+   * The shortest so far, of HELLO to OFFER and PAYMENT to INVOICE; where each payment moves money, of payments alone, with
+   * their transactions.
+   */
   get roundTripMs(): number | undefined {
     return this.#meter.roundTripMs
+  }
+
+  /** Each payment is a transaction on a ledger. */
+  get #transfers(): boolean {
+    return this.#order?.payer.transfers === true
   }
 
   /** After a failure: whether the session can go on over another stream. */
@@ -353,7 +361,7 @@ export class BuyerSession {
     this.#step({ type: 'offerReceived' })
     const { signer, payers, sessions, clock } = this.#components
     const { signal } = this.#abort
-    this.#meter.sample(clock.now() - this.#greetedAt)
+    const roundTripMs = clock.now() - this.#greetedAt
     placeOrder({
       offer,
       nonce: this.#nonce,
@@ -370,6 +378,7 @@ export class BuyerSession {
       .then((order) => {
         if (this.#wire.ended) return dropOrder(order, this.#components)
         this.#order = order
+        if (!this.#transfers) this.#meter.sample(roundTripMs)
         this.#step({ type: 'orderSent' })
         this.#wire.send(encodeSigned('ORDER', order.statement))
       })
@@ -385,7 +394,7 @@ export class BuyerSession {
     const terms = isOver ? { ...agreed, ahead: 0n } : agreed
     const state = this.#isStopped ? 'stopped' : 'streaming'
     const record: SessionRecord = { ...order.record, state, start: accept.content.start }
-    if (order.payer.transfers === true) this.#state = { ...this.#state, answering: 'every' }
+    if (this.#transfers) this.#state = { ...this.#state, answering: 'every' }
     this.#active = {
       terms,
       base: accept.content.base,
@@ -427,11 +436,13 @@ export class BuyerSession {
   /** An invoice after which no record fits says that the seller waits. */
   #measure(credited: bigint): void {
     const { terms } = this.#active as ActiveSession
-    const { received, phase } = this.#state
+    const { received, asked, phase } = this.#state
     const now = this.#components.clock.now()
     this.#meter.answered(credited, now)
     if (phase !== 'streaming') return
     if (isFull(terms, received, credited)) this.#meter.waits(now)
+    // Its transaction is a part of the round trip, and what takes longest of it.
+    if (this.#transfers && asked > credited) this.#meter.asks(asked, now)
     const narrow = this.#meter.narrow(received, terms, now)
     if (narrow !== undefined) this.#request.onNarrow?.(narrow)
   }
@@ -492,7 +503,7 @@ export class BuyerSession {
   }
 
   #onPaid(sessionPaid: bigint): void {
-    this.#meter.asks(sessionPaid, this.#components.clock.now())
+    if (!this.#transfers) this.#meter.asks(sessionPaid, this.#components.clock.now())
     this.#step({ type: 'paid', sessionPaid })
     this.#request.onPaid?.()
   }

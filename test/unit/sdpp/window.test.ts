@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { streamPair } from '@libp2p/utils'
+import type { PayeeSession, PayerSession } from '../../../src/interface/index.ts'
 import type { SessionTerms } from '../../../src/protocols/sdpp/account.ts'
 import {
   isFull,
@@ -9,7 +11,16 @@ import {
   narrowWindow
 } from '../../../src/protocols/sdpp/window-advice.ts'
 import { WindowMeter } from '../../../src/protocols/sdpp/window-meter.ts'
-import { jsonRecords, makeBuyer, makePair, serve, silent } from '../../support/sdpp.ts'
+import {
+  countingPayee,
+  countingPayer,
+  jsonRecords,
+  makeBuyer,
+  makePair,
+  serve,
+  silent,
+  voucher
+} from '../../support/sdpp.ts'
 
 const TERMS: SessionTerms = {
   price: { amount: 100n, count: 1n, unit: 'record' },
@@ -74,8 +85,13 @@ test('a seller waits when not one more record fits, and not at the end of the or
 })
 
 /** A purchase of 60 records over a link with a delay, and what both sides said and stored of the window. */
-async function buy(t: TestContext, credit: bigint) {
-  const pair = await makePair(t, { credit })
+async function buy(
+  t: TestContext,
+  credit: bigint,
+  payer: Partial<PayerSession> = {},
+  payee: Partial<PayeeSession> = {}
+) {
+  const pair = await makePair(t, { credit, payee: countingPayee(10n ** 12n, payee) })
   await pair.log.append(jsonRecords(60))
   const [outbound, inbound] = await streamPair({ delay: 3, capacity: 100 })
   const warned: unknown[] = []
@@ -83,15 +99,19 @@ async function buy(t: TestContext, credit: bigint) {
   const { done } = serve(pair, inbound, { logger })
   const told: NarrowWindow[] = []
   const wish = { from: { offset: 0n }, quantity: 60n, prepay: 0n, maximum: 6_000n }
-  const buyer = makeBuyer(pair, outbound, { wish, onNarrow: (narrow) => told.push(narrow) })
+  const request = { wish, onNarrow: (narrow: NarrowWindow) => told.push(narrow) }
+  const buyer = makeBuyer(pair, outbound, request, { payer: countingPayer(payer) })
   await buyer.open()
+  const atFirst = buyer.roundTripMs
   for await (const _ of buyer.batches());
   const { id } = await buyer.done
   await Promise.all([buyer.settled, done])
   const sold = await pair.sellerLedger.sessions.get(id, 'seller')
   const bought = await pair.buyerLedger.sessions.get(id, 'buyer')
-  return { warned, told, sold: sold?.needed, bought: bought?.needed }
+  return { warned, told, sold: sold?.needed, bought: bought?.needed, atFirst, atLast: buyer.roundTripMs }
 }
+
+const TRANSACTION_MS = 60
 
 test('both sides say once, and keep, that the window is too small', async (t) => {
   const { warned, told, sold, bought } = await buy(t, 200n)
@@ -102,5 +122,18 @@ test('both sides say once, and keep, that the window is too small', async (t) =>
 })
 
 test('a window that is wide enough is not spoken of', async (t) => {
-  assert.deepEqual(await buy(t, 100_000n), { warned: [], told: [], sold: undefined, bought: undefined })
+  const { atFirst, atLast, ...said } = await buy(t, 100_000n)
+  assert.deepEqual(said, { warned: [], told: [], sold: undefined, bought: undefined })
+  assert.ok(atFirst !== undefined && atLast !== undefined && atLast <= atFirst)
+})
+
+test('where each payment is a transaction, that is what a round trip takes: a greeting says nothing of it', async (t) => {
+  const pay = async (sessionPaid: bigint) => {
+    await sleep(TRANSACTION_MS)
+    return voucher(sessionPaid)
+  }
+  const { told, atFirst, atLast, bought } = await buy(t, 200n, { transfers: true, pay }, { transfers: true })
+  assert.equal(atFirst, undefined)
+  assert.ok(atLast !== undefined && atLast >= TRANSACTION_MS, `${atLast} ms`)
+  assert.deepEqual(told, [{ window: 200n, need: bought }])
 })
