@@ -10,6 +10,8 @@ export interface Transfer {
   amount: bigint
   /** Of the session, with it: cumulative. */
   sessionPaid: bigint
+  /** Payer: what it costs besides, as budgets count it; 0 where the payee pays that. */
+  fee: bigint
   /** The statement that asked for it; the digest of its payload is the memo. */
   demand: Demand
   /** Unix ms. */

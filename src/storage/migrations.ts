@@ -283,5 +283,9 @@ ALTER TABLE sessions ADD COLUMN needed TEXT;
   `
 -- The newest deposit of a channel that was authorised: salt, amount, balance, validBefore.
 ALTER TABLE payer_channels ADD COLUMN authorization TEXT;
+`,
+  `
+-- What a transfer cost its payer besides: spent like the amount, however often the session is taken up.
+ALTER TABLE transfers ADD COLUMN fee TEXT NOT NULL DEFAULT '0';
 `
 ]

@@ -5,8 +5,9 @@ import { toBigInt, toBytes, toText } from './values.ts'
 
 const PUT_SIGNED = `INSERT INTO signed_transactions (network, digest, bytes, signature, coins, state)
   VALUES (?, ?, ?, ?, ?, ?)`
-const PUT = `INSERT INTO transfers (role, network, digest, session_id, amount, session_paid, demand, demand_signature, at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const PUT = `INSERT INTO transfers
+  (role, network, digest, session_id, amount, session_paid, fee, demand, demand_signature, at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 // One transaction pays a payee once: its index refuses another session.
 const PUT_RECEIVED = `${PUT} ON CONFLICT DO NOTHING RETURNING 1 AS stored`
 const SETTLE = 'UPDATE signed_transactions SET state = ? WHERE network = ? AND digest = ?'
@@ -43,8 +44,8 @@ export function transferStore(db: Connection): TransferStore {
 }
 
 function values(role: 'payer' | 'payee', transfer: Transfer): NonNullable<Step[1]> {
-  const { network, transaction, session, amount, sessionPaid, demand, at } = transfer
-  const money = [String(amount), String(sessionPaid)]
+  const { network, transaction, session, amount, sessionPaid, fee, demand, at } = transfer
+  const money = [amount, sessionPaid, fee].map(String)
   return [role, network, transaction, session, ...money, demand.payload, demand.signature, at]
 }
 
@@ -55,6 +56,7 @@ function toTransfer(row: Row): Transfer {
     session: toText(row.session_id),
     amount: toBigInt(row.amount),
     sessionPaid: toBigInt(row.session_paid),
+    fee: toBigInt(row.fee),
     demand: { payload: toBytes(row.demand), signature: toBytes(row.demand_signature) },
     at: Number(row.at)
   }

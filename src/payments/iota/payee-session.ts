@@ -207,6 +207,7 @@ export class IotaPayeeSession implements PayeeSession {
       session: this.#id as string,
       amount,
       sessionPaid,
+      fee: 0n,
       demand,
       at: executed.at > 0 ? executed.at : Date.now()
     }

@@ -35,8 +35,6 @@ export class IotaPayerSession implements PayerSession {
   readonly #init: SessionInit
   #id: string | undefined
   #paid = 0n
-  /** Of a payment, as of the last one. */
-  #fee = 0n
   #last: TransferPayload | undefined
   #open = true
   #paying: Promise<unknown> = Promise.resolve()
@@ -97,15 +95,15 @@ export class IotaPayerSession implements PayerSession {
     }
     const options = signal === undefined ? {} : { signal }
     const amount = sessionPaid - this.#paid
-    this.#fee = paymentFee(await this.#rail.client.gasPrice(options))
-    const spending = { seller, session, amount: amount + this.#fee, ...(one === undefined ? {} : { unitPrice: one }) }
+    const gas = terms.sponsored === true ? this.#gasFor(sessionPaid, demand) : undefined
+    const fee = gas === undefined ? paymentFee(await this.#rail.client.gasPrice(options)) : 0n
+    const spending = { seller, session, amount: amount + fee, ...(one === undefined ? {} : { unitPrice: one }) }
     await this.#rail.budget.reserve(spending, options)
     const request = {
       output: { to: terms.payTo, amount },
       memo: paymentMemo(demand),
-      transfer: { session, amount, sessionPaid, demand }
+      transfer: { session, amount, sessionPaid, fee, demand }
     }
-    const gas = terms.sponsored === true ? this.#gasFor(sessionPaid, demand) : undefined
     if (gas === undefined) {
       const { transaction } = await this.#rail.wallet.send(request, options)
       this.#last = { transaction, demand }
@@ -146,7 +144,7 @@ export class IotaPayerSession implements PayerSession {
     const session = this.#id
     if (session === undefined) return
     const sent = await this.#rail.transfers.sent(session, options)
-    const spent = sent.reduce((sum, { amount }) => sum + amount, 0n)
-    await this.#rail.budget.settle({ session, used: spent + BigInt(sent.length) * this.#fee }, options)
+    const used = sent.reduce((sum, { amount, fee }) => sum + amount + fee, 0n)
+    await this.#rail.budget.settle({ session, used }, options)
   }
 }

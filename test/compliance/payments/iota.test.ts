@@ -305,6 +305,46 @@ describe('iota: coins', () => {
   })
 })
 
+describe('iota: fees in the budget', () => {
+  const FEE = 1_980_400n
+  const spent = async (market: IotaMarket, session?: string): Promise<bigint> => {
+    const { ledgers } = await market.sides()
+    const { spending } = ledgers.buyer.book(market.listing.asset as string)
+    return spending.sum(session === undefined ? {} : { session })
+  }
+
+  for (const end of ['suspended', 'ended', 'given up'] as const) {
+    test(`a session that is taken up again and ${end} without another payment has spent its fees, too`, async (t) => {
+      const market = await setup.start(t)
+      const session = await startSession(market, 1_000n)
+      for (const paid of [20n, 50n]) await payAndCredit(session, paid)
+      await session.buying.suspend()
+      assert.equal(await spent(market), 50n + 2n * FEE)
+      await market.restart()
+      if (end === 'given up') {
+        const { payer } = await market.sides()
+        const { id, terms, buying } = session
+        const request = { sessionId: id, terms, peer: 'seller', maximum: 1_000n, account: buying.order.account as Hex }
+        await (await payer.resume({ ...request, toEnd: true })).end(50n)
+      } else {
+        const { buying } = await resumeSession(market, session, 1_000n)
+        await (end === 'ended' ? buying.end(50n) : buying.suspend())
+      }
+      assert.equal(await spent(market, session.id), 50n + 2n * FEE)
+    })
+  }
+
+  test('a fee that the seller pays is not spent', async (t) => {
+    const market = await makeIotaMarket(t, await setup.network(), {}, true)
+    const session = await startSession(market, 10n ** 9n)
+    const due = 200_000_000n
+    const gas = session.selling.offerGas?.(due)
+    assert.ok(gas)
+    await session.buying.pay(due, { demand: market.demand(session.id, due, gas) })
+    assert.equal(await spent(market), due)
+  })
+})
+
 describe('iota: fees that the seller pays', () => {
   /** Of which a fee of 1,980,400 is 1 %. */
   const LEAST = 198_040_000n
