@@ -58,7 +58,7 @@ async function openSession() {
   const signer = { address, privateKey }
   const payer = evmPayer({
     ...common,
-    budget: { reserve: async () => {}, permit: () => {}, settle: async () => {} },
+    budget: { reserve: async () => {}, permit: () => {}, revision: () => 0, settle: async () => {} },
     wallet: signer,
     voucherSigner: signer,
     maxWithdrawDelay: 86_400,

@@ -454,6 +454,11 @@ export interface Budget {
   ) => Promise<void>
   /** Kill switch, asked right before each signature: throws `budget` while the wallet is frozen. */
   permit: () => void
+  /**
+   * Another number whenever the caps or the list of sellers are not what they were at the call before: what was reserved until
+   * then is to be asked for anew. In memory.
+   */
+  revision: () => number
   /** Gives back what was reserved for a session beyond `used`; the same again changes nothing. */
   settle: (session: { session: string; used: bigint }, options?: AbortOptions) => Promise<void>
 }

@@ -12,7 +12,7 @@ export interface BudgetLimits {
 
 export interface BudgetInit {
   spending: SpendingStore
-  /** Asked at each reservation: caps may change while the node runs. */
+  /** Asked at each reservation and for each `revision`: caps may change while the node runs. */
   limits: () => BudgetLimits
   /** Peer IDs of the only sellers that may be paid; none: everybody. @default everybody */
   allow?: () => readonly string[]
@@ -36,6 +36,8 @@ const SETTING: Readonly<Record<keyof BudgetLimits, string>> = {
   perDay: 'budgetPerDay'
 }
 
+const CAPS = Object.keys(SETTING) as Array<keyof BudgetLimits>
+
 /**
  * Stands in front of every payer: what is not within the caps is refused before a signature is made, and what is within
  * is recorded durably first. A bot cannot overspend by a bug in the bot.  An amount of 0 only asks whether anything may be
@@ -51,10 +53,21 @@ export function createBudget(init: BudgetInit): Budget {
   const { spending, allow = () => [], frozen = () => false, now = Date.now } = init
   const { format = (amount) => `${amount} atomic units` } = init
   let queue: Promise<unknown> = Promise.resolve()
+  let rules: readonly unknown[] = []
+  let changes = 0
 
   function permit(): void {
     if (!frozen()) return
     throw new DdmError('budget', 'the wallet is frozen, nothing is signed; release it with: ddm wallet unfreeze')
+  }
+
+  function revision(): number {
+    const limits = init.limits()
+    const now = [...CAPS.map((cap) => limits[cap]), ...allow()]
+    const isSame = now.length === rules.length && now.every((rule, index) => rule === rules[index])
+    if (isSame) return changes
+    rules = now
+    return ++changes
   }
 
   function exceeded(cap: keyof BudgetLimits, what: string, amount: bigint, limit: bigint): DdmError {
@@ -110,6 +123,7 @@ export function createBudget(init: BudgetInit): Budget {
 
   return {
     permit,
+    revision,
     reserve: (request, options) => inTurn(() => reserve(request, options)),
     settle: ({ session, used }, options) => inTurn(() => spending.lower({ session, amount: used }, options))
   }

@@ -1,6 +1,7 @@
 import {
   type AbortOptions,
   type AcceptOptions,
+  type Budget,
   DdmError,
   type DepositAuthorization,
   faultPoint,
@@ -42,6 +43,8 @@ export class PayerLaneSession implements PayerSession {
   readonly #answer = Promise.withResolvers<void>()
   /** Of the budget, at least what is signed. */
   #reserved = 0n
+  /** Caps and list that have allowed it. */
+  #revision = 0
   #reserving: Promise<void> = Promise.resolve()
 
   constructor(lane: PayerLane, spending: Spending | undefined, order: RailOrder) {
@@ -69,6 +72,9 @@ export class PayerLaneSession implements PayerSession {
 
   async topUp(options: AbortOptions = {}): Promise<DepositAuthorization | undefined> {
     const spending = this.#check(this.paid)
+    if (this.#isOutdated) await this.#settle(options)
+    // Nothing is spent by it, but also a deposit is a signature.
+    await this.#lane.init.budget.reserve(this.#request(spending, 0n), options)
     return this.#lane.deposit(this.#lane, spending, options)
   }
 
@@ -134,9 +140,12 @@ export class PayerLaneSession implements PayerSession {
 
   async pay(sessionPaid: bigint, options?: PayOptions): Promise<VoucherPayload> {
     const spending = this.#check(sessionPaid)
-    // Other sessions of the channel may sign meanwhile.
-    while (this.signed + this.#lane.raise(this, sessionPaid) > this.#reserved) {
-      await this.#reserve(spending, this.signed + this.#lane.raise(this, sessionPaid), options)
+    // Other sessions of the channel may sign meanwhile, and the caps change.
+    for (;;) {
+      const amount = this.signed + this.#lane.raise(this, sessionPaid)
+      if (this.#isOutdated) await this.#settle(options)
+      else if (amount > this.#reserved) await this.#reserve(spending, amount, options)
+      else break
     }
     // Meanwhile nobody may want the signature any more, or the session may have ended.
     if (options?.signal?.aborted === true) {
@@ -183,6 +192,12 @@ export class PayerLaneSession implements PayerSession {
     return this.#spending
   }
 
+  /** A part that was reserved in advance was allowed by caps, or a list of sellers, that are not those of now. */
+  get #isOutdated(): boolean {
+    if (this.id === undefined || this.#reserved <= this.signed) return false
+    return this.#lane.init.budget.revision() !== this.#revision
+  }
+
   /** What was reserved and not signed for is there for other sessions again; when it cannot be stored, it stays spent. */
   async #settle(options?: AbortOptions): Promise<void> {
     const { id } = this
@@ -218,17 +233,16 @@ export class PayerLaneSession implements PayerSession {
     await step
   }
 
-  async #reserveUpTo({ seller, one }: Spending, amount: bigint, options?: AbortOptions): Promise<void> {
-    await this.#lane.init.budget.reserve(
-      {
-        seller,
-        session: this.id ?? this.channelId,
-        amount: amount - this.#reserved,
-        ...(one === undefined ? {} : { unitPrice: one })
-      },
-      options
-    )
+  async #reserveUpTo(spending: Spending, amount: bigint, options?: AbortOptions): Promise<void> {
+    const { budget } = this.#lane.init
+    const revision = budget.revision()
+    await budget.reserve(this.#request(spending, amount - this.#reserved), options)
     this.#reserved = amount
+    this.#revision = revision
+  }
+
+  #request({ seller, one }: Spending, amount: bigint): Parameters<Budget['reserve']>[0] {
+    return { seller, session: this.id ?? this.channelId, amount, ...(one === undefined ? {} : { unitPrice: one }) }
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import { type BudgetInit, createBudget } from '../../../src/payments/index.ts'
+import { type BudgetInit, type BudgetLimits, createBudget } from '../../../src/payments/index.ts'
 import { openLedger } from '../../../src/storage/index.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
@@ -138,4 +138,26 @@ test('what was reserved and not used is there again, once, and no other session 
   assert.equal(await ledger.book('eip155:1').spending.sum({ since: START + 5 * 60_000 }), 30n)
   await assert.rejects(budget.reserve({ seller: 'c', session: '3', amount: 61n }), exceeded('budgetPerHour', 101, 100))
   await budget.reserve({ seller: 'c', session: '3', amount: 60n })
+})
+
+test('the revision changes with caps and list, and with nothing else', async (t) => {
+  const settings: { limits: BudgetLimits; sellers: string[] } = { limits: { perDay: 10n }, sellers: ['a'] }
+  const { budget } = await setup(t, { limits: () => settings.limits, allow: () => settings.sellers })
+  const first = budget.revision()
+  await budget.reserve({ seller: 'a', session: '1', amount: 1n })
+  assert.equal(budget.revision(), first)
+  const seen = new Set([first])
+  const changes = [
+    { limits: { perDay: 9n } },
+    { limits: { perHour: 9n } },
+    { sellers: ['a', 'b'] },
+    { sellers: ['c', 'b'] },
+    { sellers: [] }
+  ]
+  for (const change of changes) {
+    Object.assign(settings, change)
+    seen.add(budget.revision())
+    assert.equal(budget.revision(), budget.revision())
+  }
+  assert.equal(seen.size, changes.length + 1)
 })

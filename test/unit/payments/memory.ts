@@ -130,7 +130,12 @@ export function memoryChain() {
 const network = { networkId: 'eip155:1', assetId: `eip155:1/erc20:${at('cc')}`, logger: silent, eip712 }
 
 /** A budget without caps. */
-export const unlimited: Budget = { reserve: async () => {}, permit: () => {}, settle: async () => {} }
+export const unlimited: Budget = {
+  reserve: async () => {},
+  permit: () => {},
+  revision: () => 0,
+  settle: async () => {}
+}
 
 export function memoryPayer(chain: ChannelChain, channels: ChannelStore, budget: Budget = unlimited) {
   const voucherSigner = { ...key(0x51), address: eip712Address(0x51) }

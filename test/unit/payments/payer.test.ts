@@ -5,8 +5,10 @@ import {
   type ChannelStore,
   DdmError,
   isVoucher,
+  type SpendingStore,
   type VoucherPayload
 } from '../../../src/interface/index.ts'
+import { type BudgetLimits, createBudget } from '../../../src/payments/index.ts'
 import { eip712, key, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore, unlimited } from './memory.ts'
 
 const DIGEST = `0x${'01'.repeat(32)}` as const
@@ -131,7 +133,7 @@ test('a store that fails leaves no promise behind, on either side', async () => 
 test('a session that ends, is cut or is resumed keeps of the budget what it signed for, counted once', async () => {
   const spent = new Map<string, bigint>()
   const budget: Budget = {
-    permit: () => {},
+    ...unlimited,
     reserve: async ({ session, amount }) => void spent.set(session, (spent.get(session) ?? 0n) + amount),
     settle: async ({ session, used }) => {
       if ((spent.get(session) ?? 0n) > used) spent.set(session, used)
@@ -216,6 +218,86 @@ test('while the wallet is frozen neither a voucher nor a deposit is signed, also
   await assert.rejects(open(), { code: 'budget', message: 'frozen' })
   frozen = false
   await session.pay(11n)
+})
+
+/** A budget whose settings change, over a store that counts what it is asked. */
+function changingBudget(limits: BudgetLimits) {
+  const settings = { limits, sellers: [] as string[] }
+  const amounts = new Map<string, bigint>()
+  let asked = 0
+  const total = () => [...amounts.values()].reduce((sum, amount) => sum + amount, 0n)
+  const spending: SpendingStore = {
+    add: async ({ session, amount }) => {
+      asked++
+      amounts.set(session, (amounts.get(session) ?? 0n) + amount)
+    },
+    sum: async ({ session }) => {
+      asked++
+      return session === undefined ? total() : (amounts.get(session) ?? 0n)
+    },
+    lower: async ({ session, amount }) => {
+      asked++
+      amounts.set(session, amount)
+    }
+  }
+  const budget = createBudget({ spending, limits: () => settings.limits, allow: () => settings.sellers })
+  return { settings, budget, spent: total, asked: () => asked }
+}
+
+test('caps and list are those of the signature, also within what was reserved in advance', async () => {
+  for (const [change, setting, fits] of [
+    [{ sellers: ['another'] }, 'budgetSellers', 10n],
+    [{ limits: { perRecord: 9n } }, 'budgetPerRecord', 10n],
+    [{ limits: { perSession: 12n } }, 'budgetPerSession', 12n],
+    [{ limits: { perHour: 12n } }, 'budgetPerHour', 12n],
+    [{ limits: { perDay: 10n } }, 'budgetPerDay', 10n]
+  ] as const) {
+    const { settings, budget, spent } = changingBudget({ perSession: 100n })
+    const { open, store } = await setup({ budget })
+    const session = await open()
+    await session.pay(10n)
+    assert.equal(spent(), 15n, 'a twentieth of 100 in advance')
+    Object.assign(settings, change)
+    for (let paid = 11n; paid <= fits; paid++) await session.pay(paid)
+    for (const paid of [fits + 1n, 15n]) {
+      await assert.rejects(session.pay(paid), ({ code, details }: DdmError) => {
+        assert.deepEqual([code, details.setting], ['budget', setting])
+        return true
+      })
+    }
+    assert.equal((await store.payers())[0]?.signed, fits)
+    assert.equal(spent(), fits, 'the part in advance is given back')
+    await session.pay(fits)
+    Object.assign(settings, { limits: {}, sellers: [] })
+    await session.pay(15n)
+  }
+})
+
+test('a deposit in the middle of a session asks caps and list as they are then', async () => {
+  const { settings, budget } = changingBudget({})
+  const { open, balances } = await setup({ budget })
+  const session = await open()
+  await session.accept(0n, undefined)
+  await session.pay(10n)
+  assert.ok(await session.topUp?.(), 'nothing has come of the first one')
+  settings.sellers = ['another']
+  await assert.rejects(async () => session.topUp?.(), { code: 'budget', message: /is not among those/ })
+  settings.sellers = ['seller']
+  settings.limits = { perDay: 9n }
+  await assert.rejects(async () => session.topUp?.(), { code: 'budget', message: /budgetPerDay allows 9/ })
+  settings.limits = { perDay: 10n }
+  assert.ok(await session.topUp?.(), 'what is signed fits')
+  assert.equal(balances.size, 0)
+})
+
+test('a signature within what was reserved asks no store while nothing has changed', async () => {
+  const { budget, asked } = changingBudget({ perDay: 10_000n })
+  const { open } = await setup({ budget, maximum: 1_000n })
+  const session = await open()
+  await session.pay(10n)
+  const before = asked()
+  for (let paid = 11n; paid <= 60n; paid++) await session.pay(paid)
+  assert.equal(asked(), before)
 })
 
 test('the voucher that a session shows is the last one that is durable', async () => {
