@@ -54,6 +54,8 @@ export interface LedgerClient {
     signatures: readonly Uint8Array[],
     options?: AbortOptions
   ) => Promise<ExecutedTransaction>
+  /** What a transaction would do now, signed by nobody; what would fail is no error. */
+  tryOut: (bytes: Uint8Array, options?: AbortOptions) => Promise<ExecutedTransaction>
   /** undefined while the node does not know it. */
   executed: (transaction: Hex, options?: AbortOptions) => Promise<ExecutedTransaction | undefined>
 }

@@ -14,7 +14,7 @@ import {
 import { FieldError, readAnyStatement, type Statement, verifyStatement } from '../../statements/index.ts'
 import { readDemand } from './demand.ts'
 import { gasBudget, leastPayment, paymentFee } from './fees.ts'
-import { paymentProblem } from './judge.ts'
+import { type ExpectedPayment, paymentProblem } from './judge.ts'
 import { type Coin, type ExecutedTransaction, RejectedTransaction } from './ledger-client.ts'
 import { paymentMemo } from './memo.ts'
 import type { IotaPayeeInit } from './payee.ts'
@@ -130,7 +130,12 @@ export class IotaPayeeSession implements PayeeSession {
   }
 
   /** Sends a payment that this side pays the fee of; a payment that was sent before is looked up. */
-  async #send(sessionPaid: bigint, payload: TransferPayload, options: AbortOptions): Promise<ExecutedTransaction> {
+  async #send(
+    sessionPaid: bigint,
+    payload: TransferPayload,
+    expected: ExpectedPayment,
+    options: AbortOptions
+  ): Promise<ExecutedTransaction> {
     const { client, sponsor } = this.#rail
     const { transaction, unsent } = payload
     const known = await client.executed(transaction, options)
@@ -138,16 +143,14 @@ export class IotaPayeeSession implements PayeeSession {
     const problem = this.#sponsorProblem(sessionPaid, payload)
     if (problem !== undefined || unsent === undefined || sponsor === undefined)
       throw invalid(problem ?? 'it was not sent')
+    // What fails, or is no payment, costs its fee all the same: that is known before anything is signed.
+    const wrong = paymentProblem(await client.tryOut(unsent.bytes, options).catch(refused), expected)
+    if (wrong !== undefined) throw invalid(wrong)
     // No fault of the payer, and nothing that it has to know more of.
     if (this.#isFrozen)
       throw new DdmError('unreachable', 'the seller signs nothing now; present the payment again later')
     const signature = await sponsor.account.sign(unsent.bytes)
-    const executed = await client
-      .execute(unsent.bytes, [unsent.signature, signature], options)
-      .catch((error: unknown) => {
-        if (error instanceof RejectedTransaction) throw invalid(`the ledger refused the payment: ${error.message}`)
-        throw error
-      })
+    const executed = await client.execute(unsent.bytes, [unsent.signature, signature], options).catch(refused)
     const coin = this.#coin
     if (coin !== undefined) this.#coin = { ...executed.gasCoin, balance: coin.balance - executed.fee }
     this.#sponsored++
@@ -194,11 +197,11 @@ export class IotaPayeeSession implements PayeeSession {
     const which = { network: client.network, transaction }
     const known = await transfers.received(which, options)
     if (known !== undefined) throw this.#paidBefore(known)
-    const executed = await (payload.unsent === undefined
-      ? this.#executed(transaction, options)
-      : this.#send(sessionPaid, payload, options))
     const amount = sessionPaid - this.#credited
     const expected = { payer: this.#init.account, payTo, amount, memo: paymentMemo(demand) }
+    const executed = await (payload.unsent === undefined
+      ? this.#executed(transaction, options)
+      : this.#send(sessionPaid, payload, expected, options))
     const wrong = paymentProblem(executed, expected)
     if (wrong !== undefined) throw invalid(wrong)
     faultPoint('payment.verified')
@@ -254,6 +257,11 @@ export class IotaPayeeSession implements PayeeSession {
     if (this.#coin !== undefined) this.#rail.sponsor?.wallet.takeBack(this.#coin)
     this.#coin = undefined
   }
+}
+
+function refused(error: unknown): never {
+  if (error instanceof RejectedTransaction) throw invalid(`the ledger refused the payment: ${error.message}`)
+  throw error
 }
 
 function invalid(text: string): DdmError {

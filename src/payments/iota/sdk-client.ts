@@ -1,6 +1,11 @@
 import { toBase64 } from '@iota/bcs'
 import { bcs } from '@iota/iota-sdk/bcs'
-import { IotaClient, type IotaTransactionBlockResponse, JsonRpcError } from '@iota/iota-sdk/client'
+import {
+  type DryRunTransactionBlockResponse,
+  IotaClient,
+  type IotaTransactionBlockResponse,
+  JsonRpcError
+} from '@iota/iota-sdk/client'
 import { normalizeIotaAddress } from '@iota/iota-sdk/utils'
 import { type AbortOptions, DdmError, type Hex, type NetworkId } from '../../interface/index.ts'
 import { type Coin, type ExecutedTransaction, type LedgerClient, RejectedTransaction } from './ledger-client.ts'
@@ -113,6 +118,15 @@ class SdkClient implements LedgerClient {
     return executedOf(answer, digestOf(bytes))
   }
 
+  async tryOut(bytes: Uint8Array, options?: AbortOptions): Promise<ExecutedTransaction> {
+    const transactionBlock = toBase64(bytes)
+    const answer = await this.#ask(
+      (signal) => this.#client.dryRunTransactionBlock({ transactionBlock, signal }),
+      options
+    )
+    return outcomeOf(bytes, answer)
+  }
+
   async executed(transaction: Hex, options?: AbortOptions): Promise<ExecutedTransaction | undefined> {
     try {
       const answer = await this.#ask(
@@ -152,10 +166,18 @@ function executedOf(answer: IotaTransactionBlockResponse, transaction: Hex): Exe
   if (digestOf(bytes) !== transaction || fromDigest(answer.digest) !== transaction) {
     throw new DdmError('unreachable', `the ledger node answered with another transaction than ${transaction}`)
   }
+  return outcomeOf(bytes, { effects, balanceChanges }, Number(timestampMs ?? 0))
+}
+
+function outcomeOf(
+  bytes: Uint8Array,
+  { effects, balanceChanges }: Pick<DryRunTransactionBlockResponse, 'effects' | 'balanceChanges'>,
+  at = 0
+): ExecutedTransaction {
   const { V1: data } = bcs.TransactionData.parse(bytes)
   const { computationCost, storageCost, storageRebate } = effects.gasUsed
   return {
-    transaction,
+    transaction: digestOf(bytes),
     failure: effects.status.status === 'success' ? undefined : (effects.status.error ?? 'it failed'),
     sender: hexOf(data.sender),
     gasOwner: hexOf(data.gasData.owner),
@@ -170,7 +192,7 @@ function executedOf(answer: IotaTransactionBlockResponse, transaction: Hex): Exe
       return { ...coinOf(reference), owner: hexOf(owner.AddressOwner) }
     }),
     memos: memosOf(bytes),
-    at: Number(timestampMs ?? 0)
+    at
   }
 }
 

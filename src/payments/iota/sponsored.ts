@@ -2,9 +2,12 @@ import { normalizeIotaAddress } from '@iota/iota-sdk/utils'
 import type { Gas, Hex, TransferPayload } from '../../interface/index.ts'
 import { digestOf, fromDigest, programOf } from './transaction.ts'
 
+/** What they do follows from coins that one side owns: the same when it is tried out as when it is carried out. */
+const PLAIN: ReadonlySet<string> = new Set(['SplitCoins', 'MergeCoins', 'TransferObjects', 'MakeMoveVec'])
+
 /**
  * Pure: why a seller does not put its signature under a transaction; undefined when all that it can cost is the fee that was
- * offered. Whether it is the payment is judged by what it did.
+ * offered. Whether it is the payment is judged by what it would do, and did.
  */
 export function sponsorProblem(
   { transaction, unsent }: TransferPayload,
@@ -29,6 +32,8 @@ export function sponsorProblem(
       return `its fee is up to ${paid.budget} at ${paid.price}, offered were ${gas.budget} at ${gas.price}`
     }
     if (commands.some(usesGasCoin)) return 'it moves the coin that pays the fee'
+    const other = commands.find(({ $kind }) => !PLAIN.has($kind))
+    if (other !== undefined) return `${other.$kind} is no part of a payment`
     return undefined
   } catch (error) {
     return `the transaction cannot be read: ${(error as Error).message.slice(0, 120)}`

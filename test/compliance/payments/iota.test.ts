@@ -433,9 +433,10 @@ describe('iota: fees that the seller pays', () => {
   })
 
   test('a seller signs nothing that costs it more than the fee', async (t) => {
-    const { market, session } = await start(t)
+    const { market, session, balance } = await start(t)
     const { payload, gas } = await payOnce(market, session, LEAST)
     assert.ok(payload.unsent)
+    const before = await balance(market.accounts.seller)
     const own = Ed25519Keypair.fromSecretKey(Uint8Array.from(market.seeds.buyer))
     const cheat = async (change: (transaction: Transaction) => void, paid = gas): Promise<TransferPayload> => {
       const transaction = new Transaction()
@@ -463,6 +464,19 @@ describe('iota: fees that the seller pays', () => {
     await refuses(session, LEAST, renamed, /digest is not/)
     const garbage = { ...payload, unsent: { bytes: new Uint8Array(50), signature: new Uint8Array(97) } }
     await refuses(session, LEAST, garbage, /cannot be read|digest is not/)
+    const nothing = await cheat(() => {})
+    await refuses(session, LEAST, nothing, /has no memo/)
+    const called = await cheat((transaction) => transaction.moveCall({ target: '0x2::clock::timestamp_ms' }))
+    await refuses(session, LEAST, called, /MoveCall is no part of a payment/)
+    const [coin] = (await new IotaClient({ url: market.network.url }).getCoins({ owner: market.accounts.buyer })).data
+    assert.ok(coin)
+    const failing = await cheat((transaction) => {
+      const { coinObjectId: objectId, version, digest } = coin
+      const source = transaction.objectRef({ objectId, version, digest })
+      transaction.transferObjects([transaction.splitCoins(source, [10n ** 15n])], market.accounts.seller)
+    })
+    await refuses(session, LEAST, failing, /failed: InsufficientCoinBalance/)
+    assert.equal(await balance(market.accounts.seller), before, 'none of it has cost a fee')
     const unsigned = { ...payload, unsent: { ...payload.unsent, signature: new Uint8Array(97) } }
     await refuses(session, LEAST, unsigned, /the ledger refused the payment/)
     await session.selling.credit(LEAST, payload)
