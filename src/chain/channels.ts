@@ -41,6 +41,8 @@ export function createChannelChain({ profile, rpc, queue }: ChannelChainInit): C
   const confirmations = BigInt(profile.chain.confirmations)
   const withdrawals = new Map<string, bigint>()
 
+  const confirmedAt = (head: bigint): bigint => (head > confirmations ? head - confirmations : 0n)
+
   /** Both views of each channel in one call; zeros when the escrow did not exist yet at that block. */
   async function statesAt(channelIds: readonly Hex[], at: bigint, options?: AbortOptions): Promise<RawState[]> {
     const calls = channelIds.flatMap((channelId) => [
@@ -61,8 +63,7 @@ export function createChannelChain({ profile, rpc, queue }: ChannelChainInit): C
   async function rawStates(channelIds: readonly Hex[], options?: AbortOptions) {
     const head = BigInt(await rpc.request<Hex>('eth_blockNumber', [], options))
     const newest = await statesAt(channelIds, head, options)
-    const depth = head > confirmations ? head - confirmations : 0n
-    const confirmed = confirmations === 0n ? newest : await statesAt(channelIds, depth, options)
+    const confirmed = confirmations === 0n ? newest : await statesAt(channelIds, confirmedAt(head), options)
     const states = newest.map((now, index) => merge(now, confirmed[index] as RawState))
     return { head, states }
   }
@@ -151,7 +152,11 @@ export function createChannelChain({ profile, rpc, queue }: ChannelChainInit): C
     isAuthorizationUsed: async (owner, nonce, options) => {
       const args = [owner, nonce] as const
       const data = encodeFunctionData({ abi: testTokenAbi, functionName: 'authorizationState', args })
-      return BigInt(await rpc.request<Hex>('eth_call', [{ to: token.address, data }, 'latest'], options)) === 1n
+      const head = BigInt(await rpc.request<Hex>('eth_blockNumber', [], options))
+      const at = numberToHex(confirmedAt(head))
+      const used = await rpc.request<Hex>('eth_call', [{ to: token.address, data }, at], options)
+      // Nothing when the token did not exist yet at that block.
+      return used !== '0x' && BigInt(used) === 1n
     },
     simulateClaim: async (claims, options) => {
       try {

@@ -142,18 +142,19 @@ export interface PayerChannel {
   base: bigint
   /** This comes from an older copy of the ledger: until the seller has shown its voucher, any of the balance may be used. */
   stale?: boolean
-  /** The newest deposit that was authorised and that the chain has not shown yet. */
+  /** The newest deposit that was authorised. */
   authorization?: OpenAuthorization
 }
 
-/** A deposit that its seller may relay. Of all authorizations that share a salt, one at most is carried out. */
+/**
+ * A deposit that its seller may relay until it is over, or its nonce is used. Of all authorizations that share a salt, one
+ * at most is carried out.
+ */
 export interface OpenAuthorization {
   salt: bigint
   /** Highest that was authorised with this salt. */
   amount: bigint
-  /** The channel's balance when it was made: once that has moved, the nonce is used. */
-  balance: bigint
-  /** Unix seconds, block time. */
+  /** Unix seconds, block time: the latest with this salt. */
   validBefore: bigint
 }
 

@@ -428,7 +428,7 @@ export interface ChannelChain {
   tokenBalance: (owner: Address, options?: AbortOptions) => Promise<bigint>
   /** Escrow `deposit` through a collector; resolves with the transaction hash when mined at confirmation depth. */
   deposit: (config: ChannelConfig, deposit: DepositAuthorization, options?: AbortOptions) => Promise<Hex>
-  /** Whether an EIP-3009 authorization of the token was carried out, as of the newest block. */
+  /** Whether an EIP-3009 authorization of the token was carried out, read at the profile's confirmation depth like the balance. */
   isAuthorizationUsed: (owner: Address, nonce: Hex, options?: AbortOptions) => Promise<boolean>
   /** Simulates one batch; undefined when it goes through, else the reason. */
   simulateClaim: (claims: VoucherClaim[], options?: AbortOptions) => Promise<string | undefined>

@@ -80,12 +80,13 @@ function toPayer(row: Row): PayerChannel {
 
 function fromAuthorization(open: OpenAuthorization | undefined): string | null {
   if (open === undefined) return null
-  return [open.salt, open.amount, open.balance, open.validBefore].join(' ')
+  return [open.salt, open.amount, open.validBefore].join(' ')
 }
 
 function toAuthorization(text: string): OpenAuthorization {
-  const [salt, amount, balance, validBefore] = text.split(' ').map(BigInt) as [bigint, bigint, bigint, bigint]
-  return { salt, amount, balance, validBefore }
+  // Earlier versions wrote the balance of that time before the end.
+  const [salt, amount, ...rest] = text.split(' ').map(BigInt) as [bigint, bigint, ...bigint[]]
+  return { salt, amount, validBefore: rest.at(-1) as bigint }
 }
 
 function toPayee(row: Row): PayeeChannel {

@@ -52,9 +52,12 @@ async function startChannels(t: TestContext, changes: { confirmations?: number }
       message: channel
     })
   }
+  function nonceOf(channel: ChannelConfig, salt = 1n): Hex {
+    return keccak256(encodeAbiParameters([{ type: 'bytes32' }, { type: 'uint256' }], [idOf(channel), salt]))
+  }
   async function authorization(channel: ChannelConfig, amount: bigint, salt = 1n): Promise<DepositAuthorization> {
     const { address, name, version } = channels.token
-    const nonce = keccak256(encodeAbiParameters([{ type: 'bytes32' }, { type: 'uint256' }], [idOf(channel), salt]))
+    const nonce = nonceOf(channel, salt)
     const collector = channels.eip3009Collector
     const validBefore = 1n << 40n
     const signature = await payer.signTypedData({
@@ -85,7 +88,7 @@ async function startChannels(t: TestContext, changes: { confirmations?: number }
     })
     return { config: channel, voucher: { channelId, maxClaimableAmount: maximum, signature }, totalClaimed }
   }
-  return { ...market, payerAddress, seller, channels, config, idOf, authorization, claim }
+  return { ...market, payerAddress, seller, channels, config, idOf, nonceOf, authorization, claim }
 }
 
 function channelsOf(chain: Chain) {
@@ -193,20 +196,25 @@ test('a withdrawal is seen with the time from which it may be taken', async (t) 
   assert.deepEqual(unknown, { ...expected, balance: 0n, pendingWithdrawal: 0n, finalizeAfter: 0n })
 })
 
-test('a deposit counts at confirmation depth, a withdrawal at once', async (t) => {
-  const { channels, connectAs, profile, config, idOf, authorization, rpc } = await startChannels(t, {
-    confirmations: 3
-  })
+test('a deposit and the use of its nonce count at confirmation depth, a withdrawal at once', async (t) => {
+  const { channels, connectAs, payerAddress, profile, config, idOf, nonceOf, authorization, rpc } = await startChannels(
+    t,
+    {
+      confirmations: 3
+    }
+  )
   const channel = config(1)
+  const isUsed = (): Promise<boolean> => channels.isAuthorizationUsed(payerAddress, nonceOf(channel))
   const payer = await connectAs(PAYER)
   const deposit = channels.deposit(channel, await authorization(channel, 1000n))
   const atOnce = channelsOf(payer)
   while ((await atOnce.channel(idOf(channel))).balance === 0n) await new Promise((resolve) => setTimeout(resolve, 10))
   const { balance: counted, unconfirmed } = await channels.channel(idOf(channel))
-  assert.deepEqual([counted, unconfirmed], [0n, 1000n])
+  assert.deepEqual([counted, unconfirmed, await isUsed()], [0n, 1000n, false])
   await rpc('anvil_mine', ['0x3'])
   await deposit
   assert.equal((await channels.channel(idOf(channel))).balance, 1000n)
+  assert.equal(await isUsed(), true)
   await payer.transactions?.send({
     label: 'withdrawing',
     to: profile.contracts.escrow,

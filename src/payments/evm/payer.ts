@@ -24,7 +24,7 @@ import {
   type ResumeRequest
 } from '../../interface/index.ts'
 import { toHex } from '../../statements/index.ts'
-import { authorizeDeposit, unspent } from './deposit.ts'
+import { authorizeDeposit, openAuthorization, reachOf } from './deposit.ts'
 import type { Eip712 } from './eip712.ts'
 import { EvmPayerChannels } from './payer-channels.ts'
 import { type DepositForLane, PayerLane } from './payer-lane.ts'
@@ -222,6 +222,7 @@ class EvmPayer implements Payer {
       if (missing <= 0n) return undefined
       const read = (): Promise<Held> => chain.channel(lane.channel.channelId, options)
       if (depositing === undefined) {
+        const open = await openAuthorization(lane, options)
         // An order that carried a deposit may have been answered since the balance was read.
         const now = await read()
         if (now.balance !== held.balance) {
@@ -230,7 +231,11 @@ class EvmPayer implements Payer {
         }
         const elsewhere = await this.#lockedElsewhere(lane, request, options)
         const { balance, unconfirmed = 0n } = now
-        const deposit = await authorizeDeposit(lane, { amount: missing, balance, unconfirmed, elsewhere }, options)
+        const deposit = await authorizeDeposit(
+          lane,
+          { amount: missing, balance, unconfirmed, open, elsewhere },
+          options
+        )
         return this.#init.directDeposits === true ? this.#depositDirectly(lane, deposit, options) : deposit
       }
       await until(depositing, options)
@@ -269,16 +274,14 @@ class EvmPayer implements Payer {
     { terms, seller }: Pick<PayerRequest, 'terms' | 'seller'>,
     options: AbortOptions
   ): Promise<bigint> {
-    const { chain } = this.#init
     const others = (await this.#channels(options)).filter(
       (other) => other.channelId !== channelId && (other.seller === seller || other.config.receiver === terms.payTo)
     )
-    if (others.length === 0) return 0n
-    const now = await chain.timestamp(options)
     const locked = await Promise.all(
       others.map(async (other) => {
-        const { balance } = await chain.channel(other.channelId, options)
-        return unspent(await this.#laneOf(other), balance, now)
+        const lane = await this.#laneOf(other)
+        const reach = await reachOf(lane, options)
+        return reach > lane.channel.base ? reach - lane.channel.base : 0n
       })
     )
     return locked.reduce((sum, amount) => sum + amount, 0n)

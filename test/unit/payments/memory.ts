@@ -137,9 +137,14 @@ export const unlimited: Budget = {
   settle: async () => {}
 }
 
-export function memoryPayer(chain: ChannelChain, channels: ChannelStore, budget: Budget = unlimited) {
+export function memoryPayer(
+  chain: ChannelChain,
+  channels: ChannelStore,
+  budget: Budget = unlimited,
+  { maxDeposit = 10n ** 30n }: { maxDeposit?: bigint } = {}
+) {
   const voucherSigner = { ...key(0x51), address: eip712Address(0x51) }
-  const limits = { maxWithdrawDelay: 86_400, maxDeposit: 10n ** 30n }
+  const limits = { maxWithdrawDelay: 86_400, maxDeposit }
   return evmPayer({ ...network, ...limits, chain, channels, budget, wallet: key(0x11), voucherSigner })
 }
 

@@ -413,7 +413,7 @@ test('an authorised deposit is kept with its channel, and gone when it is writte
   const { channels, close } = await openLedger({ path: join(await tempDir(t), 'ledger.db') })
   t.after(close)
   const id: Hex = `0x${'ab'.repeat(32)}`
-  const authorization = { salt: 2n ** 256n - 1n, amount: 2n ** 128n - 1n, balance: 0n, validBefore: 2n ** 63n }
+  const authorization = { salt: 2n ** 256n - 1n, amount: 2n ** 128n - 1n, validBefore: 2n ** 63n }
   await channels.putPayer({ ...payer(id, 10n), authorization })
   assert.deepEqual((await channels.payer(id))?.authorization, authorization)
   await channels.putPayer(payer(id, 10n))
