@@ -38,6 +38,8 @@ export class PayeeLane {
   refundedAt = 0n
   readonly #domain: Uint8Array
   readonly #open = new Set<PayeeLaneSession>()
+  /** What moves an amount between a session and the base: what others store meanwhile would show one without the other. */
+  readonly #moves = new Serial()
   #isStored = false
   #state = NOTHING
   #reads = 0
@@ -200,27 +202,48 @@ export class PayeeLane {
   }
 
   /** Takes a suspended session up again; one that ended owing something is opened anew. */
-  async resume({ sessionId, maximum }: ResumeRequest, options?: AbortOptions): Promise<PayeeLaneSession> {
-    const { channelId } = this.channel
-    let session = [...this.#open].find(({ id }) => id === sessionId)
-    if (session === undefined) {
-      const stored = (await this.init.channels.sessions('payee', channelId, options)).find(
-        (one) => one.sessionId === sessionId
-      )
-      if (stored === undefined && maximum > 0n) {
-        throw new DdmError('notFound', `channel ${channelId} has no session ${sessionId}`)
-      }
-      const consumed = stored?.consumed ?? 0n
-      session = this.#restored({ sessionId, paid: consumed })
-      this.channel = { ...this.channel, base: this.channel.base - consumed }
-      this.#open.add(session)
-    }
+  async resume(request: ResumeRequest, options?: AbortOptions): Promise<PayeeLaneSession> {
+    const { sessionId, maximum } = request
+    const session = [...this.#open].find(({ id }) => id === sessionId) ?? (await this.#reopen(request, options))
     session.reopen()
+    await this.store(options, session)
     // No more than the channel can pay now: the deposit may have been orphaned, or promised to another order.
     const left = this.leftFor(session)
     session.promise(maximum < left ? maximum : left, maximum)
-    await this.store(options, session)
     return session
+  }
+
+  #reopen({ sessionId, maximum }: ResumeRequest, options?: AbortOptions): Promise<PayeeLaneSession> {
+    return this.#moves.run(async () => {
+      const { channelId } = this.channel
+      const sessions = await this.init.channels.sessions('payee', channelId, options)
+      const stored = sessions.find((one) => one.sessionId === sessionId)
+      if (stored === undefined && maximum > 0n) {
+        throw new DdmError('notFound', `channel ${channelId} has no session ${sessionId}`)
+      }
+      const session = this.#restored({ sessionId, paid: stored?.consumed ?? 0n })
+      await this.#move(-session.paid, rowOf(session))
+      this.#open.add(session)
+      return session
+    }, options)
+  }
+
+  /** One whose end could not be stored stays open, to be ended again. */
+  end(session: PayeeLaneSession, consumed: bigint, options?: AbortOptions): Promise<void> {
+    return this.#moves.run(async () => {
+      if (!session.isOpen) return
+      const row = rowOf(session)
+      await this.#move(consumed, row && { ...row, open: false, consumed })
+      this.#open.delete(session)
+      session.ended(consumed)
+      if (!this.#isStored && this.idle) this.init.forget(this)
+    }, options)
+  }
+
+  /** In memory once it is durable, so that no amount counts twice after a write that failed. Not to be aborted half way. */
+  async #move(consumed: bigint, session: ChannelSession | undefined): Promise<void> {
+    await this.#put({ ...this.channel, base: this.channel.base + consumed }, session)
+    this.channel = { ...this.channel, base: this.channel.base + consumed }
   }
 
   #restored({ sessionId, paid }: Pick<ChannelSession, 'sessionId' | 'paid'>): PayeeLaneSession {
@@ -234,26 +257,16 @@ export class PayeeLane {
     this.#open.delete(session)
   }
 
+  store(options?: AbortOptions, session?: PayeeLaneSession): Promise<void> {
+    const put = (): Promise<void> => this.#put(this.channel, session && rowOf(session), options)
+    return this.#moves.idle ? put() : this.#moves.run(put, options)
+  }
+
   /** A stranger must not fill the ledger with channels that hold nothing. */
-  async store(options?: AbortOptions, session?: PayeeLaneSession): Promise<void> {
-    const { channelId } = this.channel
-    if (!this.#isStored && this.isEmpty) {
-      if (this.idle) this.init.forget(this)
-      return
-    }
+  async #put(channel: PayeeChannel, session: ChannelSession | undefined, options?: AbortOptions): Promise<void> {
+    if (!this.#isStored && this.isEmpty) return
     this.#isStored = true
-    const record =
-      session?.id === undefined
-        ? undefined
-        : {
-            sessionId: session.id,
-            channelId,
-            paid: session.paid,
-            open: session.isOpen,
-            consumed: session.consumed,
-            signed: 0n
-          }
-    await this.init.channels.putPayee(this.channel, record, options)
+    await this.init.channels.putPayee(channel, session, options)
   }
 
   /** @param more - what this payment adds to the sum over all sessions */
@@ -300,6 +313,11 @@ export class PayeeLane {
   take(payload: VoucherPayload): void {
     if (payload.maxClaimableAmount > this.highest) this.channel = { ...this.channel, voucher: payload }
   }
+}
+
+/** undefined before the session has its ID. */
+function rowOf({ id, channelId, paid, isOpen, consumed }: PayeeLaneSession): ChannelSession | undefined {
+  return id === undefined ? undefined : { sessionId: id, channelId, paid, open: isOpen, consumed, signed: 0n }
 }
 
 function above(amount: bigint, floor: bigint): bigint {

@@ -132,12 +132,16 @@ export class PayeeLaneSession implements PayeeSession {
   async end(due: bigint, credited: bigint, options?: AbortOptions): Promise<VoucherPayload | undefined> {
     const lane = this.#lane
     if (this.isOpen) {
-      this.isOpen = false
-      lane.close(this)
-      this.consumed = [credited, this.paid].reduce((least, amount) => (amount < least ? amount : least), due)
-      lane.channel = { ...lane.channel, base: lane.channel.base + this.consumed }
-      await lane.store(options, this)
+      // Nothing more is credited, also when its end cannot be stored: then it waits like one that was cut.
+      this.#maximum = undefined
+      const consumed = [credited, this.paid].reduce((least, amount) => (amount < least ? amount : least), due)
+      await lane.end(this, consumed, options)
     }
     return lane.channel.voucher
+  }
+
+  ended(consumed: bigint): void {
+    this.isOpen = false
+    this.consumed = consumed
   }
 }

@@ -11,6 +11,7 @@ import {
 } from '../../interface/index.ts'
 import type { EvmPayerInit } from './payer.ts'
 import { PayerLaneSession } from './payer-session.ts'
+import { Serial } from './serial.ts'
 import { voucherProblem } from './voucher.ts'
 
 /** What the channel lacks for all that is promised of it, as an authorization; nothing when it lacks nothing. */
@@ -29,6 +30,8 @@ export class PayerLane {
   readonly deposit: DepositForLane
   readonly #domain: Uint8Array
   readonly #open = new Set<PayerLaneSession>()
+  /** What moves an amount between a session and the base: what others store meanwhile would show one without the other. */
+  readonly #moves = new Serial()
 
   constructor(channel: PayerChannel, init: EvmPayerInit, deposit: DepositForLane) {
     const { eip712, chain } = init
@@ -65,23 +68,41 @@ export class PayerLane {
     { sessionId, peer, terms, maximum, one }: ResumeRequest,
     options?: AbortOptions
   ): Promise<PayerLaneSession> {
-    const { channelId } = this.channel
-    let session = [...this.#open].find(({ id }) => id === sessionId)
-    if (session === undefined) {
-      const stored = (await this.init.channels.sessions('payer', channelId, options)).find(
-        (one) => one.sessionId === sessionId
-      )
-      if (stored === undefined) {
-        throw new DdmError('notFound', `channel ${channelId} has no session ${sessionId}`)
-      }
-      session = this.#restored({ ...stored, paid: stored.consumed })
-      this.channel = { ...this.channel, base: this.channel.base - stored.consumed }
-      this.#open.add(session)
-    }
-    // Base and session change together: what another session stores meanwhile must not show one without the other.
+    const session = [...this.#open].find(({ id }) => id === sessionId) ?? (await this.#reopen(sessionId, options))
     const resuming = session.resume({ seller: peer, terms, maximum, one }, options)
     await Promise.all([resuming, this.store(options, session)])
     return session
+  }
+
+  #reopen(sessionId: string, options?: AbortOptions): Promise<PayerLaneSession> {
+    return this.#moves.run(async () => {
+      const { channelId } = this.channel
+      const sessions = await this.init.channels.sessions('payer', channelId, options)
+      const stored = sessions.find((one) => one.sessionId === sessionId)
+      if (stored === undefined) throw new DdmError('notFound', `channel ${channelId} has no session ${sessionId}`)
+      const session = this.#restored({ ...stored, paid: stored.consumed })
+      await this.#move(-stored.consumed, rowOf(session))
+      this.#open.add(session)
+      return session
+    }, options)
+  }
+
+  /** One whose end could not be stored stays open, to be ended again. */
+  end(session: PayerLaneSession, due: bigint, options?: AbortOptions): Promise<void> {
+    return this.#moves.run(async () => {
+      if (!session.isOpen) return
+      const consumed = due < session.paid ? due : session.paid
+      const row = rowOf(session)
+      await this.#move(consumed, row && { ...row, open: false, consumed })
+      this.#open.delete(session)
+      session.ended(consumed)
+    }, options)
+  }
+
+  /** In memory once it is durable, so that no amount counts twice after a write that failed. Not to be aborted half way. */
+  async #move(consumed: bigint, session: ChannelSession | undefined): Promise<void> {
+    await this.#put({ ...this.channel, base: this.channel.base + consumed }, session)
+    this.channel = { ...this.channel, base: this.channel.base + consumed }
   }
 
   #restored({ sessionId, paid, signed }: ChannelSession): PayerLaneSession {
@@ -97,21 +118,13 @@ export class PayerLane {
     this.#open.delete(session)
   }
 
-  async store(options?: AbortOptions, session?: PayerLaneSession): Promise<void> {
-    const { channelId } = this.channel
-    const record =
-      session?.id === undefined
-        ? undefined
-        : {
-            sessionId: session.id,
-            channelId,
-            paid: session.paid,
-            open: session.isOpen,
-            consumed: session.consumed,
-            signed: session.signed
-          }
-    const { channel } = this
-    await this.init.channels.putPayer(channel, record, options)
+  store(options?: AbortOptions, session?: PayerLaneSession): Promise<void> {
+    const put = (): Promise<void> => this.#put(this.channel, session && rowOf(session), options)
+    return this.#moves.idle ? put() : this.#moves.run(put, options)
+  }
+
+  async #put(channel: PayerChannel, session: ChannelSession | undefined, options?: AbortOptions): Promise<void> {
+    await this.init.channels.putPayer(channel, session, options)
     if (channel.signed >= this.#stored.signed) this.#stored = channel
   }
 
@@ -171,6 +184,11 @@ export class PayerLane {
     for (const session of this.#open) if (session !== except) sum += session.paid
     return sum
   }
+}
+
+/** undefined before the session has its ID. */
+function rowOf({ id, channelId, paid, isOpen, consumed, signed }: PayerLaneSession): ChannelSession | undefined {
+  return id === undefined ? undefined : { sessionId: id, channelId, paid, open: isOpen, consumed, signed }
 }
 
 function voucherOf({ channelId, signed, signature }: PayerChannel): VoucherPayload | undefined {

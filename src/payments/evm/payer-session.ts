@@ -165,13 +165,16 @@ export class PayerLaneSession implements PayerSession {
 
   async end(due: bigint, options?: AbortOptions): Promise<void> {
     if (!this.isOpen) return
-    this.isOpen = false
-    this.#lane.close(this)
+    // Nothing more is signed for it, also when its end cannot be stored: then it waits like one that was cut.
+    this.#spending = undefined
     this.#answered()
-    this.consumed = due < this.paid ? due : this.paid
-    this.#lane.channel = { ...this.#lane.channel, base: this.#lane.channel.base + this.consumed }
-    await this.#lane.store(options, this)
+    await this.#lane.end(this, due, options)
     await this.#settle(options)
+  }
+
+  ended(consumed: bigint): void {
+    this.isOpen = false
+    this.consumed = consumed
   }
 
   #answered(): void {
