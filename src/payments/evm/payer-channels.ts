@@ -16,7 +16,7 @@ export interface EvmPayerChannelsInit extends EvmPayerInit {
   /** Channels of this chain and escrow in the ledger. */
   stored: (options: AbortOptions) => Promise<PayerChannel[]>
   laneOf: (channel: PayerChannel) => Promise<PayerLane>
-  /** Runs alone among the orders to the same receiver. */
+  /** Runs alone among the orders to the same seller or receiver. */
   inTurn: <T>(channel: PayerChannel, work: () => Promise<T>, options: AbortOptions) => Promise<T>
 }
 

@@ -72,8 +72,8 @@ class EvmPayer implements Payer {
   readonly rail = 'evm'
   readonly #init: EvmPayerInit
   readonly #lanes = new Map<Hex, Promise<PayerLane>>()
-  /** By account paid. */
-  readonly #opening = new Map<Address, Serial>()
+  /** By seller, and by account paid. */
+  readonly #turns = new Map<string, Serial>()
   readonly channels: EvmPayerChannels
 
   constructor(init: EvmPayerInit) {
@@ -82,7 +82,7 @@ class EvmPayer implements Payer {
       ...init,
       stored: (options) => this.#channels(options),
       laneOf: (channel) => this.#laneOf(channel),
-      inTurn: (channel, work, options) => this.#inTurn(channel.config.receiver, work, options)
+      inTurn: (channel, work, options) => this.#inTurn(channel.seller, channel.config.receiver, work, options)
     })
   }
 
@@ -111,18 +111,27 @@ class EvmPayer implements Payer {
     return undefined
   }
 
-  /** One at a time per account paid: two orders must not count on the same deposit, nor open a channel each. */
+  /** Two orders must not count on the same deposit, nor open a channel each. */
   open(request: PayerRequest, options: AbortOptions = {}): Promise<PayerSession> {
-    return this.#inTurn(request.terms.payTo as Address, () => this.#open(request, options), options)
+    const { seller, terms } = request
+    return this.#inTurn(seller, terms.payTo as Address, () => this.#open(request, options), options)
   }
 
-  async #inTurn<T>(payTo: Address, work: () => Promise<T>, options: AbortOptions): Promise<T> {
-    const turns = this.#opening.get(payTo) ?? new Serial()
-    this.#opening.set(payTo, turns)
+  /**
+   * One at a time over all that the cap of deposits covers: a seller, whatever account it names, and an account, whoever
+   * names it. Always the seller's turn first: nobody waits in a circle.
+   */
+  #inTurn<T>(seller: string, payTo: Address, work: () => Promise<T>, options: AbortOptions): Promise<T> {
+    return this.#turn(seller, () => this.#turn(payTo, work, options), options)
+  }
+
+  async #turn<T>(name: string, work: () => Promise<T>, options: AbortOptions): Promise<T> {
+    const turns = this.#turns.get(name) ?? new Serial()
+    this.#turns.set(name, turns)
     try {
       return await turns.run(work, options)
     } finally {
-      if (turns.idle) this.#opening.delete(payTo)
+      if (turns.idle) this.#turns.delete(name)
     }
   }
 
@@ -189,7 +198,7 @@ class EvmPayer implements Payer {
       if (deposit !== undefined) faultPoint('topUp.stored')
       return deposit
     }
-    return this.#inTurn(config.receiver, work, options)
+    return this.#inTurn(request.seller, config.receiver, work, options)
   }
 
   /** Stored first: without its config nobody gets a deposit out again. */

@@ -101,3 +101,15 @@ test('a deposit that came at the last moment and is not confirmed counts', async
   await assert.rejects(open(900n), { code: 'budget', message: /needs 1800 deposited/ })
   await assert.rejects(open(200n, { receiverAuthorizer: `0x${'5b'.repeat(20)}` }), { code: 'budget' })
 })
+
+test('orders at once to one seller under several accounts, or of several sellers to one, are within the cap together', async () => {
+  const { open } = setup()
+  const accounts = [0x5e, 0x5f, 0x60].map((byte) => ({ payTo: `0x${byte.toString(16).repeat(20)}` }) as const)
+  const orders = await Promise.allSettled([
+    ...accounts.map((account) => open(900n, account)),
+    open(900n, { receiverAuthorizer: `0x${'5b'.repeat(20)}` }, 'another seller')
+  ])
+  const taken = orders.filter(({ status }) => status === 'fulfilled')
+  assert.equal(taken.length, 1)
+  for (const order of orders) if (order.status === 'rejected') assert.equal(order.reason.code, 'budget')
+})
