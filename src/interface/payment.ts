@@ -195,6 +195,11 @@ export interface PayerSession {
   readonly channelId?: Hex
   /** Signed for so far, cumulative. */
   readonly paid: bigint
+  /**
+   * Signed to the same seller over other channels and consumed by no session: paid ahead already. Asks no chain; undefined
+   * on rails without channels.
+   */
+  readonly elsewhere?: () => bigint
   /** What RESUME shows again: covers `paid`; undefined while nothing was signed. */
   readonly payload: PaymentPayload | undefined
   /** Tells the rail the session ID (CID of ORDER) once it exists; stored durably. */
@@ -261,6 +266,8 @@ export interface ChannelStanding {
   unclaimed: bigint
   /** Of the balance what nobody has used or been promised. */
   unspent: bigint
+  /** Payer: signed and not consumed by any session: the seller may take it. Payee: 0. */
+  ahead: bigint
   /** Asked back by the payer. */
   pendingWithdrawal: bigint
   /** Unix seconds from which the payer may take it; 0 when nothing was asked back. */

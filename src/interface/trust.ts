@@ -97,6 +97,8 @@ export interface TrustRequest {
   want?: bigint
   /** Least that the operator gives by hand to every session; what is owed is subtracted, other open sessions are not. */
   floor?: bigint
+  /** Owed besides what the book knows. Asked when the request has its turn: a session that ends is in the one or the other. */
+  elsewhere?: () => bigint
 }
 
 /** Says how much may be risked with whom, and remembers how it went. */

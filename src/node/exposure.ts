@@ -13,7 +13,10 @@ import type { Ledger } from '../storage/index.ts'
 
 /** What one side of a session may lose, atomic units (docs/specs/sdpp.md, Money). */
 export interface SessionExposure {
-  /** Seller: the credit of a session that goes on, else what it owes. Buyer: what may be, or was, paid ahead. */
+  /**
+   * Seller: the credit of a session that goes on, else what it owes. Buyer: what may be, or was, paid ahead, and of a session
+   * that has ended what no later one of its channel has consumed.
+   */
   window: bigint
   /** Buyer: signed, and not yet confirmed by the seller: on its way, not failed. Seller: 0. */
   pending: bigint
@@ -34,7 +37,7 @@ export interface TotalExposure {
   role: SessionRole
   /** Each rail has its currency. */
   rail: RailName
-  /** Over all sessions. Seller: delivered before it is paid. Buyer: paid before it is delivered. */
+  /** Over all sessions. Seller: delivered before it is paid. Buyer: paid before it is delivered, also what ended sessions left in channels. */
   window: bigint
   /** Seller, over all channels: vouchers that are not on the chain yet. Buyer: 0. */
   unclaimed: bigint
@@ -68,7 +71,7 @@ export async function exposureOfSession(
   const kept = channelId === undefined ? undefined : await channels[selling ? 'payee' : 'payer'](channelId, options)
   const goesOn = !selling && !ENDED.includes(record.state)
   const credited = goesOn ? await confirmed(record, options) : record.paid
-  const window = windowOf(record)
+  const window = windowOf(record, channel?.ahead)
   const unclaimed = selling ? (channel?.unclaimed ?? 0n) : 0n
   const unconfirmed = selling ? (channel?.unconfirmed ?? 0n) : 0n
   return {
@@ -76,19 +79,26 @@ export async function exposureOfSession(
     pending: record.paid > credited ? record.paid - credited : 0n,
     unclaimed,
     unconfirmed,
-    locked: selling ? 0n : (channel?.unspent ?? 0n),
+    locked: selling || channel === undefined ? 0n : lockedOf(channel, channel.unspent, channel.balance),
     ...(kept === undefined ? {} : { withdrawDelay: kept.config.withdrawDelay }),
     bound: window + unclaimed + unconfirmed
   }
 }
 
 /** What was delivered and is not paid, or the other way round, or may yet be. */
-function windowOf({ role, state, due, paid, credit }: SessionStakes): bigint {
+function windowOf({ role, state, due, paid, credit }: SessionStakes, ahead = 0n): bigint {
   const atRisk = role === 'seller' ? due - paid : paid - due
   const owed = atRisk > 0n ? atRisk : 0n
-  // A receipt closes the buyer's book: what was paid too much is the base of the next session.
-  const ended = role === 'buyer' && (state === 'closed' || state === 'receipted') ? 0n : owed
+  // A receipt closes the buyer's book: what was paid too much is there for the channel's next session, until the seller takes it.
+  const unused = ahead < owed ? ahead : owed
+  const ended = role === 'buyer' && (state === 'closed' || state === 'receipted') ? unused : owed
   return ENDED.includes(state) || credit < owed ? ended : credit
+}
+
+/** What was signed is not only delayed by a seller that takes it. */
+function lockedOf({ paid }: ChannelStanding, left: bigint, held: bigint): bigint {
+  const unsigned = held > paid ? held - paid : 0n
+  return left < unsigned ? left : unsigned
 }
 
 /** The bound of the whole node, by role and currency; reads the chain where there are channels. */
@@ -106,14 +116,18 @@ export async function totalExposure(
       const standings = (await channels?.list(options)) ?? []
       const sum = (amountOf: (standing: ChannelStanding) => bigint): bigint =>
         standings.reduce((total, standing) => total + amountOf(standing), 0n)
+      const selling = role === 'seller'
       const window = sessions
         .filter((session) => session.role === role && session.rail === rail)
-        .reduce((total, session) => total + windowOf(session), 0n)
-      const selling = role === 'seller'
+        .reduce((total, session) => total + windowOf(session), selling ? 0n : sum((channel) => channel.ahead))
       const unclaimed = selling ? sum((channel) => channel.unclaimed) : 0n
       const unconfirmed = selling ? sum((channel) => channel.unconfirmed) : 0n
       // What was asked back is locked until it is taken.
-      const locked = selling ? 0n : sum((channel) => channel.unspent + channel.pendingWithdrawal + channel.unconfirmed)
+      const lockedIn = (channel: ChannelStanding): bigint => {
+        const { unspent, pendingWithdrawal, balance, unconfirmed } = channel
+        return lockedOf(channel, unspent + pendingWithdrawal + unconfirmed, balance + unconfirmed)
+      }
+      const locked = selling ? 0n : sum(lockedIn)
       return { role, rail, window, unclaimed, unconfirmed, locked, bound: window + unclaimed + unconfirmed + locked }
     })
   )

@@ -39,7 +39,7 @@ export function createTrustLedger(init: TrustInit): TrustLedger {
 }
 
 type Who = Pick<Grant, 'role' | 'peer' | 'account'>
-type Terms = Pick<TrustRequest, 'one' | 'cap' | 'covered' | 'want' | 'floor'>
+type Terms = Pick<TrustRequest, 'one' | 'cap' | 'covered' | 'want' | 'floor' | 'elsewhere'>
 
 class StoredTrust implements TrustLedger {
   readonly #store: TrustStore
@@ -148,7 +148,8 @@ class StoredTrust implements TrustLedger {
     ])
     const total = role === 'seller' ? this.#strangerCredit : 0n
     const allowance = total > given ? total - given : 0n
-    const decision = creditFor({ standings, allowance }, terms)
+    const elsewhere = terms.elsewhere?.() ?? 0n
+    const decision = creditFor({ standings, allowance, elsewhere }, terms)
     // A stranger's record is given once: who owes more than one has had it.
     if (decision.stranger && own !== undefined && own.debt > decision.credit) return { credit: 0n, stranger: false }
     return decision

@@ -11,6 +11,7 @@ export const ChannelSchema = Type.Object({
   claimed: Integer,
   unclaimed: Integer,
   unspent: Integer,
+  ahead: Integer,
   pendingWithdrawal: Integer,
   finalizeAfter: Integer
 })

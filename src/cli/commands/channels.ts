@@ -70,6 +70,7 @@ function shown(one: ChannelStanding, amount: (value: bigint) => string, symbol: 
     unclaimed: amount(one.unclaimed),
     claimed: amount(one.claimed),
     unspent: amount(one.unspent),
+    ahead: amount(one.ahead),
     askedBack: amount(one.pendingWithdrawal),
     symbol,
     ...(finalizeAfter === 0n ? {} : { thawingUntil: at(finalizeAfter) })

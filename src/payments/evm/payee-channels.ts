@@ -170,6 +170,7 @@ export class EvmPayeeChannels implements PayeeChannels {
         claimed: totalClaimed,
         unclaimed: lane.unclaimed,
         unspent: lane.refundable,
+        ahead: 0n,
         pendingWithdrawal,
         finalizeAfter
       }

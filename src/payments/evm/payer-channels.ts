@@ -108,8 +108,9 @@ export class EvmPayerChannels implements PayerChannels {
 }
 
 /** What is promised to open sessions, or signed for and not claimed, is not the buyer's to take. */
-function standingOf({ channel, committed }: PayerLane, state: ChannelState): ChannelStanding {
-  const { channelId, seller, signed, base } = channel
+function standingOf(lane: PayerLane, state: ChannelState): ChannelStanding {
+  const { committed } = lane
+  const { channelId, seller, signed, base } = lane.channel
   const { balance, totalClaimed, pendingWithdrawal, finalizeAfter, unconfirmed = 0n } = state
   const used = committed > totalClaimed ? committed : totalClaimed
   const left = balance > used ? balance - used : 0n
@@ -123,6 +124,7 @@ function standingOf({ channel, committed }: PayerLane, state: ChannelState): Cha
     claimed: totalClaimed,
     unclaimed: base > totalClaimed ? base - totalClaimed : 0n,
     unspent: left > pendingWithdrawal ? left - pendingWithdrawal : 0n,
+    ahead: lane.ahead(balance + unconfirmed),
     pendingWithdrawal,
     finalizeAfter
   }

@@ -47,6 +47,18 @@ export class PayerLane {
     return [...this.#open].reduce((sum, { promised }) => sum + promised, this.channel.base)
   }
 
+  /**
+   * Signed, consumed by no session, and within what the channel can pay: its seller may take it.
+   *
+   * @param reach - what the channel holds, or may yet hold
+   */
+  ahead(reach: bigint): bigint {
+    const { signed } = this.channel
+    const most = signed < reach ? signed : reach
+    const counted = this.counted()
+    return most > counted ? most - counted : 0n
+  }
+
   /** Settles when the order that carries a deposit is answered; undefined when none is under way. */
   get depositing(): Promise<void> | undefined {
     return [...this.#open].find(({ order, isAnswered }) => order.deposit !== undefined && !isAnswered)?.answered

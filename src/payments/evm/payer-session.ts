@@ -30,6 +30,7 @@ interface Spending {
 export class PayerLaneSession implements PayerSession {
   readonly order: RailOrder
   readonly channelId: Hex
+  elsewhere = (): bigint => 0n
   id: string | undefined
   paid = 0n
   isOpen = true

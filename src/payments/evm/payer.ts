@@ -159,6 +159,7 @@ class EvmPayer implements Payer {
     }
     const { lane, state } = await this.#lane(request, options)
     const deposit = await this.#deposit(lane, state, request, options)
+    const others = request.maximum > 0n ? await this.#elsewhere(lane, request, options) : []
     const { config, channelId } = lane.channel
     const digest = eip712.session(eip712.sessionDomain(chain.chainId, chain.escrow), channelId, binding)
     const session = lane.session(request, {
@@ -167,6 +168,7 @@ class EvmPayer implements Payer {
       channelAuth: eip712.sign(digest, voucherSigner.privateKey),
       ...(deposit === undefined ? {} : { deposit })
     })
+    session.elsewhere = () => others.reduce((sum, { lane, reach }) => sum + lane.ahead(reach), 0n)
     this.#lanes.set(channelId, Promise.resolve(lane))
     try {
       // Before anything leaves: without its config nobody gets a deposit out again.
@@ -238,7 +240,8 @@ class EvmPayer implements Payer {
           held = now
           continue
         }
-        const elsewhere = await this.#lockedElsewhere(lane, request, options)
+        const others = await this.#elsewhere(lane, request, options)
+        const elsewhere = others.reduce((sum, { lane: { channel }, reach }) => sum + above(reach, channel.base), 0n)
         const { balance, unconfirmed = 0n } = now
         const deposit = await authorizeDeposit(
           lane,
@@ -278,22 +281,20 @@ class EvmPayer implements Payer {
   }
 
   /** A seller that changes its receiverAuthorizer with every offer gets a channel each time, but no budget each time. */
-  async #lockedElsewhere(
+  async #elsewhere(
     { channel: { channelId } }: PayerLane,
     { terms, seller }: Pick<PayerRequest, 'terms' | 'seller'>,
     options: AbortOptions
-  ): Promise<bigint> {
+  ): Promise<Array<{ lane: PayerLane; reach: bigint }>> {
     const others = (await this.#channels(options)).filter(
       (other) => other.channelId !== channelId && (other.seller === seller || other.config.receiver === terms.payTo)
     )
-    const locked = await Promise.all(
+    return Promise.all(
       others.map(async (other) => {
         const lane = await this.#laneOf(other)
-        const reach = await reachOf(lane, options)
-        return reach > lane.channel.base ? reach - lane.channel.base : 0n
+        return { lane, reach: await reachOf(lane, options) }
       })
     )
-    return locked.reduce((sum, amount) => sum + amount, 0n)
   }
 
   async #channels(options: AbortOptions): Promise<PayerChannel[]> {
@@ -316,4 +317,8 @@ class EvmPayer implements Payer {
     lane.restore(await this.#init.channels.sessions('payer', channel.channelId))
     return lane
   }
+}
+
+function above(amount: bigint, floor: bigint): bigint {
+  return amount > floor ? amount - floor : 0n
 }

@@ -94,7 +94,7 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
       },
       clock.wallTime()
     )
-  const { statement, prepay } = await withPrepay(input, entry, sign).catch(async (error: unknown) => {
+  const { statement, prepay } = await withPrepay(input, entry, rail, sign).catch(async (error: unknown) => {
     await rail.end(0n)
     throw error
   })
@@ -134,6 +134,7 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
 async function withPrepay(
   { trust, seller, request, offer }: PlaceOrderInput,
   entry: OfferPrice,
+  { elsewhere }: PayerSession,
   sign: (prepay: bigint) => CheckedStatement<'order'>
 ): Promise<{ statement: CheckedStatement<'order'>; prepay: bigint }> {
   const { prepay: cap, prepayForAll, maximum } = request.wish
@@ -148,6 +149,7 @@ async function withPrepay(
     cap,
     want: maximum,
     ...(prepayForAll === true ? { floor: cap } : {}),
+    ...(elsewhere === undefined ? {} : { elsewhere }),
     session: (given) => {
       statement = sign(given)
       return statement.cid

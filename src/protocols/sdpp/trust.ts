@@ -19,6 +19,8 @@ export interface TrustView {
   standings: readonly [Standing, ...Standing[]]
   /** What is left of the strangers' allowance of this hour. */
   allowance: bigint
+  /** Owed besides by whoever asks. @default 0n */
+  elsewhere?: bigint
 }
 
 export interface CreditDecision {
@@ -55,16 +57,16 @@ export function creditLimit(
  * ```
  */
 export function creditFor(
-  { standings, allowance }: TrustView,
+  { standings, allowance, elsewhere = 0n }: TrustView,
   request: Pick<TrustRequest, 'one' | 'cap' | 'covered' | 'want' | 'floor'>
 ): CreditDecision {
   const { one, cap, want = cap, floor = 0n } = request
   const room = standings
-    .map((standing) => most(creditLimit(standing, request) - standing.open, floor) - standing.debt)
+    .map((standing) => most(creditLimit(standing, request) - standing.open, floor) - standing.debt - elsewhere)
     .reduce(least, cap)
   const grown = room > 0n ? least(room, want) : 0n
   const first = least(least(one, cap), want)
-  const clean = standings.every(({ debt, open }) => debt === 0n && open === 0n)
+  const clean = elsewhere === 0n && standings.every(({ debt, open }) => debt === 0n && open === 0n)
   if (grown >= first || !clean || allowance < first) return { credit: grown, stranger: false }
   return { credit: first, stranger: true }
 }

@@ -9,7 +9,16 @@ import { openLedger } from '../../../src/storage/index.ts'
 import { makeSigner } from '../../support/sdpp.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
-const NONE = { balance: 0n, unconfirmed: 0n, paid: 0n, claimed: 0n, unclaimed: 0n, unspent: 0n, pendingWithdrawal: 0n }
+const NONE = {
+  balance: 0n,
+  unconfirmed: 0n,
+  paid: 0n,
+  claimed: 0n,
+  unclaimed: 0n,
+  unspent: 0n,
+  ahead: 0n,
+  pendingWithdrawal: 0n
+}
 
 function channelsOf(...standings: Array<Partial<ChannelStanding>>) {
   const channels = standings.map((one) => ({ ...NONE, finalizeAfter: 0n, ...one }) as ChannelStanding)
@@ -57,7 +66,10 @@ test('the bound of a node is the sum over its sessions and over its channels, ea
     { rail: 'free' }
   ] as unknown as Payee[]
   const payers = [
-    { rail: 'evm', channels: channelsOf({ unspent: 700n, pendingWithdrawal: 200n }, { unconfirmed: 50n }) }
+    {
+      rail: 'evm',
+      channels: channelsOf({ balance: 900n, unspent: 700n, pendingWithdrawal: 200n }, { unconfirmed: 50n })
+    }
   ] as unknown as Payer[]
   assert.deepEqual(await totalExposure({ payees, payers, ledger }), [
     { role: 'seller', rail: 'evm', window: 56n, unclaimed: 430n, unconfirmed: 3n, locked: 0n, bound: 489n },
@@ -91,4 +103,29 @@ test('what was signed and is not confirmed is pending, until the seller says tha
   assert.equal(await pending(), 30n)
   assert.equal(await pending({ paid: 70n }), 0n)
   assert.equal(await pending({ state: 'closed' }), 0n)
+})
+
+test('what was paid ahead and not used is at risk when its session has ended, until a later one uses it', async (t) => {
+  const ledger = await openLedger({ path: join(await tempDir(t), 'ledger.db') })
+  t.after(() => ledger.close())
+  const record: SessionRecord = {
+    ...{ id: 's1', role: 'buyer', state: 'closed', rail: 'evm', peer: 'p', channelId: '0x0c' },
+    ...{ listingId: '0x01', listingCid: 'c', start: 0n, position: 0n, openedAt: 1, updatedAt: 1 },
+    checkpoint: { position: 0n, root: new Uint8Array(32), records: 0n, bytes: 0n },
+    ...{ due: 10n, paid: 30n, credit: 20n }
+  }
+  await ledger.sessions.put(record)
+  const risk = async (change: Partial<ChannelStanding>) => {
+    const channel = { channelId: '0x0c', balance: 100n, paid: 30n, ...change } as const
+    const payers = [{ rail: 'evm', channels: channelsOf(channel) }] as unknown as Payer[]
+    const { channels } = ledger
+    const parts = { payers, payees: [], channels, confirmed: async () => 0n }
+    const { window, locked, bound } = await exposureOfSession(record, parts)
+    const [total] = await totalExposure({ payees: [], payers, ledger })
+    return [window, locked, bound, total?.window, total?.locked, total?.bound]
+  }
+  assert.deepEqual(await risk({ unspent: 90n, ahead: 20n }), [20n, 70n, 20n, 20n, 70n, 90n])
+  assert.deepEqual(await risk({ unspent: 75n, ahead: 5n }), [5n, 70n, 5n, 5n, 70n, 75n])
+  assert.deepEqual(await risk({ unspent: 70n, claimed: 30n, ahead: 20n }), [20n, 70n, 20n, 20n, 70n, 90n])
+  assert.deepEqual(await risk({ unspent: 70n, ahead: 0n }), [0n, 70n, 0n, 0n, 70n, 70n])
 })

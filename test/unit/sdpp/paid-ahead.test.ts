@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { PayerSession } from '../../../src/interface/index.ts'
+import type { Address, PayerSession, VoucherPayload } from '../../../src/interface/index.ts'
 import { createTrustLedger } from '../../../src/node/trust.ts'
 import { readSession, STATUS } from '../../../src/protocols/sdpp/index.ts'
 import { encodePlain, encodeSigned } from '../../../src/protocols/sdpp/messages.ts'
+import { offerPriceOf } from '../../../src/protocols/sdpp/negotiation.ts'
 import { signStatement, statementLink } from '../../../src/statements/index.ts'
 import { memoryTrustStore } from '../../support/memory-trust.ts'
 import { countingPayer, jsonRecords, makeBuyer, makePair, openStreams, until, voucher } from '../../support/sdpp.ts'
 import { RawSeller } from '../../support/sdpp-raw.ts'
+import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from '../payments/memory.ts'
 
 /** A buyer that pays ahead, and sellers that take what was paid and do not come back with what it was for. */
 
@@ -170,4 +172,43 @@ test('of a session that is settled the first ACCEPT and RECEIPT stay', async (t)
   assert.deepEqual(await kept(), before)
   assert.ok(before.some(({ payload }) => statementLink(payload).equals(receipt.link)))
   assert.deepEqual(await at.stand(), [0n, 0n])
+})
+
+test('a seller that gives every advance back as unused gets no second one over another channel', async (t) => {
+  const { chain } = memoryChain()
+  const payment = { ...LISTING, price: { amount: '100', count: 1, unit: 'record' as const } }
+  const terms = memoryPayee(chain, memoryStore()).terms(payment)
+  assert.ok(terms)
+  const pair = await makePair(t, { document: { payment: [payment] } })
+  const trust = createTrustLedger({ store: memoryTrustStore(), strangerCredit: 0n })
+  const payer = memoryPayer(chain, memoryStore())
+  /** Takes what is paid ahead and closes before the first record: with a RECEIPT in which nothing is wrong. */
+  const take = async (authorizer: string): Promise<bigint> => {
+    const [outbound, inbound] = await openStreams()
+    const buyer = makeBuyer(pair, outbound, { wish }, { payer, trust })
+    const opened = buyer.open()
+    const seller = new RawSeller(pair, inbound)
+    await seller.hello()
+    const receiverAuthorizer: Address = `0x${authorizer.repeat(20)}`
+    seller.offer({ prices: [offerPriceOf({ ...terms, receiverAuthorizer }, 100n)] })
+    seller.ordered = (await seller.next('ORDER')).statement
+    const { prepay } = seller.ordered.content
+    await seller.accept({ ahead: prepay, base: 0n })
+    await opened
+    const proof = prepay > 0n ? ((await seller.next('PAYMENT')).content.payload as VoucherPayload) : undefined
+    seller.close()
+    seller.invoice({ credited: prepay })
+    const paid = { credited: prepay, unused: prepay, reason: 2n, ...(proof && { proof }) }
+    seller.send(encodeSigned('RECEIPT', signStatement(pair.sellerSigner, 'receipt', { ...seller.totals, ...paid }, 0)))
+    await buyer.done
+    return prepay
+  }
+  const taken: bigint[] = []
+  for (const authorizer of ['5a', '5b', '5c']) taken.push(await take(authorizer))
+  assert.deepEqual(taken, [PREPAY, 0n, 0n])
+  // Over the channel in which it lies the same advance is shown again: nothing more is signed.
+  assert.equal(
+    (await payer.channels?.list())?.reduce((sum, { paid }) => sum + paid, 0n),
+    PREPAY
+  )
 })

@@ -22,6 +22,15 @@ test('a stranger gets the price of one record, while the allowance of strangers 
   assert.deepEqual(ask(10n, { one: 0n, cap: 1_000n }), { credit: 0n, stranger: false })
 })
 
+test('what is owed elsewhere is taken off, also from a limit set by hand, and nobody with it is a stranger', () => {
+  const ask = (standing: Standing, elsewhere: bigint, request: Partial<Parameters<typeof creditFor>[1]> = {}) =>
+    creditFor({ standings: [standing], allowance: 10n, elsewhere }, { ...terms, ...request })
+  assert.deepEqual(ask(known, 400n), { credit: 100n, stranger: false })
+  assert.deepEqual(ask(known, 500n), { credit: 0n, stranger: false })
+  assert.deepEqual(ask(known, 900n, { floor: 1_000n }), { credit: 100n, stranger: false })
+  assert.deepEqual(ask(stranger, 1n), { credit: 0n, stranger: false })
+})
+
 test('credit is 5 % of what was settled and is covered, at most the cap', () => {
   assert.equal(credit({}), 500n)
   assert.equal(credit({ settled: 10_019n }), 500n)
