@@ -127,13 +127,24 @@ function comparePrices(a: ListingPayment['price'], b: ListingPayment['price']): 
 
 /** What follows from a failure: nobody else would do better, it will not be mended by trying again, or others come first. */
 export function judgeFailure(error: unknown): 'end' | 'out' | 'strike' {
-  if (!(error instanceof DdmError) || OWN_FAULTS.has(error.code)) return 'end'
+  if (!(error instanceof DdmError)) return 'end'
+  if (error.code === 'budget' && SELLER_CAPS.has(error.details.setting)) return 'out'
+  if (OWN_FAULTS.has(error.code)) return 'end'
   // A seller that has just started may not sell yet what it is about to.
   if (error.code === 'notFound' && error.details.status !== undefined) return 'strike'
   return LASTING.has(error.code) ? 'out' : 'strike'
 }
 
 const OWN_FAULTS: ReadonlySet<string> = new Set(['budget', 'funds', 'config', 'internal', 'aborted', 'keyLocked'])
+
+/** Settings that one seller's terms, or what was spent with it, exceed: another one may be within them. */
+const SELLER_CAPS: ReadonlySet<unknown> = new Set([
+  'budgetPerRecord',
+  'budgetPerSeller',
+  'budgetSellers',
+  'budgetDeposit',
+  'maxWithdrawDelay'
+])
 
 const LASTING: ReadonlySet<string> = new Set([
   'schema',

@@ -52,6 +52,11 @@ test('failures: what is our own ends all, what lasts excludes the seller, the re
     assert.equal(verdict(code), 'out', code)
   for (const code of ['unreachable', 'refused', 'chain'] as const) assert.equal(verdict(code), 'strike', code)
   assert.equal(judgeFailure(new DdmError('notFound', 'not yet', { details: { status: 200 } })), 'strike')
+  const over = (setting: string) => judgeFailure(new DdmError('budget', '', { details: { setting } }))
+  for (const setting of ['PerRecord', 'PerSeller', 'Sellers', 'Deposit'])
+    assert.equal(over(`budget${setting}`), 'out', setting)
+  assert.equal(over('maxWithdrawDelay'), 'out')
+  for (const setting of ['PerSession', 'PerHour', 'PerDay']) assert.equal(over(`budget${setting}`), 'end', setting)
   assert.equal(judgeFailure(new TypeError('a fault of this program')), 'end')
 })
 
@@ -134,42 +139,70 @@ test('stopped before it began, it ends without an error', async () => {
   assert.deepEqual([reason, records, purchases], ['stopped', 0n, []])
 })
 
+const listings = [1, 2].map(
+  (n) => ({ id: salt(n), peerId: PEER, status: 'active', document: documentOf(n) }) as Listing
+)
+
+/** Two sellers that take nothing for it. */
+const market: FollowComponents = {
+  ...components,
+  find: async (id) => listings.find((listing) => listing.id === id) as Listing,
+  quote: async ({ document }) => ({ rail: 'free', payment: document.payment[0] as ListingPayment }) as Quote
+}
+
+function purchaseOf(reason: string | Error, records: string[] = []): ReturnType<FollowComponents['buy']> {
+  const done = reason instanceof Error ? Promise.reject(reason) : Promise.resolve({ reason })
+  done.catch(() => {})
+  return {
+    batches: async function* () {
+      for (const record of records) yield [{ bytes: Buffer.from(record), receivedAt: 0 } as unknown as PurchasedRecord]
+      await done
+    },
+    done,
+    status: NOT_YET,
+    stop: () => {},
+    cut: () => {}
+  } as unknown as ReturnType<FollowComponents['buy']>
+}
+
 test('a session that was stopped and lost is ended first; its seller is asked again, before the others', async () => {
-  const listings = [1, 2].map(
-    (n) => ({ id: salt(n), peerId: PEER, status: 'active', document: documentOf(n) }) as Listing
-  )
   const said: string[] = []
-  const purchase = (reason: string, records: string[]) =>
-    ({
-      batches: async function* () {
-        for (const record of records)
-          yield [{ bytes: Buffer.from(record), receivedAt: 0 } as unknown as PurchasedRecord]
-      },
-      done: Promise.resolve({ reason }),
-      status: NOT_YET,
-      stop: () => {},
-      cut: () => {}
-    }) as unknown as ReturnType<FollowComponents['buy']>
   const waiting = [{ id: 'stopped', rail: 'free' as const, paid: 0n, maximum: 0n }]
   const following = new RunningFollowing(
     listings,
     { max: '1', records: 2 },
     {
-      ...components,
-      find: async (id) => listings.find((listing) => listing.id === id) as Listing,
-      quote: async ({ document }) => ({ rail: 'free', payment: document.payment[0] as ListingPayment }) as Quote,
+      ...market,
       unfinished: async () => waiting.shift(),
       resume: async (id) => {
         said.push(id)
-        return purchase('buyerDone', ['a'])
+        return purchaseOf('buyerDone', ['a'])
       },
       buy: ({ id }) => {
         said.push(id)
-        return purchase('complete', ['b'])
+        return purchaseOf('complete', ['b'])
       }
     }
   )
   for await (const _ of following);
   assert.deepEqual(said, ['stopped', salt(1)])
   assert.equal((await following.done).reason, 'complete')
+})
+
+test('a seller whom a cap leaves out is passed over for the next; when it leaves all out, it is said', async () => {
+  const over = (id: string) =>
+    new DdmError('budget', `not with ${id}`, { details: { setting: 'maxWithdrawDelay', need: '2', limit: '1' } })
+  const said: string[] = []
+  const buy = (locked: readonly string[]): FollowComponents['buy'] => {
+    return ({ id }) => {
+      said.push(id)
+      return locked.includes(id) ? purchaseOf(over(id)) : purchaseOf('complete', ['a'])
+    }
+  }
+  const following = new RunningFollowing(listings, { max: '1', records: 1 }, { ...market, buy: buy([salt(1)]) })
+  for await (const _ of following);
+  assert.deepEqual(said, [salt(1), salt(2)])
+  const all = buy([salt(1), salt(2)])
+  const outside = new RunningFollowing(listings, { max: '1', records: 1 }, { ...market, buy: all })
+  await assert.rejects(outside.batches().next(), { code: 'budget', message: `not with ${salt(2)}` })
 })
