@@ -41,7 +41,8 @@ export interface FollowOptions
   /** Milliseconds to try to reach a seller that was lost, before the next one is asked. @default 5000 */
   resumeFor?: number
   /**
-   * Goes on with a session of a listing that was cut, also by an earlier run, before it orders anew.
+   * Goes on with a session of a listing that was cut, also by an earlier run, before it orders anew: one whose rest `max`
+   * allows for, and whose price `maxPrice` does.
    *
    * @default true
    */

@@ -1,15 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type FieldPath, fieldText, parsePath } from '../data/index.ts'
-import {
-  type AbortOptions,
-  DdmError,
-  due,
-  type Hex,
-  type Listing,
-  type Logger,
-  type RailName
-} from '../interface/index.ts'
+import { type AbortOptions, DdmError, due, type Hex, type Listing, type Logger } from '../interface/index.ts'
 import { type CandidateComponents, Candidates, type Choice } from './candidates.ts'
 import type {
   FollowEvent,
@@ -25,6 +17,7 @@ import { RecentKeys } from './recent-keys.ts'
 import { silentLimit, whyLeave } from './seller-limits.ts'
 import { timeField } from './time-field.ts'
 import type { BuyOptions, Purchase, PurchasedRecord } from './types.ts'
+import { isWithin, type Unfinished } from './unfinished.ts'
 
 export interface FollowComponents extends CandidateComponents {
   buy: (listing: Listing, options: BuyOptions) => CuttablePurchase
@@ -32,21 +25,13 @@ export interface FollowComponents extends CandidateComponents {
   unfinished: (listing: Hex, options?: AbortOptions) => Promise<Unfinished | undefined>
   resume: (
     id: string,
-    options: Pick<BuyOptions, 'signal' | 'resumeFor' | 'onInvalid' | 'onEvent'>
+    options: Pick<BuyOptions, 'signal' | 'resumeFor' | 'checkSchema' | 'onInvalid' | 'onEvent'>
   ) => Promise<CuttablePurchase>
   logger: Logger
 }
 
 /** One that need not settle: what was signed for by then is all. */
 type CuttablePurchase = Purchase & { cut: () => void }
-
-export interface Unfinished {
-  id: string
-  rail: RailName
-  /** Atomic units: signed for so far, and most that it may come to. */
-  paid: bigint
-  maximum: bigint
-}
 
 const DEFAULT_WINDOW = 10_000
 const DEFAULT_PATIENCE_MS = 60_000
@@ -224,23 +209,24 @@ export class RunningFollowing implements Following {
     }
   }
 
-  /** A session that was cut goes on if the budget allows for all that it may still cost; else it is ordered anew. */
+  /** A session that was cut goes on if budget and price limit allow for all that it may still cost; else it is ordered anew. */
   async #open(choice: Choice): Promise<Current | undefined> {
-    const { buy, resume, unfinished } = this.#components
+    const { buy, resume, unfinished, currency } = this.#components
     const { listing, rail, candidate } = choice
-    const { onInvalid, resume: resuming = true } = this.#options
+    const { onInvalid, checkSchema, maxPrice, resume: resuming = true } = this.#options
     const common = {
       signal: this.#signal,
       resumeFor: this.#options.resumeFor ?? DEFAULT_RESUME_MS,
       onEvent: (event: Parameters<NonNullable<BuyOptions['onEvent']>>[0]) =>
         this.#emit({ ...event, listing: listing.id, seller: listing.peerId }),
-      ...(onInvalid === undefined ? {} : { onInvalid })
+      ...(onInvalid === undefined ? {} : { onInvalid }),
+      ...(checkSchema === undefined ? {} : { checkSchema })
     }
     const time = timeField(listing.document)
     const none = { why: undefined, unnamed: 0, time: time === undefined ? undefined : parsePath(time) }
     try {
       const cut = resuming ? await unfinished(listing.id, { signal: this.#signal }) : undefined
-      if (cut !== undefined && cut.rail === rail && (rail === 'free' || cut.maximum - cut.paid <= this.#left)) {
+      if (cut !== undefined && isWithin(cut, { rail, left: this.#left, maxPrice, currency })) {
         const purchase = await resume(cut.id, common)
         return { choice, purchase, resumed: { session: cut.id, paid: cut.paid }, ...none }
       }
@@ -253,7 +239,7 @@ export class RunningFollowing implements Following {
   }
 
   #wish({ listing: { document }, rail }: Choice): BuyOptions {
-    const { records, maxPrice, k, prepay, from, checkSchema } = this.#options
+    const { records, maxPrice, k, prepay, from } = this.#options
     const finite = document.cadence?.mode === 'finite'
     // Only of the first it is known that none of its records will be a duplicate.
     const first = this.#purchases.length === 0
@@ -265,8 +251,7 @@ export class RunningFollowing implements Following {
       ...(start === undefined ? {} : { from: start }),
       ...(maxPrice === undefined ? {} : { maxPrice }),
       ...(k === undefined ? {} : { k }),
-      ...(prepay === undefined ? {} : { prepay }),
-      ...(checkSchema === undefined ? {} : { checkSchema })
+      ...(prepay === undefined ? {} : { prepay })
     }
   }
 

@@ -44,7 +44,7 @@ import { exposureOfSession, totalExposure } from './exposure.ts'
 import { Figures } from './figures.ts'
 import { findSession } from './find-session.ts'
 import type { Following, FollowOptions } from './follow-types.ts'
-import { RunningFollowing, type Unfinished } from './following.ts'
+import { RunningFollowing } from './following.ts'
 import { FundedPeers } from './funded.ts'
 import type { HomePaths } from './home.ts'
 import type { Keys } from './keys.ts'
@@ -63,6 +63,7 @@ import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
 import { Settlement } from './settlement.ts'
 import { transactionName } from './transaction-name.ts'
 import type { BuyOptions, DdmNode, LocalNode, Quote, Sale, SellOptions } from './types.ts'
+import { findUnfinished } from './unfinished.ts'
 import { Upkeep } from './upkeep.ts'
 import { setFrozen, walletStatus } from './wallet.ts'
 
@@ -80,9 +81,6 @@ export interface NodeParts {
   rails: Rails
   registry: RegistryService
 }
-
-/** A seller that was not asked for a day may have forgotten the session (docs/specs/sdpp.md, Resume). */
-const RESUME_WITHIN_MS = 86_400_000
 
 /** How long one look tries to reach a seller for what a session that has ended still misses. */
 const SETTLE_FOR_MS = 60_000
@@ -261,36 +259,20 @@ export class RunningNode implements LocalNode {
 
   follow(listings: ReadonlyArray<string | Listing>, options: FollowOptions): Following {
     const { registry, profile, logger } = this.#parts
+    const { sessions } = this.#parts.ledger
     const following = new RunningFollowing(listings, options, {
       find: (id, findOptions) => registry.get(id, findOptions),
       quote: (listing, quoteOptions) => this.quote(listing, quoteOptions),
       currency: (rail) => currencyOf(profile, rail),
       buy: (listing, buyOptions) => this.#purchase({ listing }, buyOptions),
       resume: (id, resumeOptions) => this.#resume(id, resumeOptions),
-      unfinished: (listing, listOptions) => this.#unfinished(listing, listOptions),
+      unfinished: (listing, listOptions) => findUnfinished(listing, { sessions, inUse: this.#inUse }, listOptions),
       logger: logger.child('follow')
     })
     this.#followings.add(following)
     const forget = (): boolean => this.#followings.delete(following)
     following.done.then(forget, forget)
     return following
-  }
-
-  /** Not one whose records go to a file: it goes on there only. */
-  async #unfinished(listing: Hex, options: AbortOptions = {}): Promise<Unfinished | undefined> {
-    const { sessions } = this.#parts.ledger
-    const since = Date.now() - RESUME_WITHIN_MS
-    const cut = (await sessions.list('buyer', options)).findLast(
-      (record) =>
-        record.listingId === listing &&
-        isResumable(record) &&
-        record.sink === undefined &&
-        record.updatedAt > since &&
-        !this.#inUse(record)
-    )
-    const session = cut === undefined ? undefined : await readSession(sessions, cut.id, 'buyer', options)
-    if (cut === undefined || session === undefined || session.receipt !== undefined) return undefined
-    return { id: cut.id, rail: cut.rail, paid: cut.paid, maximum: session.order.content.maximum }
   }
 
   /** Whether a stream has the session, or one is being opened for it. */

@@ -402,7 +402,7 @@ export interface DdmNode {
     /** Goes on with a purchase that was cut, also by an earlier run; records that were committed do not come again. */
     resume: (
       id: string,
-      options?: Pick<BuyOptions, 'signal' | 'resumeFor' | 'answering' | 'onInvalid' | 'onEvent'>
+      options?: Pick<BuyOptions, 'signal' | 'resumeFor' | 'answering' | 'checkSchema' | 'onInvalid' | 'onEvent'>
     ) => Promise<Purchase>
   }
   /** Deposits, of both roles. Channels go by ID or a unique beginning of it; amounts in atomic units. */

@@ -11,6 +11,7 @@ import { NOT_YET } from '../../../src/node/not-yet.ts'
 import { RecentKeys } from '../../../src/node/recent-keys.ts'
 import { silentLimit, whyLeave } from '../../../src/node/seller-limits.ts'
 import type { PurchasedRecord, Quote } from '../../../src/node/types.ts'
+import type { Unfinished } from '../../../src/node/unfinished.ts'
 import { documentOf, PEER, salt } from '../registry/market.ts'
 
 test('keys: the last so many, each once', () => {
@@ -165,9 +166,13 @@ function purchaseOf(reason: string | Error, records: string[] = []): ReturnType<
   } as unknown as ReturnType<FollowComponents['buy']>
 }
 
+const cutAt = (amount: bigint, rest: Partial<Unfinished> = {}): Unfinished => {
+  return { id: 'cut', rail: 'evm', price: { amount, count: 1n, unit: 'record' }, paid: 0n, maximum: 5n, ...rest }
+}
+
 test('a session that was stopped and lost is ended first; its seller is asked again, before the others', async () => {
   const said: string[] = []
-  const waiting = [{ id: 'stopped', rail: 'free' as const, paid: 0n, maximum: 0n }]
+  const waiting = [cutAt(0n, { id: 'stopped', rail: 'free' })]
   const following = new RunningFollowing(
     listings,
     { max: '1', records: 2 },
@@ -187,6 +192,37 @@ test('a session that was stopped and lost is ended first; its seller is asked ag
   for await (const _ of following);
   assert.deepEqual(said, ['stopped', salt(1)])
   assert.equal((await following.done).reason, 'complete')
+})
+
+test('a session that was cut goes on only within the limits of whoever follows now, and as checked as it was asked for', async () => {
+  const taken = async (cut: Unfinished, options: Partial<FollowOptions>) => {
+    let how: unknown
+    const following = new RunningFollowing(
+      listings.slice(0, 1),
+      { max: '0.00001', records: 1, ...options },
+      {
+        ...market,
+        quote: async ({ document }) => ({ rail: 'evm', payment: document.payment[0] as ListingPayment }) as Quote,
+        unfinished: async () => cut,
+        resume: async (_id, { checkSchema }) => {
+          how = { checkSchema }
+          return purchaseOf('complete', ['a'])
+        },
+        buy: () => {
+          how = 'ordered'
+          return purchaseOf('complete', ['a'])
+        }
+      }
+    )
+    for await (const _ of following);
+    return how
+  }
+  assert.equal(await taken(cutAt(2n), { maxPrice: '0.000001' }), 'ordered')
+  assert.deepEqual(await taken(cutAt(1n), { maxPrice: '0.000001', checkSchema: false }), { checkSchema: false })
+  assert.deepEqual(await taken(cutAt(2n), {}), { checkSchema: undefined })
+  assert.deepEqual(await taken(cutAt(2n, { maximum: 11n, paid: 1n }), {}), { checkSchema: undefined })
+  assert.equal(await taken(cutAt(2n, { maximum: 11n }), {}), 'ordered')
+  assert.equal(await taken(cutAt(2n, { rail: 'iota' }), {}), 'ordered')
 })
 
 test('a seller whom a cap leaves out is passed over for the next; when it leaves all out, it is said', async () => {
