@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Value } from 'typebox/value'
 import type { DataSink, Logger, SessionRecord } from '../interface/index.ts'
-import { fileSink, resumeFileSink, writeFileAtomic } from '../node/index.ts'
+import { type BuyOptions, fileSink, type ResumeOptions, resumeFileSink, writeFileAtomic } from '../node/index.ts'
 import type { Bought } from './purchases.ts'
 import { PurchaseSchema } from './schemas/purchase.ts'
 
@@ -11,6 +11,17 @@ export interface PurchaseNote {
   bought: Bought
   /** The one that it was asked to go on with. */
   session?: string
+  /** How it was asked for: a later run goes on in the same way. */
+  options?: KeptOptions
+}
+
+const KEPT = ['resumeFor', 'answering', 'checkSchema', 'onInvalid', 'refund'] as const
+
+type KeptOptions = Pick<ResumeOptions, (typeof KEPT)[number]>
+
+/** What the order does not say. */
+export function keptOptions(options: BuyOptions): KeptOptions {
+  return Object.fromEntries(KEPT.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])))
 }
 
 /** The folder of the purchases that the node keeps: of each a note, and the file of its records. */

@@ -12,7 +12,7 @@ import {
 } from '../node/index.ts'
 import { Entries } from './entries.ts'
 import { errorOf, type Problem, problemOf } from './problem.ts'
-import { type PurchaseNote, PurchaseNotes } from './purchase-notes.ts'
+import { keptOptions, type PurchaseNote, PurchaseNotes } from './purchase-notes.ts'
 import { RecentRecords } from './recent-records.ts'
 
 /** Whoever does not take the records of a purchase within this time is gone. */
@@ -98,9 +98,10 @@ export class Purchases {
     try {
       // Known before the first record: after a crash the file is cut back to where the session stands.
       const mark = await sink.mark?.()
-      await this.#notes.write({ bought, ...('session' in target ? target : {}) })
+      const note = { bought, ...('session' in target ? target : {}), options: keptOptions(options) }
+      await this.#notes.write(note)
       const running = await this.#begin(target, { ...options, ...(mark === undefined ? {} : { mark }) })
-      return this.#addKept(bought, running, sink)
+      return this.#addKept(note, running, sink)
     } catch (error) {
       await sink.close()
       await this.#notes.remove(purchase)
@@ -167,13 +168,24 @@ export class Purchases {
     }
   }
 
-  async #resume({ bought: { problem, ...bought }, session = bought.status.id }: PurchaseNote): Promise<void> {
+  async #resume({ bought: { problem, ...bought }, ...how }: PurchaseNote): Promise<void> {
     const { purchase } = bought
+    const { session = bought.status.id, options = {} } = how
     let sink: DataSink | undefined
     try {
       const record = session === undefined ? await this.#ordered(purchase) : await this.#node.sessions.get(session)
+      const { id } = record
       sink = await this.#notes.open(purchase, record)
-      this.#addKept(bought, await this.#begin({ session: record.id }, {}), sink)
+      const outcome = await this.#node.sessions.outcome(id)
+      if (outcome === undefined) {
+        this.#addKept({ ...how, bought }, await this.#begin({ session: id }, options), sink)
+        return
+      }
+      // Its receipt came in the moment in which the node ended, or was fetched later: nobody has noted it yet.
+      await sink.close()
+      const ended = endedWith(outcome, bought, record.state)
+      await this.#notes.write({ ...how, bought: ended })
+      this.#add(ended, undefined)
     } catch (error) {
       await sink?.close()
       this.#logger.warn('purchase does not go on', { purchase, error: String(error) })
@@ -205,11 +217,12 @@ export class Purchases {
     return entry
   }
 
-  #addKept(bought: Bought, running: LocalPurchase, sink: DataSink): Entry {
-    const entry = this.#add(bought, running)
-    entry.kept = this.#keep(entry, running, sink).catch((error: unknown) =>
-      this.#logger.error('purchase is not noted', { purchase: bought.purchase, error: String(error) })
-    )
+  #addKept(note: PurchaseNote, running: LocalPurchase, sink: DataSink): Entry {
+    const entry = this.#add(note.bought, running)
+    const { purchase } = note.bought
+    entry.kept = this.#keep(entry, running, sink)
+      .then((ended) => (ended ? this.#notes.write({ ...note, bought: entry.bought }) : undefined))
+      .catch((error: unknown) => this.#logger.error('purchase is not noted', { purchase, error: String(error) }))
     return entry
   }
 
@@ -232,7 +245,8 @@ export class Purchases {
     this.#recent.forget(purchase)
   }
 
-  async #keep(entry: Entry, running: Purchase, sink: DataSink): Promise<void> {
+  /** Resolves with whether it has ended: another one goes on in a later run. */
+  async #keep(entry: Entry, running: Purchase, sink: DataSink): Promise<boolean> {
     const { purchase } = entry.bought
     const watched: DataSink = {
       ...sink,
@@ -250,16 +264,22 @@ export class Purchases {
     } catch (error) {
       running.stop()
       await sink.close().catch(() => {})
-      if (this.#suspended) return
+      if (this.#suspended) return false
       this.#end(entry, { problem: problemOf(error) })
     }
-    await this.#notes.write({ bought: entry.bought })
+    return true
   }
 }
 
 /** One that the node keeps stays until it is removed. */
 function isOver({ running, bought }: Entry): boolean {
   return running === undefined && bought.keep === 'caller'
+}
+
+function endedWith(outcome: PurchaseOutcome, bought: Bought, phase: string): Bought {
+  const { session: id, rail, records, due, paid, credited } = outcome
+  const counts = { received: records, handled: records, due, paid, signed: paid, credited }
+  return { ...bought, status: { ...bought.status, id, phase, rail, ...counts }, outcome }
 }
 
 function shown({ bought, running }: Entry): Bought {

@@ -16,17 +16,14 @@ import { listener } from './purchase-events.ts'
 import { RecentKeys } from './recent-keys.ts'
 import { silentLimit, whyLeave } from './seller-limits.ts'
 import { timeField } from './time-field.ts'
-import type { BuyOptions, Purchase, PurchasedRecord } from './types.ts'
+import type { BuyOptions, Purchase, PurchasedRecord, ResumeOptions } from './types.ts'
 import { isWithin, type Unfinished } from './unfinished.ts'
 
 export interface FollowComponents extends CandidateComponents {
   buy: (listing: Listing, options: BuyOptions) => CuttablePurchase
   /** A purchase of the listing that was cut, maybe in an earlier run. */
   unfinished: (listing: Hex, options?: AbortOptions) => Promise<Unfinished | undefined>
-  resume: (
-    id: string,
-    options: Pick<BuyOptions, 'signal' | 'resumeFor' | 'checkSchema' | 'onInvalid' | 'onEvent'>
-  ) => Promise<CuttablePurchase>
+  resume: (id: string, options: ResumeOptions) => Promise<CuttablePurchase>
   logger: Logger
 }
 

@@ -1,12 +1,12 @@
 import { DdmError, type Hex } from '../interface/index.ts'
 import {
   type BuyerSession,
-  CLOSE_REASON,
   type Clock,
   type RecordBatch,
   type ResumePoint,
   systemClock
 } from '../protocols/sdpp/index.ts'
+import { reasonName } from './ended.ts'
 import { NOT_YET } from './not-yet.ts'
 import { listener, type PurchaseEvent } from './purchase-events.ts'
 import { QualityMeter } from './quality.ts'
@@ -47,11 +47,6 @@ class BoughtRecord implements PurchasedRecord {
   json<T = unknown>(): T {
     return JSON.parse(this.text()) as T
   }
-}
-
-/** Why a session ended, as users read it. */
-function reasonName(reason: number): string {
-  return Object.entries(CLOSE_REASON).find(([, code]) => code === reason)?.[0] ?? `reason ${reason}`
 }
 
 /**

@@ -39,6 +39,7 @@ import { Claims } from './claims.ts'
 import type { Closers } from './closers.ts'
 import type { NodeConfig } from './config.ts'
 import { confirmedBySeller } from './confirmed.ts'
+import { endedPurchase } from './ended.ts'
 import { Expiry } from './expiry.ts'
 import { exposureOfSession, totalExposure } from './exposure.ts'
 import { Figures } from './figures.ts'
@@ -62,7 +63,7 @@ import { Sales, waysToBePaid } from './sales.ts'
 import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
 import { Settlement } from './settlement.ts'
 import { transactionName } from './transaction-name.ts'
-import type { BuyOptions, DdmNode, LocalNode, Quote, Sale, SellOptions } from './types.ts'
+import type { BuyOptions, DdmNode, LocalNode, Quote, ResumeOptions, Sale, SellOptions } from './types.ts'
 import { findUnfinished } from './unfinished.ts'
 import { Upkeep } from './upkeep.ts'
 import { setFrozen, walletStatus } from './wallet.ts'
@@ -332,10 +333,11 @@ export class RunningNode implements LocalNode {
         confirmedBySeller(one, sessions, how)
       return exposureOfSession(record, { ...rails, channels, confirmed }, options)
     },
-    resume: (id, options) => this.#resume(id, options)
+    resume: (id, options) => this.#resume(id, options),
+    outcome: (id, options) => endedPurchase(id, this.#parts.ledger.sessions, options)
   }
 
-  async #resume(id: string, options: BuyOptions = {}): Promise<RunningPurchase> {
+  async #resume(id: string, options: ResumeOptions = {}): Promise<RunningPurchase> {
     const { sessions } = this.#parts.ledger
     const { id: whole, state } = await findSession(sessions, id, options, 'buyer')
     let session: StoredSession | undefined

@@ -131,6 +131,12 @@ export interface BuyOptions extends AbortOptions {
   answering?: 'every' | 'newest'
 }
 
+/** What may be said of a purchase that goes on; the rest is as it was ordered. */
+export type ResumeOptions = Pick<
+  BuyOptions,
+  'signal' | 'resumeFor' | 'answering' | 'checkSchema' | 'onInvalid' | 'refund' | 'onEvent'
+>
+
 export interface PurchaseOutcome {
   /** Session ID: CID of the order. */
   session: string
@@ -345,6 +351,8 @@ export interface LocalNode extends DdmNode {
   readonly buy: (...wish: Parameters<DdmNode['buy']>) => LocalPurchase
   readonly sessions: Omit<DdmNode['sessions'], 'resume'> & {
     resume: (...wish: Parameters<DdmNode['sessions']['resume']>) => Promise<LocalPurchase>
+    /** How a purchase ended; undefined while there is something to resume. Throws `schema` when a bad record ended it. */
+    outcome: (id: string, options?: AbortOptions) => Promise<PurchaseOutcome | undefined>
   }
   readonly settings: Readonly<NodeConfig>
   readonly logger: Logger
@@ -400,10 +408,7 @@ export interface DdmNode {
     /** What this side of a session may lose now; reads the chain where there is a channel. */
     exposure: (record: SessionRecord, options?: AbortOptions) => Promise<SessionExposure>
     /** Goes on with a purchase that was cut, also by an earlier run; records that were committed do not come again. */
-    resume: (
-      id: string,
-      options?: Pick<BuyOptions, 'signal' | 'resumeFor' | 'answering' | 'checkSchema' | 'onInvalid' | 'onEvent'>
-    ) => Promise<Purchase>
+    resume: (id: string, options?: ResumeOptions) => Promise<Purchase>
   }
   /** Deposits, of both roles. Channels go by ID or a unique beginning of it; amounts in atomic units. */
   readonly channels: {

@@ -1,5 +1,6 @@
 export type { SessionTerms } from './account.ts'
 export { sessionBinding } from './binding.ts'
+export { violationError } from './buyer-errors.ts'
 export { BuyerSession } from './buyer-session.ts'
 export type {
   BuyerComponents,
