@@ -3,6 +3,7 @@ import { appendFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parquet } from '../../src/data/sources/parquet.ts'
+import { createNode } from '../../src/index.ts'
 import { collect, recordsOf } from '../support/connectors.ts'
 import { httpServer } from '../support/http-feed.ts'
 import { ddm, errorOf, type Network, type Ran, refused, type Server, serve, startNetwork } from './cli-process.ts'
@@ -76,9 +77,13 @@ test('a log file is sold on after a restart, each line once, into Parquet, CSV a
 /** Small windows: what is bought comes a few records at a time. */
 const SLOWLY = ['--k', '5', '--prepay', '0.0005', '--max', '1']
 
-async function selling(name: string, content: string): Promise<{ seller: Server; listing: string }> {
+async function selling(
+  name: string,
+  content: string,
+  more: string[] = []
+): Promise<{ seller: Server; listing: string }> {
   const source = `jsonl:${await network.file(`${name}.jsonl`, content)}`
-  const product = ['--name', name, '--price', '0.0001/record', '--source', source]
+  const product = ['--name', name, '--price', '0.0001/record', '--source', source, ...more]
   const seller = serve(['sell', ...product, ...network.as(`seller-${name}`)])
   const listing = String((await seller.event('listed')).listing)
   await seller.event('ready')
@@ -133,4 +138,63 @@ test('a webhook that refuses: the rest goes to standard output, and the session 
   const lines = [...taken.map((item) => JSON.stringify(item)), ...resumed.stdout.trimEnd().split('\n')]
   assert.deepEqual(lines, recordsOf(0, lines.length))
   refused(await resumedUntilComplete(resume), 'usage', /is complete/)
+})
+
+/** Buys some with a program that ends in the middle; resolves with the session that it leaves. */
+async function leftByProgram(
+  home: string,
+  listing: string,
+  mark: string
+): Promise<{ session: string; position: number }> {
+  const node = await createNode({
+    home: join(network.folder, home),
+    network: network.profile,
+    insecureDevKeys: true,
+    config: { listen: ['/ip4/127.0.0.1/tcp/0'], logLevel: 'silent' }
+  })
+  try {
+    await node.listings.synced()
+    const purchase = node.buy(listing, { from: 0, k: 5, prepay: '0.0005', max: '1' })
+    for await (const { offset } of purchase) {
+      if (offset < 10n) continue
+      await purchase.commit(mark)
+      purchase.suspend()
+      break
+    }
+    await purchase.done.catch(() => {})
+    const [{ id, position } = assert.fail()] = await node.sessions.list()
+    return { session: id, position: Number(position) }
+  } finally {
+    await node.stop()
+  }
+}
+
+test('a session that is resumed is checked, or not, as the command says; what its deposit has left comes back', async (t) => {
+  const schema = await network.file('n.schema.json', '{"properties":{"n":{"type":"integer"}}}')
+  const bad = '{"n":"sixty"}'
+  const content = `${linesOf(0, 60)}${bad}\n${linesOf(61, 100)}`
+  const { seller, listing } = await selling('part', content, ['--schema', schema, '--no-check'])
+  t.after(() => seller.stop())
+  const resume = async (name: string, ...flags: string[]) => {
+    const { session, position } = await leftByProgram(name, listing, '{}')
+    const file = join(network.folder, `${name}.jsonl`)
+    const as = network.as(name)
+    const ran = await ddm(['sessions', 'resume', session, '--elsewhere', '-o', file, ...flags, ...as, '--json'])
+    return { ran, position, file }
+  }
+  const unchecked = await resume('unchecked', '--no-check', '--refund')
+  assert.equal(unchecked.ran.code, 0, unchecked.ran.stderr)
+  const all = content.split('\n').slice(unchecked.position)
+  assert.deepEqual((await readFile(unchecked.file, 'utf8')).split('\n'), all)
+  const dropped = await resume('dropped', '--on-invalid', 'drop')
+  assert.equal(dropped.ran.code, 0, dropped.ran.stderr)
+  const good = content.split('\n').filter((line) => line !== bad)
+  assert.deepEqual((await readFile(dropped.file, 'utf8')).split('\n'), good.slice(dropped.position))
+  assert.match(dropped.ran.stderr, /"quality":\{"invalid":1/)
+  const unspent = async (name: string): Promise<string> => {
+    const { stdout } = await ddm(['channels', 'list', ...network.as(name), '--json'])
+    return (JSON.parse(stdout) as { unspent: string }).unspent
+  }
+  for (let tries = 0; (await unspent('unchecked')) !== '0'; tries++) assert.ok(tries < 20, 'nothing came back')
+  assert.notEqual(await unspent('dropped'), '0')
 })

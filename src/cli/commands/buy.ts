@@ -4,7 +4,7 @@ import type { BuyOptions, DdmNode, Purchase, PurchaseOutcome } from '../../node/
 import { timeSpan } from '../arguments.ts'
 import { type Context, currencyOf, loadNode, moneyText, type Register, synced, withNode } from '../context.ts'
 import { type DownloadFlags, endsWith, openSink, removeEmpty, settled, sinkOptions } from '../sink.ts'
-import { given, type WishFlags, wishOf, wishOptions } from '../wish.ts'
+import { given, ON_INVALID, refundOption, type WishFlags, wishOf, wishOptions } from '../wish.ts'
 
 interface Options extends DownloadFlags, WishFlags {
   max?: string
@@ -19,14 +19,12 @@ export const buy: Register = (program, act) => {
     .argument('<listing>', 'its ID, a unique beginning of it (0x and 4 digits or more), or the CID of its document')
     .option('--max <amount>', 'most that this purchase may cost, in whole tokens like 0.05')
     .option('--duration <span>', 'stop after this time, like 90s or 10m', timeSpan)
-    .option('--refund', 'ask the seller to pay back at the end what the channel still holds')
-  wishOptions(command, {
+  wishOptions(refundOption(command), {
     records: 'stop after so many (default: all of a finite product, a stream until stopped)',
     from: 'first offset, a time like 2026-01-31 or 2026-01-31T12:00Z, or "live" (default: the first one, the newest of a stream)',
     rail: 'pay this way (default: the first of the setting "rails" that can be paid)',
     resumeFor: 'go on trying to reach a seller that was lost for so long, like 30s (default: 5m; 0s: fail at once)',
-    onInvalid:
-      'for a record that breaks the JSON Schema: stop, pay nothing from it on and keep the proof (default); or drop it, paid for like any other'
+    onInvalid: ON_INVALID
   })
   sinkOptions(command, 'write the records to this file instead; after a cut it goes on exactly there').action(act(run))
 }
@@ -145,7 +143,7 @@ function report(
 }
 
 /** Nothing where there is nothing to say. */
-function qualityLines({ invalid, failures, missing, delayMs }: PurchaseOutcome['quality']): string[] {
+export function qualityLines({ invalid, failures, missing, delayMs }: PurchaseOutcome['quality']): string[] {
   const parts = [
     ...(invalid === 0 ? [] : [`${invalid} invalid`]),
     ...(missing === undefined ? [] : [`${missing} missing of what was promised`]),

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path'
 import { type Currency, type DataSink, DdmError, formatUnits, type SessionRecord } from '../../interface/index.ts'
 import type { PurchaseOutcome, SessionExposure } from '../../node/index.ts'
-import { timeSpanOrNone } from '../arguments.ts'
 import { type Context, currencyOf, loadNode, moneyText, type Register, withNode } from '../context.ts'
 import { type DownloadFlags, endsWith, headerOption, recordStream, settled } from '../sink.ts'
 import { short, table } from '../table.ts'
+import { ON_INVALID, type ResumeFlags, refundOption, resumeOf, resumeOptions } from '../wish.ts'
+import { qualityLines } from './buy.ts'
 
 type TargetFlags = Pick<DownloadFlags, 'output' | 'to' | 'header'> & { elsewhere?: boolean }
-type ResumeFlags = TargetFlags & { resumeFor?: number }
 
 export const sessions: Register = (program, act) => {
   const group = program.command('sessions').description('what was bought and sold, and what was cut and can go on')
@@ -27,9 +27,11 @@ export const sessions: Register = (program, act) => {
       '--elsewhere',
       'write what is missing to another file, sink or stdout than before; the one before keeps what it has'
     )
-  headerOption(resuming)
-    .option('--resume-for <span>', 'go on trying to reach the seller for so long (default: 5m)', timeSpanOrNone)
-    .action(act(resume))
+  resumeOptions(headerOption(resuming), {
+    resumeFor: 'go on trying to reach the seller for so long (default: 5m)',
+    onInvalid: ON_INVALID
+  })
+  refundOption(resuming).action(act(resume))
 }
 
 async function list(context: Context): Promise<undefined> {
@@ -138,17 +140,14 @@ function shown(record: SessionRecord, { symbol, decimals }: Currency) {
   }
 }
 
-async function resume(context: Context, id: string, { resumeFor, ...flags }: ResumeFlags): Promise<undefined> {
+async function resume(context: Context, id: string, flags: TargetFlags & ResumeFlags): Promise<undefined> {
   const { signal, output } = context
   return withNode(context, { logLevel: 'error' }, async (node) => {
     const { pour } = await loadNode()
     const record = await node.sessions.get(id, { signal })
     const { sink: target, elsewhere } = await targetOf(record, flags)
     const sink = endsWith(signal, target)
-    const purchase = await node.sessions.resume(record.id, {
-      signal,
-      ...(resumeFor === undefined ? {} : { resumeFor })
-    })
+    const purchase = await node.sessions.resume(record.id, { signal, ...resumeOf(flags) })
     try {
       if (elsewhere) await cutBack(record, (text) => output.note(text))
       await pour(purchase, sink, { elsewhere })
@@ -235,13 +234,14 @@ async function cutBack({ sink: mark = '{}' }: SessionRecord, note: (text: string
 
 function report(
   { output }: Context,
-  { session, records, due, paid, reason, resumes }: PurchaseOutcome,
+  { session, records, due, paid, reason, resumes, quality }: PurchaseOutcome,
   { symbol, decimals }: Currency
 ): void {
   const amounts = { due: formatUnits(due, decimals), paid: formatUnits(paid, decimals), symbol }
   output.aside(
-    { event: 'bought', session, records: Number(records), ...amounts, reason, resumes },
+    { event: 'bought', session, records: Number(records), ...amounts, reason, resumes, quality },
     `${records} records in all for ${amounts.due} ${symbol}, paid ${amounts.paid} (${reason})`,
+    ...qualityLines(quality),
     `Receipt: ddm receipts export ${session}`
   )
 }

@@ -75,6 +75,7 @@ const FIELD_OF: Readonly<Record<string, string>> = {
   'buy check': 'checkSchema',
   'sample check': 'checkSchema',
   'sessions resume session': 'resume',
+  'sessions resume check': 'checkSchema',
   'sessions show session': 'id',
   'receipts export session': 'id',
   'follow check': 'checkSchema',
