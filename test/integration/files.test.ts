@@ -198,3 +198,16 @@ test('a session that is resumed is checked, or not, as the command says; what it
   for (let tries = 0; (await unspent('unchecked')) !== '0'; tries++) assert.ok(tries < 20, 'nothing came back')
   assert.notEqual(await unspent('dropped'), '0')
 })
+
+test('a session whose mark is the own word of a program goes on in that program, or elsewhere', async (t) => {
+  const { seller, listing } = await selling('own', linesOf(0, 60))
+  t.after(() => seller.stop())
+  const { session, position } = await leftByProgram('own-buyer', listing, 'row 10 of my table')
+  const resume = ['sessions', 'resume', session, '--json', ...network.as('own-buyer')]
+  const said = /has written \d+ records to a program that keeps a mark of its own.*add --elsewhere/
+  const target = join(network.folder, 'own-rest.jsonl')
+  for (const flags of [[], ['-o', target], ['--to', 'stdout']]) refused(await ddm([...resume, ...flags]), 'usage', said)
+  const resumed = await ddm([...resume, '--elsewhere', '-o', target])
+  assert.equal(resumed.code, 0, resumed.stderr)
+  assert.equal(await readFile(target, 'utf8'), linesOf(position, 60))
+})

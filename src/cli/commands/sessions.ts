@@ -177,11 +177,13 @@ async function targetOf(record: SessionRecord, flags: TargetFlags): Promise<Targ
   const { id, sink: mark, position } = record
   if (mark === undefined) return { sink: await openTarget(record, flags), elsewhere: false }
   const before = placeOf(mark)
-  const written = `session ${id} has written ${position} records to ${before.file ?? before.to}`
+  const place = before.file ?? before.to
+  const written = `session ${id} has written ${position} records to ${place ?? 'a program that keeps a mark of its own'}`
   const orElsewhere = 'to write the rest somewhere else, add --elsewhere'
   const isUnnamed = output === undefined && to === undefined && !elsewhere
-  if (isUnnamed && before.to !== undefined) {
-    throw new DdmError('usage', `${written}; name it again with --to, or ${orElsewhere}`)
+  if (isUnnamed && before.file === undefined) {
+    const again = before.to === undefined ? 'it goes on there' : 'name it again with --to'
+    throw new DdmError('usage', `${written}; ${again}, or ${orElsewhere}`)
   }
   if (isUnnamed || (output !== undefined && resolve(output) === before.file)) {
     return { sink: await resumeFileSink(mark), elsewhere: false }
@@ -191,7 +193,7 @@ async function targetOf(record: SessionRecord, flags: TargetFlags): Promise<Targ
   if (output !== undefined && !elsewhere) throw refusal
   const sink = await openTarget(record, flags)
   const { file, to: server } = placeOf((await sink.mark?.()) ?? '{}')
-  if (file === before.file && server === before.to) {
+  if (place !== undefined && file === before.file && server === before.to) {
     if (file === undefined) return { sink, elsewhere: false }
     await sink.close()
     return { sink: await resumeFileSink(mark), elsewhere: false }
@@ -201,9 +203,14 @@ async function targetOf(record: SessionRecord, flags: TargetFlags): Promise<Targ
   throw refusal
 }
 
-/** Of a mark: the file, or the server's name. */
+/** Of a mark: the file, or the server's name; neither of one that a program made for itself. */
 function placeOf(mark: string): { file?: string; to?: string } {
-  return JSON.parse(mark) as { file?: string; to?: string }
+  try {
+    const { file, to } = JSON.parse(mark) as { file?: unknown; to?: unknown }
+    return { ...(typeof file === 'string' ? { file } : {}), ...(typeof to === 'string' ? { to } : {}) }
+  } catch {
+    return {}
+  }
 }
 
 /** What the flags name, to be added to; standard output without any. */
