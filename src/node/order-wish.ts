@@ -45,7 +45,7 @@ export function orderWish(
   const quantity = records === undefined ? undefined : BigInt(records)
   if (quantity !== undefined && quantity < 1n) throw new DdmError('usage', `--records ${quantity} is not 1 or more`)
   const finite = listing.document.cadence?.mode === 'finite'
-  return {
+  return keptOfFree(listing, {
     from: startOf(from, finite),
     ...(quantity === undefined ? {} : { quantity }),
     ...(duration === undefined ? {} : { duration: BigInt(duration) }),
@@ -55,7 +55,14 @@ export function orderWish(
       : { prepay: atomicAmount(prepay, currency, 'prepay'), prepayForAll: true }),
     maximum:
       max === undefined ? defaultMaximum(listing, payment, quantity, defaults) : withinSession(max, payment, defaults)
-  }
+  })
+}
+
+/** Who pays for nothing takes what is kept of the free records: a stream may have forgotten the first ones. */
+function keptOfFree(listing: Listing, wish: OrderWish): OrderWish {
+  const { freeRange } = listing.document
+  if (freeRange === undefined || wish.maximum > 0n || !isGivenAway(listing, wish)) return wish
+  return { ...wish, from: { ...wish.from, earliest: true }, until: BigInt(freeRange.to) }
 }
 
 export function priceLimit({ price }: ListingPayment, maxPrice: string | undefined, currency: Currency) {

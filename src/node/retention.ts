@@ -1,4 +1,4 @@
-import type { AbortOptions, Hex, Logger, SessionRecord, SessionStore } from '../interface/index.ts'
+import type { AbortOptions, Hex, ListingDocument, Logger, SessionRecord, SessionStore } from '../interface/index.ts'
 import { isResumable, RESUME_TTL_SECONDS } from '../protocols/sdpp/index.ts'
 import type { Chore } from './upkeep.ts'
 
@@ -9,9 +9,16 @@ export interface PrunedLog {
   prune: (offset: bigint, options?: AbortOptions) => Promise<void>
 }
 
+export interface RetainedProduct {
+  listing: Hex
+  finite: boolean
+  log: PrunedLog
+  free?: ListingDocument['freeRange'] | undefined
+}
+
 export interface RetentionComponents {
   /** What is on sale; a finite product is kept whole. */
-  products: () => ReadonlyArray<{ listing: Hex; finite: boolean; log: PrunedLog }>
+  products: () => readonly RetainedProduct[]
   sessions: SessionStore
   /** Records are kept for this long, ms; undefined: for ever. */
   keepRecords: number | undefined
@@ -42,7 +49,7 @@ export class Retention implements Chore {
     const kept = (await sessions.list('seller', options)).filter(
       (session) => needsRecords(session) && (session.state !== 'closed' || session.updatedAt >= resumable)
     )
-    for (const { listing, log } of streams) {
+    for (const { listing, log, free } of streams) {
       try {
         const old = await log.offsetAt(now() - keepRecords, options)
         const needed = await this.#needed(
@@ -50,9 +57,15 @@ export class Retention implements Chore {
           options
         )
         const offset = needed === undefined || needed > old ? old : needed
-        if (offset <= log.tail) continue
+        const before = log.tail
+        if (offset <= before) continue
         await log.prune(offset, options)
-        logger.debug('old records are forgotten', { listing, tail: log.tail.toString() })
+        const tail = log.tail.toString()
+        if (free !== undefined && before < free.to && log.tail >= free.to) {
+          const gone = `${free.from}-${free.to}`
+          logger.warn('no free record is kept any more: give later ones away (--free FROM-TO)', { listing, gone, tail })
+        }
+        logger.debug('old records are forgotten', { listing, tail })
       } catch (error) {
         if (options.signal?.aborted === true) throw error
         logger.warn('old records are not forgotten', { listing, error: String(error) })

@@ -145,8 +145,12 @@ export class RunningNode implements LocalNode {
       Number((await channels?.timestamp(options)) ?? 0n) * 1000
     const late = isQuiet(profile) || channels === undefined ? {} : { blockTime }
     const expiry = new Expiry({ sessions, payers, payees, trust: this.#trust, inUse, logger, ...late })
-    const products = (): ReturnType<Sales['logs']> => this.#sales.logs()
-    const retention = new Retention({ products, sessions, keepRecords: config.keepRecords, logger })
+    const retention = new Retention({
+      products: () => this.#sales.logs(),
+      sessions,
+      keepRecords: config.keepRecords,
+      logger
+    })
     const settle = (session: StoredSession, options: AbortOptions): Promise<boolean> => this.#settle(session, options)
     this.#settlement = new Settlement({ sessions, inUse, settle, logger })
     network.libp2p.addEventListener('peer:connect', ({ detail }) => this.#settlement.met(detail.toString()))

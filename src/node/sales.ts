@@ -29,6 +29,7 @@ import type { Access } from './access.ts'
 import { atomicAmount, priceFromText } from './money.ts'
 import { type ProductPipeline, productPipeline } from './product-pipeline.ts'
 import type { Rails } from './rails.ts'
+import type { RetainedProduct } from './retention.ts'
 import type { Sale, SellOptions } from './types.ts'
 
 export interface SalesComponents {
@@ -96,8 +97,10 @@ export class Sales implements Catalog {
     return [...this.#offered.values()].map(({ product }) => product)
   }
 
-  logs(): Array<{ listing: Hex; finite: boolean; log: OpenProductLog }> {
-    return [...this.#offered].map(([listing, { finite, log }]) => ({ listing, finite, log }))
+  logs(): RetainedProduct[] {
+    return [...this.#offered].map(([listing, { finite, log, product }]) => {
+      return { listing, finite, log, free: product.listing.document.freeRange }
+    })
   }
 
   async sell(options: SellOptions): Promise<Sale> {

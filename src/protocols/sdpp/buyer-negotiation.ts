@@ -12,11 +12,17 @@ import {
   type SessionStore,
   type TrustLedger
 } from '../../interface/index.ts'
-import { type CheckedStatement, type OfferPrice, type StatementSigner, signStatement } from '../../statements/index.ts'
+import {
+  type CheckedStatement,
+  type OfferPrice,
+  type Statement,
+  type StatementSigner,
+  signStatement
+} from '../../statements/index.ts'
 import { sessionBinding } from './binding.ts'
 import type { BuyRequest } from './buyer-types.ts'
 import type { Clock } from './clock.ts'
-import { checkOffer, checkOfferedPrice, costsMore, paymentTermsOf, priceOf } from './negotiation.ts'
+import { checkOffer, checkOfferedPrice, costsMore, type OrderWish, paymentTermsOf, priceOf } from './negotiation.ts'
 import { recordRulesOf } from './record-rules.ts'
 import { SdppError, STATUS } from './status.ts'
 import { startCheckpoint } from './stored-session.ts'
@@ -60,6 +66,7 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     document: listing.document,
     rules: recordRulesOf(listing.document)
   })
+  const from = startOf(wish, offer.content)
   const { index, entry, payer } = await choosePrice(input)
   const one = priceOfOneRecord(priceOf(entry), offer.content.maxRecordBytes)
   const orderNonce = (input.random ?? randomBytes)(16)
@@ -84,7 +91,7 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
         ...(deposit === undefined ? {} : { deposit }),
         ...(account === undefined ? {} : { account }),
         ...(accountAuth === undefined ? {} : { accountAuth }),
-        from: wish.from.earliest === true ? { offset: offer.content.tail } : wish.from,
+        from,
         ...(wish.quantity === undefined ? {} : { quantity: wish.quantity }),
         ...(wish.until === undefined ? {} : { until: wish.until }),
         ...(wish.duration === undefined ? {} : { duration: wish.duration }),
@@ -108,7 +115,7 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     state: 'ordered',
     rail: entry.rail,
     ...(rail.channelId === undefined ? {} : { channelId: rail.channelId }),
-    start: wish.from.offset ?? 0n,
+    start: from.offset ?? 0n,
     position: 0n,
     checkpoint: startCheckpoint(statement.link),
     ...(request.sink === undefined ? {} : { sink: request.sink }),
@@ -128,6 +135,22 @@ export async function placeOrder(input: PlaceOrderInput): Promise<PlacedOrder> {
     throw error
   }
   return { session: statement.link, statement, offer, entry, payer: rail, record }
+}
+
+/** As an ORDER names it. */
+function startOf(
+  { from: { earliest = false, ...from }, until }: OrderWish,
+  { tail, head }: Pick<Statement<'offer'>, 'tail' | 'head'>
+): Statement<'order'>['from'] {
+  if (!earliest) return from
+  const { offset = tail } = from
+  if (until !== undefined && tail >= until) {
+    const have = `${tail}…${head}`
+    throw new DdmError('refused', `the seller has forgotten records ${offset}…${until}, it keeps ${have}`, {
+      details: { status: STATUS.offsetPruned, have, need: offset.toString() }
+    })
+  }
+  return { offset: offset > tail ? offset : tail }
 }
 
 /** The ORDER names its prepay, and its CID is the session that the prepay is given to. */

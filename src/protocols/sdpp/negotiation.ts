@@ -60,7 +60,7 @@ export function listedPayment(document: ListingDocument, entry: OfferPrice): Lis
 
 /** What a buyer asks of an ORDER. */
 export interface OrderWish {
-  /** `earliest`: the first offset that the offer names. */
+  /** `earliest`: the first offset that the offer names, or `offset` where that is later. */
   from: { offset?: bigint; time?: bigint; live?: boolean; earliest?: boolean }
   quantity?: bigint
   until?: bigint

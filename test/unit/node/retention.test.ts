@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type OpenProductLog, openProductLog } from '../../../src/data/index.ts'
-import { DdmError } from '../../../src/interface/index.ts'
+import { DdmError, type ListingPayment } from '../../../src/interface/index.ts'
+import { orderWish } from '../../../src/node/order-wish.ts'
 import { Retention, type RetentionComponents } from '../../../src/node/retention.ts'
 import { readSession, STATUS } from '../../../src/protocols/sdpp/index.ts'
 import { makeBuyer, makePair, openStreams, type Pair, type Request, serve, silent } from '../../support/sdpp.ts'
@@ -111,6 +112,41 @@ test('an order from before the tail is told what there is', async (t) => {
   await later.buyer.open()
   for await (const _ of later.buyer.batches());
   assert.equal((await later.buyer.done).received, 5n)
+})
+
+test('whoever wants what is kept of the free records gets that; when none is left both sides are told', async (t) => {
+  const { pair, log, retention } = await market(t)
+  const free = { from: 695, to: 720 }
+  const { id: listing, document } = pair.listing
+  const offered = { ...pair.listing, document: { ...document, freeRange: free } }
+  const warned: unknown[] = []
+  const products = () => [{ listing, finite: false, log, free }]
+  const logger = { ...silent, warn: (_message: string, details?: object) => warned.push(details) }
+  // Nobody resumes a sample.
+  const sessions = { ...pair.sellerLedger.sessions, list: async () => [] }
+  const look = (days: number) => retention({ products, sessions, logger, now: () => NOW + days * DAY }).look()
+  const sample = async () => {
+    const nothing = { records: 25, from: 695, max: 0n, prepay: 0n }
+    const [payment] = document.payment as [ListingPayment]
+    const currency = { symbol: 'T', decimals: 6 }
+    const wish = orderWish(offered, payment, nothing, { currency, prepay: 1n, maximum: 1n })
+    pair.product = { ...pair.product, listing: offered }
+    const { buyer } = await open(pair, { wish, listing: offered })
+    await buyer.open()
+    const offsets: bigint[] = []
+    for await (const { first, length } of buyer.batches())
+      for (let i = 0; i < length; i++) offsets.push(first + BigInt(i))
+    return { offsets, due: (await buyer.done).due }
+  }
+  const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => BigInt(from + i))
+  assert.deepEqual(await sample(), { offsets: range(695, 720), due: 0n })
+  await look(0)
+  assert.equal(log.tail, 700n)
+  assert.deepEqual(await sample(), { offsets: range(700, 720), due: 0n })
+  assert.deepEqual(warned, [])
+  await look(1)
+  assert.deepEqual(warned, [{ listing, gone: '695-720', tail: '800' }])
+  await assert.rejects(sample(), { code: 'refused', message: /forgotten records 695…720, it keeps 800…1000/ })
 })
 
 test('what a session that was cut has not acknowledged stays until nobody can resume it', async (t) => {
