@@ -69,8 +69,7 @@ export class Expiry implements Chore {
     }
     const end = stored.record.updatedAt + Number(stored.offer.content.resumeTtl) * 1000
     if (now() <= end || (blockTime !== undefined && (await blockTime(options)) <= end)) return false
-    // With its receipt nothing is open in it, unless it was taken up again to pay the rest.
-    if (stored.record.state !== 'receipted' && !isSettled(stored)) return this.#giveUp(stored, options)
+    if (!isOver(stored)) return this.#giveUp(stored, options)
     await sessions.put({ ...stored.record, state: 'closed' })
     return true
   }
@@ -94,8 +93,9 @@ export class Expiry implements Chore {
     }
     if (role === 'seller') {
       const credited = await this.#endSelling(record, request, options)
-      const settled = credited < due ? credited : due
-      await trust.close({ role, session: id, settled, debt: due > credited ? due - credited : 0n, timedOut: true })
+      const [settled, debt] = credited < due ? [credited, due - credited] : [due, 0n]
+      // Whoever has paid all that it got missed no payment.
+      await trust.close({ role, session: id, settled, debt, timedOut: debt > 0n })
     } else {
       const paid = await this.#endBuying(record, request, options)
       await trust.close({ role, session: id, settled: 0n, debt: paid > due ? paid - due : 0n })
@@ -122,6 +122,14 @@ export class Expiry implements Chore {
     await session?.end(signed, options)
     return signed
   }
+}
+
+/**
+ * With its RECEIPT nothing is open in a session, unless it was taken up again to pay the rest. The state alone says nothing: a
+ * crash may have come between that and the RECEIPT.
+ */
+function isOver(stored: StoredSession): boolean {
+  return stored.receipt !== undefined && (stored.record.state === 'receipted' || isSettled(stored))
 }
 
 /** A rail that knows nothing of a session has nothing to end. */

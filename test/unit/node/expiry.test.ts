@@ -195,6 +195,33 @@ for (const role of ['seller', 'buyer'] as const) {
   }
 }
 
+for (const role of ['seller', 'buyer'] as const) {
+  test(`${role}: a session that a crash left between its end and its RECEIPT is given up, and whoever paid has lost nothing`, async (t) => {
+    const sides = await cut(t)
+    const [id = ''] = sides.ids
+    const due = 700n
+    let ended = 0
+    const end = async (): Promise<undefined> => {
+      ended++
+      return undefined
+    }
+    const { payer, payee } = sides
+    const { expiry, sessions, states, grant, trust, halvings } = expiryOf(sides, role, {
+      payers: [{ ...payer, resume: async (request) => ({ ...(await payer.resume(request)), paid: due, end }) }],
+      payees: [{ ...payee, resume: async (request) => ({ ...(await payee.resume(request)), credited: due, end }) }]
+    })
+    const [row] = await sessions.list(role)
+    assert.ok(row !== undefined)
+    await sessions.put({ ...row, state: 'receipted', due, paid: due })
+    await grant(id)
+    assert.equal(await expiry.look(), 1)
+    assert.deepEqual([ended, await states()], [1, ['abandoned']])
+    const { open, debt } = (await trust.standing(role, { peer: 'peer' })).peer
+    assert.deepEqual([open, debt], [0n, 0n])
+    assert.equal(await halvings(), 0)
+  })
+}
+
 function receiptOf({ pair }: Cut, { id, position: n, due }: SessionRecord, owed: bigint): SignedStatement {
   const credited = due - owed
   const root = new Uint8Array(32)
