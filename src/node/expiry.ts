@@ -12,13 +12,15 @@ import {
 import { channelOf, isResumable, isSettled, readSession, type StoredSession } from '../protocols/sdpp/index.ts'
 import type { Chore } from './upkeep.ts'
 
+type Which = Pick<SessionRecord, 'id' | 'role'>
+
 export interface ExpiryComponents {
   sessions: SessionStore
   payers: readonly Payer[]
   payees: readonly Payee[]
   trust: TrustLedger
   /** Whether a session runs, or is about to go on: however long nothing came of it, it is not given up. */
-  inUse: (session: Pick<SessionRecord, 'id' | 'role'>) => boolean
+  inUse: (session: Which) => boolean
   logger: Logger
   /**
    * Time of the newest block, Unix ms: a session is given up only when that is late enough, too. A clock that jumps ahead must
@@ -36,6 +38,8 @@ export interface ExpiryComponents {
 export class Expiry implements Chore {
   readonly name = 'expiry'
   readonly #components: ExpiryComponents
+  /** The session that is being given up. */
+  #ending: (Which & { done: Promise<unknown> }) | undefined
 
   constructor(components: ExpiryComponents) {
     this.#components = components
@@ -57,21 +61,55 @@ export class Expiry implements Chore {
     return expired
   }
 
+  /** Whether the session is being given up now. */
+  has({ id, role }: Which): boolean {
+    return this.#ending?.id === id && this.#ending.role === role
+  }
+
+  /** Whoever takes a session up asks for it first: its payments must not end under a stream that goes on with them. */
+  async release(session: Which): Promise<void> {
+    if (this.has(session)) await this.#ending?.done
+  }
+
   async #lookAt(id: string, role: SessionRecord['role'], options: AbortOptions): Promise<boolean> {
-    const { sessions, inUse, blockTime, now = Date.now } = this.#components
+    const { sessions, inUse, now = Date.now } = this.#components
     // As it is now: giving up those before it took a while.
-    const stored = await readSession(sessions, id, role, options)
-    if (stored === undefined || stored.record.state === 'closed' || !isResumable(stored.record)) return false
+    const found = await this.#find(id, role, options)
+    if (found === undefined) return false
     if (inUse({ id, role })) {
       // Were this node killed now, it would find the session as old as its last record.
       await sessions.touch(id, role, now(), options)
       return false
     }
-    const end = stored.record.updatedAt + Number(stored.offer.content.resumeTtl) * 1000
-    if (now() <= end || (blockTime !== undefined && (await blockTime(options)) <= end)) return false
+    if (!(await this.#isLate(found, options))) return false
+    // Somebody may have gone on with it meanwhile.
+    const stored = await this.#find(id, role, options)
+    if (stored?.record.updatedAt !== found.record.updatedAt || inUse({ id, role })) return false
+    const ended = this.#end(stored, options)
+    this.#ending = { id, role, done: ended.catch(() => {}) }
+    try {
+      return await ended
+    } finally {
+      this.#ending = undefined
+    }
+  }
+
+  async #end(stored: StoredSession, options: AbortOptions): Promise<boolean> {
     if (!isOver(stored)) return this.#giveUp(stored, options)
-    await sessions.put({ ...stored.record, state: 'closed' })
+    await this.#components.sessions.put({ ...stored.record, state: 'closed' })
     return true
+  }
+
+  /** Undefined when it is over, or not to be resumed. */
+  async #find(id: string, role: SessionRecord['role'], options: AbortOptions): Promise<StoredSession | undefined> {
+    const stored = await readSession(this.#components.sessions, id, role, options)
+    return stored === undefined || stored.record.state === 'closed' || !isResumable(stored.record) ? undefined : stored
+  }
+
+  async #isLate({ record, offer }: StoredSession, options: AbortOptions): Promise<boolean> {
+    const { blockTime, now = Date.now } = this.#components
+    const end = record.updatedAt + Number(offer.content.resumeTtl) * 1000
+    return now() > end && (blockTime === undefined || (await blockTime(options)) > end)
   }
 
   async #giveUp({ record, offer, order, receipt }: StoredSession, options: AbortOptions): Promise<boolean> {

@@ -96,6 +96,7 @@ export class RunningNode implements LocalNode {
   readonly #sales: Sales
   readonly #seller: Seller
   readonly #claims: Claims
+  readonly #expiry: Expiry
   readonly #settlement: Settlement
   readonly #upkeep: Upkeep
   readonly #funded: FundedPeers
@@ -144,20 +145,19 @@ export class RunningNode implements LocalNode {
     const blockTime = async (options: AbortOptions): Promise<number> =>
       Number((await channels?.timestamp(options)) ?? 0n) * 1000
     const late = isQuiet(profile) || channels === undefined ? {} : { blockTime }
-    const expiry = new Expiry({ sessions, payers, payees, trust: this.#trust, inUse, logger, ...late })
-    const retention = new Retention({
-      products: () => this.#sales.logs(),
-      sessions,
-      keepRecords: config.keepRecords,
-      logger
-    })
+    this.#expiry = new Expiry({ sessions, payers, payees, trust: this.#trust, inUse, logger, ...late })
+    const products = (): ReturnType<Sales['logs']> => this.#sales.logs()
+    const retention = new Retention({ products, sessions, keepRecords: config.keepRecords, logger })
     const settle = (session: StoredSession, options: AbortOptions): Promise<boolean> => this.#settle(session, options)
     this.#settlement = new Settlement({ sessions, inUse, settle, logger })
     network.libp2p.addEventListener('peer:connect', ({ detail }) => this.#settlement.met(detail.toString()))
-    this.#upkeep = new Upkeep([expiry, retention, this.#settlement], logger)
+    this.#upkeep = new Upkeep([this.#expiry, retention, this.#settlement], logger)
     this.#funded = new FundedPeers({ sessions: ledger.sessions, payees, logger })
     network.setFunded(this.#funded.has)
-    this.#seller = sdppSeller({ onSessionEnd: ({ refund }) => this.#onSessionEnd(refund) })({
+    this.#seller = sdppSeller({
+      release: (id) => this.#expiry.release({ id, role: 'seller' }),
+      onSessionEnd: ({ refund }) => this.#onSessionEnd(refund)
+    })({
       registrar: network,
       signer,
       catalog: this.#sales,
@@ -343,14 +343,16 @@ export class RunningNode implements LocalNode {
 
   async #resume(id: string, options: ResumeOptions = {}): Promise<RunningPurchase> {
     const { sessions } = this.#parts.ledger
-    const { id: whole, state } = await findSession(sessions, id, options, 'buyer')
+    const { id: whole } = await findSession(sessions, id, options, 'buyer')
+    const which = { id: whole, role: 'buyer' } as const
     let session: StoredSession | undefined
     do {
-      await this.#settlement.release(whole)
+      await Promise.all([this.#settlement.release(whole), this.#expiry.release(which)])
       session = await readSession(sessions, whole, 'buyer', options)
-    } while (this.#settlement.has(whole))
+    } while (this.#settlement.has(whole) || this.#expiry.has(which))
     const complete = session !== undefined && isComplete(session) && !isUnconfirmed(session)
     if (session === undefined || !isResumable(session.record) || complete) {
+      const state = session?.record.state ?? 'unknown'
       throw new DdmError('usage', `session ${whole} is ${complete ? 'complete' : state}: there is nothing to resume`)
     }
     // Two streams of one session would throw each other out, for ever.

@@ -20,6 +20,8 @@ export interface SellerInit {
   clock?: Clock
   /** Blocks from one stored checkpoint to the next: what a resume reads again at most. @default 16 */
   checkpointEvery?: number
+  /** Awaited before a session is taken up: resolves when nothing else is about to end it. */
+  release?: (sessionId: string) => Promise<void>
   /** Called when a session is over, whatever the way. */
   onSessionEnd?: (status: SellerSessionStatus) => void
 }
@@ -77,6 +79,7 @@ class SellerService implements Seller {
   readonly #maxStreamsPerPeer: number
   readonly #clock: Clock
   readonly #checkpointEvery: number
+  readonly #release: SellerInit['release']
   readonly #onSessionEnd: ((status: SellerSessionStatus) => void) | undefined
   readonly #components: SellerComponents
   readonly #sessions = new Map<SellerSession, string>()
@@ -86,6 +89,7 @@ class SellerService implements Seller {
     this.#maxStreamsPerPeer = init.maxStreamsPerPeer ?? 32
     this.#clock = init.clock ?? systemClock
     this.#checkpointEvery = init.checkpointEvery ?? CHECKPOINT_EVERY_BLOCKS
+    this.#release = init.release
     this.#onSessionEnd = init.onSessionEnd
     this.#components = components
   }
@@ -121,7 +125,7 @@ class SellerService implements Seller {
 
   async #takeOver(id: string, by: SellerSession): Promise<void> {
     const older = [...this.#sessions.keys()].filter((session) => session !== by && session.serves(id, by.buyer))
-    await Promise.all(older.map((session) => session.supersede()))
+    await Promise.all([this.#release?.(id), ...older.map((session) => session.supersede())])
   }
 
   #onStream(stream: Stream, remotePeer: PeerId): void {

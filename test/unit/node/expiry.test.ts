@@ -178,6 +178,71 @@ for (const role of ['seller', 'buyer'] as const) {
 }
 
 for (const role of ['seller', 'buyer'] as const) {
+  test(`${role}: a session that goes on while the chain's time is asked for is not given up`, async (t) => {
+    const sides = await cut(t)
+    const [id = ''] = sides.ids
+    const ended: string[] = []
+    const end = async (): Promise<undefined> => void ended.push(role)
+    const { payer, payee } = sides
+    const rails = {
+      payers: [{ ...payer, resume: async () => ({ ...(await payer.resume({} as never)), end }) }],
+      payees: [{ ...payee, resume: async () => ({ ...(await payee.resume({} as never)), end }) }]
+    }
+    let taken = false
+    const taking = expiryOf(sides, role, {
+      ...rails,
+      inUse: () => taken,
+      blockTime: async () => {
+        taken = true
+        return Number.POSITIVE_INFINITY
+      }
+    })
+    await taking.grant(id)
+    assert.equal(await taking.expiry.look(), 0)
+    const { open } = (await taking.trust.standing(role, { peer: 'peer' })).peer
+    assert.deepEqual([ended, await taking.states(), open], [[], ['suspended'], 1_000n])
+    // Taken up and cut again: it is a day younger now.
+    const again = expiryOf(sides, role, {
+      ...rails,
+      blockTime: async () => {
+        await again.sessions.touch(id, role, Date.now() + DAY)
+        return Number.POSITIVE_INFINITY
+      }
+    })
+    assert.equal(await again.expiry.look(), 0)
+    assert.deepEqual([ended, await again.states()], [[], ['suspended']])
+  })
+
+  test(`${role}: whoever takes a session up waits until it is given up`, async (t) => {
+    const sides = await cut(t)
+    const [id = ''] = sides.ids
+    const held = Promise.withResolvers<void>()
+    const ending = Promise.withResolvers<void>()
+    const end = async (): Promise<undefined> => {
+      ending.resolve()
+      await held.promise
+      return undefined
+    }
+    const { payer, payee } = sides
+    const { expiry, sessions } = expiryOf(sides, role, {
+      payers: [{ ...payer, resume: async (request) => ({ ...(await payer.resume(request)), end }) }],
+      payees: [{ ...payee, resume: async (request) => ({ ...(await payee.resume(request)), end }) }]
+    })
+    await expiry.release({ id, role })
+    const looking = expiry.look()
+    await ending.promise
+    const other = role === 'seller' ? 'buyer' : 'seller'
+    assert.deepEqual([expiry.has({ id, role }), expiry.has({ id, role: other })], [true, false])
+    const found = expiry.release({ id, role }).then(async () => (await sessions.get(id, role))?.state)
+    assert.equal((await sessions.get(id, role))?.state, 'suspended')
+    held.resolve()
+    assert.equal(await found, 'abandoned')
+    await looking
+    assert.equal(expiry.has({ id, role }), false)
+  })
+}
+
+for (const role of ['seller', 'buyer'] as const) {
   for (const owed of [0n, 100n]) {
     test(`${role}: a session taken up after its RECEIPT, ${owed} owed, and cut again is over in time, and its receipt stands`, async (t) => {
       const sides = await cut(t)

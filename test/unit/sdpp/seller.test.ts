@@ -4,8 +4,10 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import {
   CLOSE_REASON,
+  readSession,
   SDPP_PROTOCOL,
   type Seller,
+  type SellerInit,
   type SellerSessionStatus,
   sdppSeller
 } from '../../../src/protocols/sdpp/index.ts'
@@ -23,7 +25,10 @@ import {
 type Handler = (stream: Stream, connection: Connection) => void
 
 /** A seller on a registrar that is one map. */
-function serviceOf(pair: Pair): {
+function serviceOf(
+  pair: Pair,
+  init: SellerInit = {}
+): {
   seller: Seller
   clock: ManualClock
   handlers: Map<string, Handler>
@@ -32,7 +37,7 @@ function serviceOf(pair: Pair): {
   const handlers = new Map<string, Handler>()
   const ended: SellerSessionStatus[] = []
   const clock = new ManualClock()
-  const seller = sdppSeller({ clock, onSessionEnd: (status) => ended.push(status) })({
+  const seller = sdppSeller({ clock, onSessionEnd: (status) => ended.push(status), ...init })({
     registrar: {
       handle: async (protocol, handler) => {
         handlers.set(protocol, handler)
@@ -105,4 +110,38 @@ test('stop does not wait for ever for a buyer who says nothing', async (t) => {
   clock.advance(5_000)
   await stopped
   await assert.rejects(buyer.done, /shutting down/)
+})
+
+test('a RESUME waits for what gives the session up, and finds it as that left it', async (t) => {
+  const pair = await makePair(t)
+  await pair.log.append(jsonRecords(10))
+  const { sessions } = pair.sellerLedger
+  const released: string[] = []
+  const { seller, handlers, ended } = serviceOf(pair, {
+    release: async (id) => {
+      released.push(id)
+      const record = await sessions.get(id, 'seller')
+      assert.ok(record !== undefined)
+      assert.equal(seller.serves(id), true)
+      await sessions.put({ ...record, state: 'abandoned' })
+    }
+  })
+  await seller.start()
+  const connection = { remotePeer: peerIdFromString(pair.buyerSigner.peerId) } as Connection
+  const wish = { from: { offset: 0n }, prepay: 0n, maximum: 10_000n }
+  const [outbound, inbound] = await openStreams()
+  handlers.get(SDPP_PROTOCOL)?.(inbound, connection)
+  const buyer = makeBuyer(pair, outbound, { wish })
+  await buyer.open()
+  const id = buyer.status.id as string
+  outbound.abort(new Error('cable cut'))
+  await Promise.allSettled([buyer.done, buyer.settled])
+  await until('the seller has noticed', () => ended.length === 1)
+  const stored = await readSession(pair.buyerLedger.sessions, id, 'buyer')
+  assert.ok(stored !== undefined)
+  const [again, other] = await openStreams()
+  handlers.get(SDPP_PROTOCOL)?.(other, connection)
+  await assert.rejects(makeBuyer(pair, again, { wish, resume: { stored } }).open(), /abandoned/)
+  assert.deepEqual(released, [id])
+  await seller.stop()
 })
