@@ -62,6 +62,7 @@ import { Retention } from './retention.ts'
 import { Sales, waysToBePaid } from './sales.ts'
 import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
 import { Settlement } from './settlement.ts'
+import { closeStrayGrants } from './stray-grants.ts'
 import { transactionName } from './transaction-name.ts'
 import type { BuyOptions, DdmNode, LocalNode, Quote, ResumeOptions, Sale, SellOptions } from './types.ts'
 import { findUnfinished } from './unfinished.ts'
@@ -227,6 +228,7 @@ export class RunningNode implements LocalNode {
     }))
 
   async start(): Promise<void> {
+    await closeStrayGrants({ trust: this.#trust, sessions: this.#parts.ledger.sessions })
     await this.#seller.start()
     this.#claims.start()
     this.#upkeep.start()
