@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid'
 import type { BadRecord } from '../../interface/index.ts'
 import { advance, type SessionTerms } from './account.ts'
-import type { BuyerEvent, BuyerState } from './buyer-machine.ts'
+import { type BuyerEvent, type BuyerState, hasEnded } from './buyer-machine.ts'
 import { BuyerPosition, type BuyerPositionInit } from './buyer-position.ts'
 import type { BuyerComponents, BuyRequest } from './buyer-types.ts'
 import { BuyerViolation } from './buyer-violation.ts'
@@ -42,7 +42,7 @@ export class BuyerDelivery {
       touch
     })
     this.#queue = new DeliveryQueue((batch, idle) => {
-      if (isOpen()) this.position.handled(batch, idle)
+      if (isOpen() || hasEnded(state())) this.position.handled(batch, idle)
     })
   }
 
@@ -104,6 +104,7 @@ export class BuyerDelivery {
     } finally {
       stop()
       this.#queue.discard()
+      await this.position.kept()
     }
   }
 

@@ -14,8 +14,8 @@ export interface BuyerPositionInit {
   handedOut: () => bigint
   /** Makes the session's standing durable. */
   store: () => Promise<void>
-  /** The same, when there is time for it. */
-  touch: () => void
+  /** The same, when there is time for it: resolves when that is done, or failed. */
+  touch: () => Promise<void>
 }
 
 /** How far the consumer of a purchase is: what the seller is told, and where a resume begins. */
@@ -29,6 +29,7 @@ export class BuyerPosition {
   #committed: Committed | undefined
   #idle: (() => void) | undefined
   #keeping: (() => void) | undefined
+  #kept: Promise<void> = Promise.resolve()
 
   constructor(init: BuyerPositionInit) {
     const { resume } = init.request
@@ -48,10 +49,9 @@ export class BuyerPosition {
     return delivered > this.#already ? delivered : this.#already
   }
 
-  /** What a resume begins with. A receipt acknowledges what was received; the consumer may still be at it. */
+  /** What a resume begins with, also after the receipt: what that acknowledges may still wait for the consumer. */
   get reached(): bigint {
-    const state = this.#init.state()
-    const reached = this.good(hasEnded(state) ? state.received.n : state.handled)
+    const reached = this.good(this.#init.state().handled)
     return reached > this.#floor ? reached : this.#floor
   }
 
@@ -82,6 +82,7 @@ export class BuyerPosition {
     const { step, state, clock } = this.#init
     step({ type: 'handled', n: batch.n, bytes: batch.bytes, idle: false })
     if (this.#committed === undefined) this.#keep()
+    if (hasEnded(state())) return
     if (!idle || this.#idle !== undefined) return
     // A consumer that keeps up would otherwise acknowledge every frame on its own.
     this.#idle = clock.after(IDLE_POSITION_MS, () => {
@@ -92,11 +93,19 @@ export class BuyerPosition {
 
   /** At most once in a while: a consumer that keeps nothing itself may see the last records again after a crash. */
   #keep(): void {
-    const { clock, touch } = this.#init
-    this.#keeping ??= clock.after(KEEP_POSITION_MS, () => {
-      this.#keeping = undefined
-      touch()
-    })
+    const { clock, touch, state } = this.#init
+    // Not much is left then, and its consumer may end the process as soon as it has it.
+    if (hasEnded(state())) this.#kept = touch()
+    else
+      this.#keeping ??= clock.after(KEEP_POSITION_MS, () => {
+        this.#keeping = undefined
+        void touch()
+      })
+  }
+
+  /** Resolves when it is durable that a consumer has all of a session that ended before. */
+  kept(): Promise<void> {
+    return this.#kept
   }
 
   stop(): void {

@@ -110,8 +110,11 @@ export class BuyerSession {
       fail: (error) => this.#fail(error),
       isOpen: () => !this.#finished,
       store: async () => this.#active?.ledger.store(this.#standing),
-      touch: () => {
-        if (!this.#finished) this.#active?.ledger.touch(this.#standing)
+      touch: async () => {
+        // Left without a receipt, another stream may have it.
+        if (this.#left !== undefined) return
+        this.#active?.ledger.touch(this.#standing)
+        await this.#active?.ledger.flush()
       }
     })
     this.#timer = new DeadlineTimer(clock, () => this.#step({ type: 'tick' }))
@@ -468,7 +471,8 @@ export class BuyerSession {
   }
 
   #step(event: BuyerEvent): void {
-    if (this.#finished) return
+    // What came before the end is still handled after it.
+    if (this.#finished && event.type !== 'handled') return
     const [state, effects] = buyerStep(this.#state, event, this.#components.clock.now())
     this.#state = state
     this.#timer.set(state.deadline)
