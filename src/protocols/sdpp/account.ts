@@ -29,6 +29,8 @@ export interface SessionTerms {
   end?: bigint
   /** Offset after the last record that there will ever be; undefined while the log grows. */
   last?: bigint
+  /** Size of the largest record that was offered. */
+  maxRecordBytes?: bigint
 }
 
 /** Consecutive records of one block, as the log or a DATA frame has them. */
@@ -40,6 +42,13 @@ export interface Records {
 
 function sizeOf(records: Records, index: number): bigint {
   return BigInt((records.ends[index] as number) - (index === 0 ? 0 : (records.ends[index - 1] as number)) - 4)
+}
+
+/** Index of the first record that is larger than offered where that costs more: nobody agreed to its price. */
+export function oversized({ price, maxRecordBytes }: SessionTerms, records: Records, to: number): number | undefined {
+  if (price.unit === 'record' || maxRecordBytes === undefined) return undefined
+  for (let index = 0; index < to; index++) if (sizeOf(records, index) > maxRecordBytes) return index
+  return undefined
 }
 
 /** Progress after records `from ≤ i < to` of a block. */

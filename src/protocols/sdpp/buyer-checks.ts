@@ -36,7 +36,7 @@ export async function checkProof(
   base: bigint | undefined,
   { payer, record }: Pick<PlacedOrder, 'payer' | 'record'>
 ): Promise<void> {
-  if (record.channelId === undefined || credited === 0n) return
+  if ((record.channelId ?? base) === undefined || credited === 0n) return
   const least = (base ?? 0n) + credited
   const held = proof?.maxClaimableAmount ?? 0n
   if (held < least) throw new SdppError(STATUS.paymentInvalid, `RECEIPT shows a voucher of ${held} for ${least}`)

@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid'
 import type { BadRecord } from '../../interface/index.ts'
-import { advance, type SessionTerms } from './account.ts'
+import { advance, oversized, type SessionTerms } from './account.ts'
 import { type BuyerEvent, type BuyerState, hasEnded } from './buyer-machine.ts'
 import { BuyerPosition, type BuyerPositionInit } from './buyer-position.ts'
 import type { BuyerComponents, BuyRequest } from './buyer-types.ts'
@@ -67,6 +67,12 @@ export class BuyerDelivery {
     const expected = this.#openBlock ?? (received.n === 0n ? blockStart : first)
     if (blockStart !== expected) {
       throw new SdppError(STATUS.unexpected, `DATA names block ${blockStart}, expected ${expected}`)
+    }
+    // One that breaks the schema ends the session anyway, and is not paid.
+    const large = oversized(terms, { first, count, ends }, bad?.index ?? count)
+    if (large !== undefined) {
+      const offset = first + BigInt(large)
+      throw new SdppError(STATUS.tooLarge, `record ${offset} has more than the ${terms.maxRecordBytes} bytes offered`)
     }
     const progress = advance(terms, received, { first, count, ends }, 0, count)
     step({ type: 'data', first, progress, bytes: bytes.length })

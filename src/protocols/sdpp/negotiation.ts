@@ -284,7 +284,8 @@ export function sessionTerms(
     maximum: order.maximum,
     start: accept.start,
     ...(accept.until === undefined ? {} : { end: accept.until }),
-    ...(offer.finished ? { last: offer.head } : {})
+    ...(offer.finished ? { last: offer.head } : {}),
+    maxRecordBytes: offer.maxRecordBytes
   }
 }
 

@@ -546,3 +546,15 @@ test('a false final invoice spoils a good receipt of a session that costs nothin
   table.seller.receipt()
   await told(table, STATUS.badSignature, 'protocol')
 })
+
+test('a record larger than offered is not paid where its size is what costs', async (t) => {
+  const price = { amount: '1000', count: 1, unit: 'KiB' } as const
+  const wish = { from: { offset: 0n }, prepay: 0n, maximum: 1_000_000n }
+  const table = await sitDown(t, { price }, { wish })
+  await table.seller.begin()
+  await table.opened
+  table.seller.data([new Uint8Array(1024), new Uint8Array(1025)])
+  table.seller.invoice()
+  await told(table, STATUS.tooLarge, 'protocol')
+  assert.deepEqual(table.payer.paid, [])
+})
