@@ -140,6 +140,7 @@ const OWN_FAULTS: ReadonlySet<string> = new Set(['budget', 'funds', 'config', 'i
 /** Settings that one seller's terms, or what was spent with it, exceed: another one may be within them. */
 const SELLER_CAPS: ReadonlySet<unknown> = new Set([
   'budgetPerRecord',
+  'budgetPerSession',
   'budgetPerSeller',
   'budgetSellers',
   'budgetDeposit',

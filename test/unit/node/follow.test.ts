@@ -54,10 +54,10 @@ test('failures: what is our own ends all, what lasts excludes the seller, the re
   for (const code of ['unreachable', 'refused', 'chain'] as const) assert.equal(verdict(code), 'strike', code)
   assert.equal(judgeFailure(new DdmError('notFound', 'not yet', { details: { status: 200 } })), 'strike')
   const over = (setting: string) => judgeFailure(new DdmError('budget', '', { details: { setting } }))
-  for (const setting of ['PerRecord', 'PerSeller', 'Sellers', 'Deposit'])
+  for (const setting of ['PerRecord', 'PerSession', 'PerSeller', 'Sellers', 'Deposit'])
     assert.equal(over(`budget${setting}`), 'out', setting)
   assert.equal(over('maxWithdrawDelay'), 'out')
-  for (const setting of ['PerSession', 'PerHour', 'PerDay']) assert.equal(over(`budget${setting}`), 'end', setting)
+  for (const setting of ['PerHour', 'PerDay']) assert.equal(over(`budget${setting}`), 'end', setting)
   assert.equal(judgeFailure(new TypeError('a fault of this program')), 'end')
 })
 
