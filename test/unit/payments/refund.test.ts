@@ -87,6 +87,8 @@ test('a withdrawal is answered next, however many refunds are asked for', async 
   const payee = memoryPayee(money.chain, memoryStore(), { claimPolicy: policy })
   // What an earlier run left is claimed at once.
   await payee.channels?.watch()
+  const { channels } = payee
+  assert.ok(channels !== undefined)
   const wishes: Hex[] = []
   for (let buyer = 0; buyer < 8; buyer++) {
     const [, selling, buying] = await order(payee, memoryPayer(money.chain, memoryStore()), 100n)
@@ -98,14 +100,14 @@ test('a withdrawal is answered next, however many refunds are asked for', async 
   await selling.credit(500n, await buying.pay(500n))
   assert.deepEqual(claims, [])
 
-  const refunds = wishes.map((channelId) => payee.channels?.refund(channelId))
+  const refunds = wishes.map((channelId) => channels.refund(channelId))
   while (claims.length === 0) await new Promise((resolve) => setImmediate(resolve))
   withdrawing = buying.channelId
-  const { claimed } = (await payee.channels?.watch()) ?? {}
+  const { claimed } = await channels.watch()
   assert.equal(claimed, 500n)
   assert.ok(claims.length <= 3, `${claims.length} claims before or at the watch`)
   assert.deepEqual(
-    (await Promise.all(refunds)).map((refund) => refund?.amount),
+    (await Promise.all(refunds)).map((refund) => refund.amount),
     wishes.map(() => 90n)
   )
 })
