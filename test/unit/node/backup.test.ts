@@ -5,6 +5,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { backupHome, restoreHome } from '../../../src/node/index.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
@@ -50,4 +51,27 @@ test('a ledger that is too large to be read at once is backed up and restored', 
     { ...restored.prepare('select length(bytes) as bytes from sessions').get() },
     { bytes: 2 * REFUSED_BYTES }
   )
+})
+
+test('the ledger of a busy node is backed up: it is copied as it stands at one moment', {
+  timeout: 60_000
+}, async (t) => {
+  const home = await tempDir(t)
+  await writeFile(join(home, 'identity.key'), 'a key')
+  const ledger = new DatabaseSync(join(home, 'ledger.db'), { timeout: 5_000 })
+  ledger.exec(
+    'pragma journal_mode = wal; pragma synchronous = off; create table meta (value int); insert into meta values (0)'
+  )
+  ledger.exec('create table sessions (bytes blob); insert into sessions values (zeroblob(8000000))')
+  const write = ledger.prepare('update meta set value = value + 1')
+  let stopped = false
+  const writing = (async () => {
+    for (; !stopped; await setImmediate()) write.run()
+    ledger.close()
+  })()
+  const file = join(await tempDir(t), 'busy.tar.gz')
+  const done = await Promise.race([backupHome(home, file).then(() => true), setTimeout(10_000, false, { ref: false })])
+  stopped = true
+  await writing
+  assert.ok(done, 'still copying after 10 s')
 })
