@@ -1,8 +1,15 @@
 import { CarBufferReader } from '@ipld/car/buffer-reader'
 import * as CarBufferWriter from '@ipld/car/buffer-writer'
+import { varint } from 'multiformats'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
-import type { Demand, RecordedDigest, SessionRole, TranscriptPart } from '../interface/index.ts'
+import {
+  DdmError,
+  type Demand,
+  type RecordedDigest,
+  type SessionRole,
+  type TranscriptPart
+} from '../interface/index.ts'
 import {
   amount,
   bytes,
@@ -38,6 +45,10 @@ const MAX_BUNDLE_BYTES = 1 << 28
 /** One part per block of at least one record: more than any session that a node has kept. */
 const MAX_PARTS = 1 << 24
 const MAX_STATEMENTS = 16
+/** Root block, statements, listing document, violated part. */
+const MAX_BLOCKS = MAX_STATEMENTS + 3
+/** One root needs 58; a header of many would be read into as many CIDs. */
+const MAX_HEADER_BYTES = 1024
 const MAX_TRANSFERS = 1 << 17
 const MAX_RECORDINGS = 1 << 18
 /** Names of networks, transactions and accounts, as their ledgers write them. */
@@ -237,14 +248,38 @@ function encodeCar(blocks: CarBlock[]): Uint8Array {
   return writer.close()
 }
 
+/**
+ * Refuses a file of more blocks than a bundle has, by their lengths alone: a reader makes objects of each, and an empty
+ * block is 37 bytes.
+ */
+function checkBlockCount(file: Uint8Array): void {
+  const header = sectionEnd(file, 0)
+  if (header > MAX_HEADER_BYTES) throw broken('file', `a header of at most ${MAX_HEADER_BYTES} bytes`, header)
+  // Behind a header of version 2 blocks start elsewhere. Alone it cannot be read: its offsets are missing.
+  CarBufferReader.fromBytes(file.subarray(0, header))
+  let count = 0
+  for (let at = header; at < file.length; at = sectionEnd(file, at)) {
+    count++
+    if (count > MAX_BLOCKS) throw broken('blocks', `at most ${MAX_BLOCKS}`, 'more')
+  }
+}
+
+/** Where the header or block that starts at `at` ends: varint length ‖ bytes. */
+function sectionEnd(file: Uint8Array, at: number): number {
+  const [length, prefix] = varint.decode(file, at)
+  return at + prefix + length
+}
+
 function decodeCar(file: Uint8Array): CarBlock[] {
   let blocks: CarBlock[]
   let roots: CID[]
   try {
+    checkBlockCount(file)
     const reader = CarBufferReader.fromBytes(file)
     blocks = reader.blocks().map(({ cid, bytes: payload }) => ({ cid: CID.decode(cid.bytes), bytes: payload }))
     roots = reader.getRoots().map((cid) => CID.decode(cid.bytes))
   } catch (cause) {
+    if (cause instanceof DdmError) throw cause
     throw broken('file', 'a CARv1 archive', (cause as Error).message, cause)
   }
   const root = roots[0]

@@ -1,7 +1,10 @@
-import { DdmError, splitRecords } from '../interface/index.ts'
+import { DdmError, type RecordEnds, recordEnds, sliceRecords } from '../interface/index.ts'
 import type { BundleContent } from './bundle.ts'
 import { broken } from './failure.ts'
 import { type ListedTerms, type RecordTerms, recordTerms } from './listing.ts'
+
+/** Before each record. */
+const LENGTH_BYTES = 4
 
 /**
  * Judges a record by what the listing says of its records: why it breaks that, undefined when it does not. Throws
@@ -28,13 +31,15 @@ export async function checkViolation(
   const { part: at, index, bytes } = violation
   const part = parts[at]
   if (part === undefined) throw broken('violation → part', `one of ${parts.length}`, at)
-  let record: Uint8Array | undefined
+  let ends: RecordEnds
   try {
-    record = splitRecords(bytes, part.count)[index]
+    ends = recordEnds(bytes, part.count)
   } catch (error) {
     throw broken('violation → part', `${part.count} records`, (error as Error).message, error)
   }
-  if (record === undefined) throw broken('violation → index', `one of ${part.count}`, index)
+  if (index >= part.count) throw broken('violation → index', `one of ${part.count}`, index)
+  // A part has up to 2²⁶ records, and one is judged: no view of each.
+  const record = sliceRecords(bytes, ends, index, index + 1).subarray(LENGTH_BYTES)
   let reason: string | undefined
   try {
     reason = await validate(record, recordTerms(listing))

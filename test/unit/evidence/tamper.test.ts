@@ -262,6 +262,24 @@ test('a bundle of another version, and one with keys that nobody knows, is refus
   await refused(as({ note: 'x' }), 'note', /keys that are not of this version/)
 })
 
+test('a file of nothing but empty blocks, or of roots, is refused before an object is made of each', async (t) => {
+  const empty = named(0x55, new Uint8Array())
+  const bomb = write(Array.from({ length: 100 }, () => empty))
+  const decoded = t.mock.method(CID, 'create')
+  await refused(bomb, 'empty blocks', /^blocks: expected at most 19, found more/)
+  const roots = Array.from({ length: 100 }, () => empty.cid)
+  await refused(write([empty], roots), 'roots', /^file: expected a header of at most 1024 bytes, found 4\d{3}/)
+  // Version 2 has its blocks where its header says: here in what looks like one block.
+  const pragma = Uint8Array.from([10, ...encode({ version: 2 })])
+  const offsets = Buffer.alloc(40)
+  offsets.writeBigUInt64LE(0x7fn, 0)
+  offsets.writeBigUInt64LE(51n, 16)
+  offsets.writeBigUInt64LE(BigInt(bomb.length), 24)
+  await refused(Buffer.concat([pragma, offsets, bomb]), 'version 2', /^file: expected a CARv1 archive/)
+  // The roots of headers that are short enough.
+  assert.ok(decoded.mock.callCount() <= 2, `${decoded.mock.callCount()} CIDs`)
+})
+
 test('bytes of any kind are refused, never a crash', async () => {
   const anything = fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), (bytes) => refused(bytes, 'bytes'))
   await fc.assert(anything, { numRuns: 500 })
