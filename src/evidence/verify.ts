@@ -50,8 +50,14 @@ export interface VerifiedBundle {
   transcript: boolean
   /** The record that breaks the listing's schema. */
   violation?: ProvenViolation
-  /** Account that paid, and where; absent on the free rail. Compare chain, escrow and asset with a network you trust. */
+  /**
+   * Account that pays, and where; absent on the free rail. On the iota rail it signed for the order. On the evm rail the
+   * channel names it, and whoever opens a channel can name anybody: only its deposit on the chain shows that it pays.
+   * Compare chain, escrow and asset with a network you trust.
+   */
   payer?: Hex
+  /** On the evm rail: the key that signed for the order and the vouchers. */
+  payerAuthorizer?: Address
   payTo?: Hex
   network?: string
   asset?: string
@@ -142,7 +148,7 @@ function paidTo(
   if (payer === undefined) return {}
   return {
     payer,
-    ...(channel === undefined ? {} : { escrow: channel.escrow }),
+    ...(channel === undefined ? {} : { payerAuthorizer: channel.config.payerAuthorizer, escrow: channel.escrow }),
     ...(network === undefined ? {} : { network }),
     ...(asset === undefined ? {} : { asset }),
     ...(payTo === undefined ? {} : { payTo })

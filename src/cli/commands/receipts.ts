@@ -160,7 +160,7 @@ async function summary(bundle: VerifiedReceipt, currency?: Currency): Promise<st
   if (unused > 0n) lines.push(`paid in advance and not used: ${amount(unused)}`)
   if (complete) lines.push(`receipt (${reason}), ${acknowledged ? 'acknowledged by the buyer' : 'not acknowledged'}`)
   else lines.push("INCOMPLETE: no receipt; the numbers are those of the seller's last invoice")
-  if (!bundle.transcript) lines.push('the transcript ends in the middle of a block: its root is signed, not shown')
+  if (!bundle.transcript) lines.push('parts not in the file: the root of the transcript is signed, not shown')
   if (voucher !== undefined) {
     lines.push(
       `the buyer's voucher: ${amount(voucher.maxClaimableAmount)} for all sessions on channel ${voucher.channelId}`
@@ -182,15 +182,24 @@ async function summary(bundle: VerifiedReceipt, currency?: Currency): Promise<st
   }
   if (disputed !== undefined) lines.push(`a later invoice was refused and is left out: ${disputed}`)
   lines.push(`buyer  ${bundle.buyer}`, `seller ${bundle.seller}`)
-  if (bundle.payer !== undefined) {
-    const through = bundle.escrow === undefined ? '' : ` through escrow ${bundle.escrow}`
-    lines.push(`paid by ${bundle.payer} in ${bundle.asset}${through}`)
-  }
+  lines.push(...payerLines(bundle))
   return lines.map((line) => `  ${line}`)
 }
 
+/** Who answers for the money. `credited` is the seller's word, so nothing is said to be paid without it. */
+function payerLines({ payer, payerAuthorizer, asset, escrow, credited }: VerifiedReceipt): string[] {
+  if (payer === undefined) return []
+  const paid = credited > 0n ? 'paid' : 'to be paid'
+  if (payerAuthorizer === undefined) return [`${paid} in ${asset} by ${payer}, which signed for the order`]
+  return [
+    `${paid} in ${asset} through escrow ${escrow}; ${payerAuthorizer} signed for it`,
+    `payer  ${payer}: named by the channel; its deposit on the chain shows it`
+  ]
+}
+
+/** The root of a bundle is signed by nobody: what only it says is told as its word until a ledger was asked. */
 function foundText(found: boolean | undefined): string {
-  if (found === undefined) return ''
+  if (found === undefined) return ", by the file's word"
   return found ? ': on the ledger' : ': NOT on the ledger'
 }
 
