@@ -9,7 +9,7 @@ import {
 } from '../statements/index.ts'
 import type { BundleContent, BundledTransfer } from './bundle.ts'
 import type { Chain } from './chain.ts'
-import { broken, same } from './failure.ts'
+import { atMost, broken, same } from './failure.ts'
 
 /** What a transfer rail knows and evidence does not: whether an account signed for an order. Looks nothing up. */
 export type AccountVerifier = (proof: {
@@ -32,7 +32,7 @@ export interface VerifiedTransfer {
 
 /**
  * The account that pays signed the order; each transfer answers a statement of the seller of this session, and together
- * they are what the seller credited.
+ * they are what the seller credited, and no more than the buyer allowed.
  */
 export async function checkTransfers(
   chain: Chain,
@@ -63,6 +63,7 @@ export async function checkTransfers(
     seen.add(transaction)
     return { transaction, amount: transfer.amount, sessionPaid: paid, demand: demandOf(where, transfer, chain) }
   })
+  atMost('transfers → paid in all', order.content.maximum, paid)
   if (paid < credited) throw broken('transfers', `at least the ${credited} that were credited`, paid)
   return verified
 }

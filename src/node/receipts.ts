@@ -21,7 +21,7 @@ import {
 } from '../interface/index.ts'
 import { createEip712, isAuthorized, malformedSignature } from '../payments/index.ts'
 import { CLOSE_REASON, sessionBinding } from '../protocols/sdpp/index.ts'
-import { sha256 } from '../statements/index.ts'
+import { sha256, toHex } from '../statements/index.ts'
 import type { Ledger } from '../storage/index.ts'
 import { findSession } from './find-session.ts'
 import { documentBytes } from './listing-document.ts'
@@ -173,7 +173,9 @@ export class Receipts {
 
   /** Where this node recorded what was signed. */
   async #recorded(signed: ReadonlyArray<{ payload: Uint8Array }>, options: AbortOptions): Promise<RecordedDigest[]> {
-    const found = await Promise.all(signed.map(({ payload }) => this.#ledger.records.get(sha256(payload), options)))
+    // The last invoice is also what asked for a transfer, and one demand may have several.
+    const digests = new Map(signed.map(({ payload }) => [toHex(sha256(payload)), sha256(payload)]))
+    const found = await Promise.all([...digests.values()].map((digest) => this.#ledger.records.get(digest, options)))
     return found.filter((record) => record !== undefined)
   }
 

@@ -26,7 +26,7 @@ export interface VerifiedRecording extends Pick<RecordedDigest, 'medium' | 'netw
 /** Who asks a ledger, by its network. */
 export type LedgerReaders = ReadonlyMap<NetworkId, Pick<RecordsMedium, 'verify'>>
 
-/** Each record is of a statement in the bundle, and its Merkle path leads to its root. */
+/** Each record is of a statement in the bundle, no two of the same, and its Merkle path leads to its root. */
 export async function checkRecorded(
   bundle: Pick<BundleContent, 'statements' | 'transfers' | 'recorded'>,
   onLedger: LedgerReaders | undefined,
@@ -36,12 +36,15 @@ export async function checkRecorded(
   if (recorded.length === 0) return []
   const kinds = recordable(bundle)
   const verified: VerifiedRecording[] = []
+  const seen = new Set<Hex>()
   for (const [index, record] of recorded.entries()) {
     const digest = toHex(record.digest)
     const kind = kinds.get(digest)
     if (kind === undefined) {
       throw broken(`recorded ${index} → digest`, `that of one of its ${RECORDED_KINDS.join(', ')} statements`, digest)
     }
+    if (seen.has(digest)) throw broken(`recorded ${index} → digest`, 'another than before', digest)
+    seen.add(digest)
     const batch = batchOf(record)
     if (typeof batch === 'string') throw broken(`recorded ${index} → proof`, 'a path from digest to root', batch)
     const { medium, network, transaction, by, at } = record

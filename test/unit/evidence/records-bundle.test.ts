@@ -86,3 +86,11 @@ test('a record of something else than the session is refused', async () => {
     message: /recorded 0 → digest: expected that of one of its order, invoice, receipt statements, found 0x0000/
   })
 })
+
+test('a statement is recorded once: the same digest twice is refused', async () => {
+  const { file } = await recordedSale((records) => [...records, ...records.slice(1, 2)])
+  await assert.rejects(verifyBundle(file, JUDGES), {
+    code: 'evidence',
+    message: /^recorded 3 → digest: expected another than before, found 0x/
+  })
+})
