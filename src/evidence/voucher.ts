@@ -54,7 +54,7 @@ export function paidChannel(order: Statement<'order'>, entry: OfferPrice): PaidC
   }
 }
 
-/** Anybody may name a channel and show a voucher of it: only its payer ties it to an order. */
+/** Anybody may name a channel and show a voucher of it: only the key that signs for it (payerAuthorizer) ties it to an order. */
 export async function checkChannel(
   { offer, order }: Chain,
   channel: PaidChannel,
