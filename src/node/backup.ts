@@ -13,10 +13,10 @@ import {
   stat,
   writeFile
 } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { backup as copyDatabase, DatabaseSync } from 'node:sqlite'
 import { DdmError } from '../interface/index.ts'
-import { errnoOf } from './files.ts'
+import { errnoOf, syncFile, syncFolder } from './files.ts'
 import { homePaths } from './home.ts'
 
 /** What a home cannot make again. Listings and documents come back from the network, bought records are the user's files. */
@@ -48,7 +48,7 @@ interface Manifest {
 
 /**
  * Writes keys (encrypted as they are), settings, network and the ledger of a home to one file, mode 0600. The ledger is
- * copied as it stands at one moment, also while a node runs on it.
+ * copied as it stands at one moment, also while a node runs on it. When it resolves the file is on the disk.
  *
  * @example
  * ```ts
@@ -79,7 +79,9 @@ export async function backupHome(home: string, file: string): Promise<{ files: s
     const written = join(folder, 'backup.tar.gz')
     await create({ cwd: folder, file: written, gzip: true, portable: true, strict: true }, [MANIFEST, ...names])
     await chmod(written, 0o600)
+    await syncFile(written)
     await rename(written, file)
+    await syncFolder(dirname(file))
     return { files: names }
   } finally {
     await clear(folder)
@@ -101,14 +103,20 @@ export async function restoreHome(file: string, home: string): Promise<{ files: 
   if (before.length > 0) {
     throw new DdmError('usage', `${home} holds a home already; restore to another folder with --home`)
   }
-  await mkdir(dirname(home), { recursive: true, mode: 0o700 })
-  const folder = await stage(dirname(home))
+  const parent = dirname(resolve(home))
+  const made = await mkdir(parent, { recursive: true, mode: 0o700 })
+  const folder = await stage(parent)
   try {
     const { at, files } = await unpack(file, folder)
     await rm(join(folder, MANIFEST))
-    for (const name of files) await chmod(join(folder, name), 0o600)
+    for (const name of files) {
+      await chmod(join(folder, name), 0o600)
+      await syncFile(join(folder, name))
+    }
+    await syncFolder(folder)
     await rmdir(home).catch(unlessMissing)
     await rename(folder, home)
+    await syncFolders(parent, made)
     return { files, at }
   } finally {
     await clear(folder)
@@ -156,6 +164,12 @@ async function stage(parent: string): Promise<string> {
   } catch (error) {
     throw new DdmError('config', `cannot write in ${parent}: ${errnoOf(error)}`, { cause: error })
   }
+}
+
+/** The folder, and those above it up to where the first that was made has its name. */
+async function syncFolders(folder: string, made: string | undefined): Promise<void> {
+  await syncFolder(folder)
+  if (made !== undefined && folder.length >= made.length) await syncFolders(dirname(folder), made)
 }
 
 /** What an unpacking that failed has still under way is written meanwhile. */

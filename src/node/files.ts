@@ -5,6 +5,9 @@ import { dirname, join } from 'node:path'
 /** Links are refused by some file systems (FAT, Android); a rename is then as good as it gets. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV'])
 
+/** Folders that may not be read, and those of some network shares: the file is in its place, and no more can be done. */
+const NO_FOLDER_SYNC = new Set(['EACCES', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+
 export interface WriteFileOptions {
   /** @default 0o600 */
   mode?: number
@@ -47,14 +50,28 @@ async function linkInto(temporary: string, path: string): Promise<void> {
   await unlink(temporary)
 }
 
-/** A new name is durable only when its folder is; Windows cannot open folders and does not need to. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const folder = await open(path, 'r')
+/** What another program or library wrote is on the disk when this resolves. Its name may not be: `syncFolder`. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+')
   try {
-    await folder.sync()
+    await file.sync()
   } finally {
-    await folder.close()
+    await file.close()
+  }
+}
+
+/** A new name is durable only when its folder is; Windows cannot open folders and does not need to. */
+export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  try {
+    const folder = await open(path, 'r')
+    try {
+      await folder.sync()
+    } finally {
+      await folder.close()
+    }
+  } catch (error) {
+    if (!NO_FOLDER_SYNC.has(errnoOf(error) ?? '')) throw error
   }
 }
 

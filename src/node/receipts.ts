@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createRecordValidator } from '../data/index.ts'
 import {
   type AccountVerifier,
@@ -23,6 +23,7 @@ import { createEip712, isAuthorized, malformedSignature } from '../payments/inde
 import { CLOSE_REASON, sessionBinding } from '../protocols/sdpp/index.ts'
 import { sha256, toHex } from '../statements/index.ts'
 import type { Ledger } from '../storage/index.ts'
+import { writeFileAtomic } from './files.ts'
 import { findSession } from './find-session.ts'
 import { documentBytes } from './listing-document.ts'
 import type { Blocks } from './network.ts'
@@ -162,7 +163,8 @@ export class Receipts {
     const recorded = await this.#recorded([...statements, ...moved.map(({ demand }) => demand)], options)
     const input = { session: record, statements, parts, listing, violation, voucher, transfers: moved, recorded }
     const { bundle, shown, disputed } = await undisputed(input)
-    await writeFile(file, bundle, { flush: true })
+    // An earlier file of the session is evidence, too: it stays whole until this one is. Meant to be handed on: not only for its owner.
+    await writeFileAtomic(file, bundle, { mode: 0o666 })
     const unproven = shown.violation === undefined ? violation?.reason : undefined
     return {
       ...shown,

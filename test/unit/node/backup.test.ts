@@ -75,3 +75,37 @@ test('the ledger of a busy node is backed up: it is copied as it stands at one m
   await writing
   assert.ok(done, 'still copying after 10 s')
 })
+
+/** Inodes that were synced: a rename keeps them. */
+async function syncedInodes(t: TestContext, file: string): Promise<Set<number>> {
+  const inodes = new Set<number>()
+  const opened = await promises.open(file)
+  const prototype = Object.getPrototypeOf(opened) as promises.FileHandle
+  await opened.close()
+  const { sync } = prototype
+  t.mock.method(prototype, 'sync', async function (this: promises.FileHandle) {
+    await sync.call(this)
+    inodes.add((await this.stat()).ino)
+  })
+  return inodes
+}
+
+test('a backup, and what is restored from it, is on the disk when it is said to be', async (t) => {
+  const folder = await tempDir(t)
+  const [home, backups, again] = ['home', 'backups', 'new/parent/again'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string
+  ]
+  await mkdir(home)
+  await mkdir(backups)
+  await writeFile(join(home, 'identity.key'), 'a key')
+  new DatabaseSync(join(home, 'ledger.db')).close()
+  const synced = await syncedInodes(t, join(home, 'identity.key'))
+  const file = join(backups, 'home.tar.gz')
+  await backupHome(home, file)
+  const { files } = await restoreHome(file, again)
+  const written = [file, again, ...files.map((name) => join(again, name))]
+  const folders = process.platform === 'win32' ? [] : [backups, join(again, '..'), join(again, '../..'), folder]
+  for (const path of [...written, ...folders]) assert.ok(synced.has((await stat(path)).ino), `${path} was not synced`)
+})

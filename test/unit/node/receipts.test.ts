@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { link, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { decodeBundle } from '../../../src/evidence/bundle.ts'
@@ -50,6 +51,12 @@ test('a session that ended over an invoice is exported up to the last one that h
   assert.deepEqual([shown.complete, shown.records, shown.due], [false, 600n, 60_000n])
   const { disputed: _disputed, ...rest } = shown
   assert.deepEqual(await verifyReceipt(file), rest)
+  // The earlier file is replaced when the new one is whole, never written over.
+  const earlier = join(folder, 'earlier.car')
+  await link(file, earlier)
+  await receipts.export(id, file)
+  assert.notEqual((await stat(file)).ino, (await stat(earlier)).ino)
+  assert.deepEqual(await readFile(file), await readFile(earlier))
   await sessions.put(session(id), { statements: [wrong], replaces: ['invoice', 'accept'] })
   await assert.rejects(receipts.export(id, file), (error) => {
     assert.ok(error instanceof DdmError)
