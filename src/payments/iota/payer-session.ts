@@ -16,7 +16,7 @@ import { readDemand } from './demand.ts'
 import { paymentFee } from './fees.ts'
 import { paymentMemo } from './memo.ts'
 import type { IotaPayerInit } from './payer.ts'
-import { toDigest } from './transaction.ts'
+import { isSponsored, toDigest } from './transaction.ts'
 
 interface SessionInit {
   terms: PaymentTerms
@@ -64,7 +64,8 @@ export class IotaPayerSession implements PayerSession {
     if (last === undefined) return
     this.#paid = last.sessionPaid
     const { transaction, demand } = last
-    const waiting = unsettled.find((one) => one.transaction === transaction)
+    // One at this side's own fee is its own to send: the seller finds it at the ledger.
+    const waiting = unsettled.find((one) => one.transaction === transaction && isSponsored(one.bytes))
     const unsent = waiting === undefined ? {} : { unsent: { bytes: waiting.bytes, signature: waiting.signature } }
     this.#last = { transaction, demand, ...unsent }
   }

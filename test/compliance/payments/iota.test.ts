@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, type TestContext, test } from 'node:test'
 import { fromBase58, fromBase64, toBase58, toHex } from '@iota/bcs'
 import { IotaClient } from '@iota/iota-sdk/client'
 import { Ed25519Keypair } from '@iota/iota-sdk/keypairs/ed25519'
 import { Transaction } from '@iota/iota-sdk/transactions'
 import { type DdmError, type Demand, type Hex, isTransfer, type TransferPayload } from '../../../src/interface/index.ts'
-import { startIotaLedger } from '../../../src/iota-ledger/index.ts'
+import { type IotaLedger, startIotaLedger } from '../../../src/iota-ledger/index.ts'
 import { Access } from '../../../src/node/access.ts'
 import { paymentMemo } from '../../../src/payments/iota/memo.ts'
 import { silent } from '../../support/sdpp.ts'
@@ -494,5 +497,61 @@ describe('iota: fees that the seller pays', () => {
     await resumed.selling.credit(LEAST, payload)
     assert.equal(resumed.selling.credited, LEAST)
     assert.equal(await balance(market.accounts.buyer), 100_000_000_000n - LEAST)
+  })
+})
+
+describe('iota: answers of the ledger that come late or never', () => {
+  /** The ledger behind a proxy; `around` carries transactions out; without an answer the connection ends badly. */
+  const behind = async (t: TestContext, around: (carryOut: () => Promise<string>) => Promise<string | undefined>) => {
+    const network = await setup.network()
+    const server: Server = createServer(async (request, response) => {
+      let body = ''
+      for await (const part of request) body += part
+      const ask = async (): Promise<string> => {
+        const headers = { 'content-type': 'application/json' }
+        return (await fetch(network.url, { method: 'POST', headers, body })).text()
+      }
+      const answer = body.includes('executeTransactionBlock') ? await around(ask) : await ask()
+      response.writeHead(answer === undefined ? 502 : 200, { 'content-type': 'application/json' }).end(answer)
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    t.after(() => server.close())
+    const { port } = server.address() as AddressInfo
+    const { chainIdentifier } = network
+    const ledger: IotaLedger = {
+      ...network,
+      url: `http://127.0.0.1:${port}`,
+      chainIdentifier,
+      mint: network.mint.bind(network)
+    }
+    return ledger
+  }
+
+  test('a payment that was being sent when the stream was cut is found at the ledger', async (t) => {
+    const sending = Promise.withResolvers<void>()
+    const cut = Promise.withResolvers<void>()
+    const ledger = await behind(t, async (carryOut) => {
+      sending.resolve()
+      await cut.promise
+      return carryOut()
+    })
+    const market = await makeIotaMarket(t, ledger, {})
+    const session = await startSession(market, 1_000n)
+    const controller = new AbortController()
+    const { signal } = controller
+    const paying = session.buying.pay(20n, { demand: market.demand(session.id, 20n), signal })
+    await sending.promise
+    controller.abort()
+    await assert.rejects(paying, { code: 'aborted' })
+    await session.buying.suspend()
+    await session.selling.suspend()
+    const { buying, selling } = await resumeSession(market, session, 1_000n)
+    assert.equal(buying.paid, 20n)
+    const { payload } = buying
+    assert.ok(isTransfer(payload) && payload.unsent === undefined, 'nobody else is to send it')
+    const crediting = selling.credit(20n, payload)
+    cut.resolve()
+    await crediting
+    assert.equal(selling.credited, 20n)
   })
 })
