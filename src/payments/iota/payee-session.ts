@@ -138,8 +138,11 @@ export class IotaPayeeSession implements PayeeSession {
   ): Promise<ExecutedTransaction> {
     const { client, sponsor } = this.#rail
     const { transaction, unsent } = payload
+    // It was signed before, and what became of it is not known yet.
+    const isSending = sponsor?.wallet.isSending(transaction) === true
     const known = await client.executed(transaction, options)
     if (known !== undefined) return known
+    if (isSending) return this.#executed(transaction, options)
     const problem = this.#sponsorProblem(sessionPaid, payload)
     if (problem !== undefined || unsent === undefined || sponsor === undefined)
       throw invalid(problem ?? 'it was not sent')
@@ -150,8 +153,15 @@ export class IotaPayeeSession implements PayeeSession {
     if (this.#isFrozen)
       throw new DdmError('unreachable', 'the seller signs nothing now; present the payment again later')
     const signature = await sponsor.account.sign(unsent.bytes)
-    const executed = await client.execute(unsent.bytes, [unsent.signature, signature], options).catch(refused)
+    const signatures = [unsent.signature, signature]
     const coin = this.#coin
+    const executed = await client.execute(unsent.bytes, signatures, options).catch((error: unknown) => {
+      if (coin === undefined || error instanceof RejectedTransaction) return refused(error)
+      // It may have been carried out: which version the coin has now is not known.
+      this.#coin = undefined
+      sponsor.wallet.sendLent(coin, { transaction, bytes: unsent.bytes, signatures })
+      throw error
+    })
     if (coin !== undefined) this.#coin = { ...executed.gasCoin, balance: coin.balance - executed.fee }
     this.#sponsored++
     return executed

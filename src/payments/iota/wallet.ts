@@ -24,6 +24,8 @@ const MAX_PARALLEL = 4
 const RETRY_MS = 500
 const COIN_POLL_MS = 50
 const MAX_RETRY_MS = 10_000
+/** A ledger that answers, and for so long knows nothing of a transaction, is taken at its word. */
+const UNKNOWN_MS = 60_000
 
 export interface WalletInit {
   account: IotaAccount
@@ -32,6 +34,13 @@ export interface WalletInit {
   /** Kill switch, asked right before each signature. */
   permit: () => void
   logger: Logger
+}
+
+/** A payment of somebody else, whose fee a coin of this account pays. */
+export interface LentTransaction {
+  transaction: Hex
+  bytes: Uint8Array
+  signatures: readonly Uint8Array[]
 }
 
 /** One payment, or a memo alone. */
@@ -58,6 +67,8 @@ export class IotaWallet {
   readonly #closing = new AbortController()
   readonly #underWay = new Set<Promise<unknown>>()
   readonly #unsent: UnsentPayments
+  /** Payments of others with a coin of this account, until their outcome is known. */
+  readonly #lent = new Map<Hex, Promise<void>>()
   #queue: Waiting[] = []
   #pumping: Promise<void> | undefined
   #started: Promise<void> | undefined
@@ -84,7 +95,7 @@ export class IotaWallet {
   async close(): Promise<void> {
     this.#closing.abort(new DdmError('aborted', 'the wallet is closed'))
     for (const { reject } of this.#queue.splice(0)) reject(this.#closing.signal.reason)
-    await Promise.allSettled([...this.#underWay, this.#pumping, this.#unsent.closed()])
+    await Promise.allSettled([...this.#underWay, this.#pumping, this.#unsent.closed(), ...this.#lent.values()])
   }
 
   /**
@@ -129,6 +140,47 @@ export class IotaWallet {
   takeBack(coin: Coin): void {
     this.#pool.spent([coin.id])
     this.#pool.put(coin)
+    this.#pump()
+  }
+
+  /** Sends a payment again until it is known what became of it: only then the coin that pays its fee comes back. */
+  sendLent(coin: Coin, lent: LentTransaction): void {
+    const { transaction } = lent
+    const sending = this.#outcomeOf(coin, lent)
+      .catch(() => {
+        // Closed: the next start asks the ledger for its coins.
+      })
+      .finally(() => this.#lent.delete(transaction))
+    this.#lent.set(transaction, sending)
+  }
+
+  isSending(transaction: Hex): boolean {
+    return this.#lent.has(transaction)
+  }
+
+  async #outcomeOf(coin: Coin, { transaction, bytes, signatures }: LentTransaction): Promise<void> {
+    const { client } = this.#init
+    const { signal } = this.#closing
+    const until = performance.now() + UNKNOWN_MS
+    for (let wait = COIN_POLL_MS; ; wait = Math.min(wait * 2, MAX_RETRY_MS)) {
+      await sleep(wait, undefined, { signal })
+      try {
+        let isOver = performance.now() > until
+        const executed = await client.execute(bytes, signatures, { signal }).catch((error: unknown) => {
+          isOver ||= error instanceof RejectedTransaction
+          return client.executed(transaction, { signal })
+        })
+        if (executed !== undefined) return this.takeBack({ ...executed.gasCoin, balance: coin.balance - executed.fee })
+        if (isOver) return this.#forget(coin)
+      } catch {
+        // No answer: it is asked again.
+      }
+    }
+  }
+
+  /** What the ledger shows of it is asked before it is used again. */
+  #forget({ id }: Coin): void {
+    this.#pool.spent([id])
     this.#pump()
   }
 

@@ -554,4 +554,44 @@ describe('iota: answers of the ledger that come late or never', () => {
     await crediting
     assert.equal(selling.credited, 20n)
   })
+
+  for (const lost of ['the answer', 'the question'] as const) {
+    test(`a seller that pays the fees goes on selling when ${lost} is lost`, async (t) => {
+      let losing = false
+      const ledger = await behind(t, async (carryOut) => {
+        if (!losing) return carryOut()
+        losing = false
+        if (lost === 'the answer') await carryOut()
+        return undefined
+      })
+      const market = await makeIotaMarket(t, ledger, {}, true)
+      const due = 400_000_000n
+      const start = async () => {
+        const session = await startSession(market, 10n ** 9n)
+        const gas = session.selling.offerGas?.(due)
+        const demand = market.demand(session.id, due, gas)
+        return { session, gas, payload: await session.buying.pay(due, { demand }) }
+      }
+      const stop = async ({ buying, selling }: Session) => {
+        await selling.suspend()
+        await buying.suspend()
+      }
+      const first = await start()
+      assert.ok(first.gas)
+      losing = true
+      await assert.rejects(first.session.selling.credit(due, first.payload), { code: 'unreachable' })
+      await stop(first.session)
+      const resumed = await resumeSession(market, first.session, 10n ** 9n)
+      await resumed.selling.credit(due, resumed.buying.payload)
+      assert.equal(resumed.selling.credited, due)
+      await stop(resumed)
+      for (let sponsored = 0, tries = 0; sponsored < 2; tries++) {
+        assert.ok(tries < 20, 'its coin comes back')
+        const { session, gas, payload } = await start()
+        await session.selling.credit(due, payload)
+        if (gas !== undefined) sponsored++
+        await stop(session)
+      }
+    })
+  }
 })
