@@ -2,8 +2,7 @@ import { normalizeIotaAddress } from '@iota/iota-sdk/utils'
 import type { Gas, Hex, TransferPayload } from '../../interface/index.ts'
 import { digestOf, fromDigest, programOf } from './transaction.ts'
 
-/** What they do follows from coins that one side owns: the same when it is tried out as when it is carried out. */
-const PLAIN: ReadonlySet<string> = new Set(['SplitCoins', 'MergeCoins', 'TransferObjects', 'MakeMoveVec'])
+type Command = ReturnType<typeof programOf>['commands'][number]
 
 /**
  * Pure: why a seller does not put its signature under a transaction; undefined when all that it can cost is the fee that was
@@ -32,12 +31,31 @@ export function sponsorProblem(
       return `its fee is up to ${paid.budget} at ${paid.price}, offered were ${gas.budget} at ${gas.price}`
     }
     if (commands.some(usesGasCoin)) return 'it moves the coin that pays the fee'
-    const other = commands.find(({ $kind }) => !PLAIN.has($kind))
-    if (other !== undefined) return `${other.$kind} is no part of a payment`
-    return undefined
+    return commandProblem(commands)
   } catch (error) {
     return `the transaction cannot be read: ${(error as Error).message.slice(0, 120)}`
   }
+}
+
+/**
+ * Merging, and once each: one amount, one coin that is transferred, one memo. The sponsor pays the deposit of a new coin, which
+ * its owner gets back. What these commands do follows from coins that one side owns: the same when tried out as when carried out.
+ */
+function commandProblem(commands: readonly Command[]): string | undefined {
+  const seen = new Set<string>()
+  for (const command of commands) {
+    const { $kind } = command
+    if ($kind === 'MergeCoins') continue
+    const parts = partsOf(command)
+    if (parts === undefined) return `${$kind} is no part of a payment`
+    if (parts !== 1 || seen.has($kind)) return `${$kind} of more than one part is more than a payment`
+    seen.add($kind)
+  }
+  return undefined
+}
+
+function partsOf({ SplitCoins, TransferObjects, MakeMoveVec }: Command): number | undefined {
+  return SplitCoins?.amounts.length ?? TransferObjects?.objects.length ?? MakeMoveVec?.elements.length
 }
 
 /** Whatever the command is: none of its arguments may be the gas coin. */

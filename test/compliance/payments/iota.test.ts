@@ -473,10 +473,34 @@ describe('iota: fees that the seller pays', () => {
     await refuses(session, LEAST, called, /MoveCall is no part of a payment/)
     const [coin] = (await new IotaClient({ url: market.network.url }).getCoins({ owner: market.accounts.buyer })).data
     assert.ok(coin)
-    const failing = await cheat((transaction) => {
+    const owned = (transaction: Transaction) => {
       const { coinObjectId: objectId, version, digest } = coin
-      const source = transaction.objectRef({ objectId, version, digest })
-      transaction.transferObjects([transaction.splitCoins(source, [10n ** 15n])], market.accounts.seller)
+      return transaction.objectRef({ objectId, version, digest })
+    }
+    // A good payment each, and something beside it.
+    const paying = (transaction: Transaction, beside: bigint[] = []) => {
+      const parts = transaction.splitCoins(owned(transaction), [LEAST, ...beside])
+      transaction.transferObjects([parts[0] as never], market.accounts.seller)
+      const memo = transaction.pure.vector('u8', [...paymentMemo(payload.demand)])
+      transaction.makeMoveVec({ type: 'vector<u8>', elements: [memo] })
+      return beside.map((_, index) => parts[index + 1] as never)
+    }
+    const crumbs = await cheat((transaction) => {
+      transaction.transferObjects(paying(transaction, [1n, 1n]), market.accounts.buyer)
+    })
+    await refuses(session, LEAST, crumbs, /SplitCoins of more than one part/)
+    const twice = await cheat((transaction) => {
+      paying(transaction)
+      transaction.transferObjects([transaction.splitCoins(owned(transaction), [1n])], market.accounts.buyer)
+    })
+    await refuses(session, LEAST, twice, /SplitCoins of more than one part/)
+    const memos = await cheat((transaction) => {
+      paying(transaction)
+      transaction.makeMoveVec({ type: 'vector<u8>', elements: [transaction.pure.vector('u8', [1])] })
+    })
+    await refuses(session, LEAST, memos, /MakeMoveVec of more than one part/)
+    const failing = await cheat((transaction) => {
+      transaction.transferObjects([transaction.splitCoins(owned(transaction), [10n ** 15n])], market.accounts.seller)
     })
     await refuses(session, LEAST, failing, /failed: InsufficientCoinBalance/)
     assert.equal(await balance(market.accounts.seller), before, 'none of it has cost a fee')
