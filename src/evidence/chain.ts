@@ -8,9 +8,12 @@ import {
   verifyStatement
 } from '../statements/index.ts'
 import type { BundleContent } from './bundle.ts'
-import { type BundleKind, KINDS } from './export.ts'
 import { broken, same } from './failure.ts'
 import type { ListedTerms } from './listing.ts'
+
+/** Order in which a session makes them, and in which the bundle holds them. */
+export const KINDS = ['offer', 'order', 'accept', 'invoice', 'receipt', 'receipt-ack'] as const
+export type BundleKind = (typeof KINDS)[number]
 
 type Found = { [K in BundleKind]?: CheckedStatement<K> }
 

@@ -9,30 +9,18 @@ import {
   type Violation,
   type VoucherPayload
 } from '../interface/index.ts'
-import {
-  type CheckedStatement,
-  equalBytes,
-  FieldError,
-  fromHex,
-  readStatement,
-  sha256,
-  toHex,
-  transcriptStart,
-  transcriptStep
-} from '../statements/index.ts'
+import { equalBytes, fromHex, sha256, toHex } from '../statements/index.ts'
 import { type BundledTransfer, encodeBundle, type ViolatedPart } from './bundle.ts'
+import type { BundleKind } from './chain.ts'
 import { recordable } from './records/finding.ts'
-
-/** Order in which a session makes them, and in which the bundle holds them. */
-export const KINDS = ['offer', 'order', 'accept', 'invoice', 'receipt', 'receipt-ack'] as const
-export type BundleKind = (typeof KINDS)[number]
+import { select } from './selection.ts'
 
 /** Without these nobody agreed to anything. */
 const NEEDED: readonly BundleKind[] = ['offer', 'order', 'accept']
 
 export interface BundleInput {
   session: Pick<SessionRecord, 'id' | 'role' | 'state'>
-  /** As the ledger keeps them; of several of one kind the last counts. */
+  /** As the ledger keeps them; of several of one kind the last that both agreed to counts. */
   statements: readonly SignedStatement[]
   parts: readonly TranscriptPart[]
   /** The listing document as it was published. */
@@ -62,7 +50,9 @@ export interface BundleInput {
  */
 export function exportBundle(input: BundleInput): Uint8Array {
   const { session, statements, parts, listing, violation, voucher, transfers = [], recorded = [] } = input
-  const kept = newest(statements)
+  const id = CID.parse(session.id)
+  const selected = select(id, { statements, parts, violation })
+  const { statements: kept, parts: signedFor } = selected
   const missing = NEEDED.filter((kind) => !kept.some((statement) => statement.kind === kind))
   if (missing.length > 0) {
     throw new DdmError(
@@ -71,10 +61,8 @@ export function exportBundle(input: BundleInput): Uint8Array {
       { details: { session: session.id, state: session.state, missing: missing.join(',') } }
     )
   }
-  const id = CID.parse(session.id)
   const ended = kept.some(({ kind }) => kind === 'receipt')
-  const signedFor = signedParts(id, kept, parts) ?? (ended ? [...parts] : [])
-  const shown = violation === undefined ? undefined : placeOf(violation, signedFor)
+  const shown = selected.violation === undefined ? undefined : placeOf(selected.violation, signedFor)
   const told = {
     statements: kept.map(({ cid, payload, signature }) => ({ link: CID.parse(cid), payload, signature })),
     ...(transfers.length === 0 ? {} : { transfers: transfers.map(bundled) })
@@ -87,7 +75,7 @@ export function exportBundle(input: BundleInput): Uint8Array {
     listing: CID.parse(listing.cid),
     listingBytes: listing.bytes,
     ...told,
-    parts: signedFor,
+    parts: [...signedFor],
     ...(shown === undefined ? {} : { violation: shown }),
     ...(ended || voucher === undefined ? {} : { voucher }),
     ...(found.length === 0 ? {} : { recorded: found })
@@ -97,58 +85,6 @@ export function exportBundle(input: BundleInput): Uint8Array {
 function bundled({ transaction, amount, sessionPaid, demand }: Transfer): BundledTransfer {
   const { payload, signature } = demand
   return { transaction: fromHex(transaction), amount, sessionPaid, demand: { payload, signature } }
-}
-
-/** The last of each kind, without a receipt after which the session went on and an answer to another receipt. */
-function newest(statements: readonly SignedStatement[]): SignedStatement[] {
-  const last = <K extends BundleKind>(kind: K): CheckedStatement<K> | undefined => {
-    const statement = statements.findLast((one) => one.kind === kind)
-    return statement === undefined ? undefined : read(kind, statement)
-  }
-  const invoice = last('invoice')
-  const receipt = last('receipt')
-  const accept = last('accept')
-  const over =
-    receipt !== undefined &&
-    (accept?.content.credited ?? 0n) <= receipt.content.credited &&
-    (invoice === undefined ||
-      (invoice.content.n <= receipt.content.n && invoice.content.credited <= receipt.content.credited))
-  const ack = statements.findLast(
-    (one) => one.kind === 'receipt-ack' && read('receipt-ack', one).content.receipt.toString() === receipt?.cid
-  )
-  return [last('offer'), last('order'), accept, invoice, ...(over ? [receipt, ack] : [])].filter(
-    (statement) => statement !== undefined
-  )
-}
-
-function read<K extends BundleKind>(kind: K, { payload, signature }: SignedStatement): CheckedStatement<K> {
-  try {
-    return readStatement(kind, payload, signature)
-  } catch (error) {
-    if (!(error instanceof FieldError)) throw error
-    throw new DdmError('evidence', `the ledger holds a broken ${kind}: ${error.message}`, { cause: error })
-  }
-}
-
-/** The parts over which the seller signed last; undefined when they do not lead to the root that it signed. */
-function signedParts(
-  session: CID,
-  kept: readonly SignedStatement[],
-  parts: readonly TranscriptPart[]
-): TranscriptPart[] | undefined {
-  const signed = kept.findLast(({ kind }) => kind === 'receipt' || kind === 'invoice')
-  if (signed === undefined) return undefined
-  const { n, root } = read(signed.kind as 'invoice' | 'receipt', signed).content
-  const covered: TranscriptPart[] = []
-  let c = transcriptStart(session.bytes)
-  let records = 0n
-  for (const part of parts) {
-    if (records >= n) break
-    covered.push(part)
-    c = transcriptStep(c, part)
-    records += BigInt(part.count)
-  }
-  return records === n && equalBytes(c, root) ? covered : undefined
 }
 
 /** Where among the parts it is; undefined when the seller signed for none of them with these records. */

@@ -1,3 +1,4 @@
+export { decodeBundle } from './bundle.ts'
 export { type BundleInput, exportBundle } from './export.ts'
 export type { RecordTerms } from './listing.ts'
 export type { LedgerReaders, VerifiedRecording } from './records/finding.ts'

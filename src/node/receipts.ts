@@ -4,6 +4,7 @@ import {
   type AccountVerifier,
   type BundleInput,
   type ChannelVerifier,
+  decodeBundle,
   exportBundle,
   type RecordJudge,
   type VoucherVerifier,
@@ -17,6 +18,7 @@ import {
   joinRecords,
   type RecordedDigest,
   type SessionRecord,
+  type SignedStatement,
   type VoucherPayload
 } from '../interface/index.ts'
 import { createEip712, isAuthorized, malformedSignature } from '../payments/index.ts'
@@ -86,15 +88,38 @@ async function undisputed(
   input: BundleInput
 ): Promise<{ bundle: Uint8Array; shown: VerifiedReceipt; disputed?: string }> {
   const bundle = exportBundle(input)
+  const inBundle = new Set(decodeBundle(bundle).statements.map(({ link }) => link.toString()))
+  const invoices = input.statements.filter(({ kind }) => kind === 'invoice')
+  const taken = invoices.find(({ cid }) => inBundle.has(cid))
   try {
-    return { bundle, shown: await verified(bundle) }
+    return { bundle, shown: await verified(bundle), ...(await objection(input, invoices.at(-1), taken)) }
   } catch (error) {
-    const last = input.statements.findLast(({ kind }) => kind === 'invoice')
-    if (!(error instanceof DdmError) || error.code !== 'evidence' || last === undefined) throw error
-    const statements = input.statements.filter((statement) => statement !== last)
+    if (!isFault(error) || taken === undefined) throw error
+    const statements = input.statements.filter((statement) => statement !== taken)
     const rest = await undisputed({ ...input, statements }).catch(() => Promise.reject(error))
-    return { ...rest, disputed: error.message }
+    return { disputed: error.message, ...rest }
   }
+}
+
+/** What is wrong with the last invoice, when the bundle has an earlier one. */
+async function objection(
+  input: BundleInput,
+  last: SignedStatement | undefined,
+  taken: SignedStatement | undefined
+): Promise<{ disputed?: string }> {
+  if (last === undefined || last === taken) return {}
+  const statements = input.statements.filter((one) => one === last || one.kind !== 'invoice')
+  try {
+    await verified(exportBundle({ ...input, statements }))
+    return {}
+  } catch (error) {
+    if (!isFault(error)) throw error
+    return { disputed: error.message }
+  }
+}
+
+function isFault(error: unknown): error is DdmError {
+  return error instanceof DdmError && error.code === 'evidence'
 }
 
 /**

@@ -3,9 +3,20 @@ import { before, test } from 'node:test'
 import { CID } from 'multiformats/cid'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { exportBundle, verifyBundle } from '../../../src/evidence/index.ts'
-import { DdmError, type SignedStatement } from '../../../src/interface/index.ts'
-import { signStatement, transcriptStart } from '../../../src/statements/index.ts'
-import { BASE, JUDGES, type Lie, makeBundle, makePeople, type People, SOLD, without } from './bundle.ts'
+import { DdmError, recordEnds, type SignedStatement, type TranscriptPart } from '../../../src/interface/index.ts'
+import { sha256, signStatement, transcriptStart, transcriptStep } from '../../../src/statements/index.ts'
+import {
+  BASE,
+  JUDGES,
+  type Lie,
+  makeBundle,
+  makePeople,
+  type People,
+  SOLD,
+  type SoldPart,
+  VIOLATION,
+  without
+} from './bundle.ts'
 
 let people: People
 before(async () => {
@@ -80,7 +91,7 @@ test('a resumed session: the last ACCEPT counts, with what it credits', async ()
 
 test('of several of one kind the last counts, and a receipt after which the session went on is none', async () => {
   const { seller, buyer } = people
-  const again = (kind: 'invoice' | 'receipt', change: object) => (all: SignedStatement[]) => {
+  const again = (kind: 'accept' | 'invoice' | 'receipt', change: object) => (all: SignedStatement[]) => {
     const old = all.find((one) => one.kind === kind) as never as { content: object }
     return signStatement(seller, kind, { ...old.content, ...change } as never, 1_790_000_000_001)
   }
@@ -98,11 +109,67 @@ test('of several of one kind the last counts, and a receipt after which the sess
     }
   })
   assert.deepEqual([both.acknowledged, both.statements], [true, 6])
-  const wentOn = await shown({
-    receipt: { credited },
-    statements: (all) => [...all, again('invoice', { credited: 59_000n })(all)]
-  })
+  const more = (all: SignedStatement[]) => again('invoice', { credited: 59_000n })(all)
+  const reopened = { receipt: { credited }, statements: (all: SignedStatement[]) => [...all, again('accept', {})(all)] }
+  assert.equal((await shown(reopened)).complete, true)
+  const wentOn = await shown({ ...reopened, statements: (all) => [...reopened.statements(all), more(all)] })
   assert.deepEqual([wentOn.complete, wentOn.credited], [false, 59_000n])
+})
+
+/** The INVOICE again, with other fields: `seller` signed it, the buyer refused it. */
+const refusedInvoice = (change: object) => (all: SignedStatement[]) => {
+  const { content } = all.find(({ kind }) => kind === 'invoice') as never as { content: object }
+  return signStatement(people.seller, 'invoice', { ...content, ...change } as never, 1_790_000_000_003)
+}
+const LIES: Array<[what: string, change: object]> = [
+  ['of more records, with a root of nothing', { n: 601n, due: 60_100n, root: new Uint8Array(32).fill(7) }],
+  ['of no records', { n: 0n, bytes: 0n, due: 0n, credited: 0n }],
+  ['that takes credit back', { credited: 1n }]
+]
+for (const [what, change] of LIES) {
+  test(`an invoice that was refused, ${what}, hides nothing`, async () => {
+    const lie = refusedInvoice(change)
+    const open: Lie = { order: { quantity: 700n }, accept: { until: 740n }, violation: VIOLATION }
+    const cut = await shown({ ...open, statements: (all) => [...CUT(all), lie(all)] })
+    assert.deepEqual([cut.records, cut.credited, cut.transcript, cut.violation?.offset], [600n, 58_000n, true, 261n])
+    const ended = await shown({ ...open, statements: (all) => [...all, lie(all)] })
+    assert.deepEqual([ended.complete, ended.acknowledged, ended.violation?.offset], [true, true, 261n])
+  })
+}
+
+test('a refused invoice of fewer records, with the root of then, hides nothing', async () => {
+  const cut = await shown({
+    violation: VIOLATION,
+    statements: (all) => {
+      const session = CID.parse(String(all[1]?.cid))
+      const root = SOLD.slice(0, 1).reduce(transcriptStep, transcriptStart(session.bytes))
+      const money = { n: 216n, bytes: 4_800n, due: 21_600n, credited: 58_000n }
+      return [...CUT(all), refusedInvoice({ ...money, root })(all)]
+    }
+  })
+  assert.deepEqual([cut.records, cut.violation?.offset], [600n, 261n])
+})
+
+test('more records of the block in which one is bad, after the last invoice, hide nothing', async () => {
+  const [first, second] = SOLD as readonly [SoldPart, SoldPart]
+  for (const [count, offset] of [
+    [10, 261n],
+    [6, 261n],
+    [5, undefined]
+  ] as const) {
+    const end = recordEnds(second.bytes, second.count)[count - 1] as number
+    const bytes = second.bytes.subarray(0, end)
+    const n = BigInt(first.count + count)
+    const cut = await shown({
+      sold: [first, { first: second.first, count, bytes, digest: sha256(bytes) }],
+      parts: ([before]) =>
+        [before as TranscriptPart, { ...second }].map(({ first, count, digest }) => ({ first, count, digest })),
+      invoice: { n, due: n * 100n, credited: 0n },
+      violation: VIOLATION,
+      statements: CUT
+    })
+    assert.deepEqual([cut.records, cut.transcript, cut.violation?.offset], [n, true, offset])
+  }
 })
 
 const stranger = privateKeyToAccount(generatePrivateKey())
