@@ -149,11 +149,15 @@ export class SessionLedger {
     }
     const kept = invoice === undefined ? statements : [invoice, ...statements]
     const kinds = new Set(kept.map(({ kind }) => kind))
-    await sessions.put(this.#record, {
+    const change = {
       statements: kept,
       replaces: [...kinds],
       parts: openPart === undefined ? parts.items : [...parts.items, openPart],
       checkpoints: checkpoints.items
+    }
+    await sessions.put(this.#record, change).catch((error: unknown) => {
+      this.#invoice ??= invoice
+      throw error
     })
     this.#stored = Math.max(this.#stored, added)
     parts.done()

@@ -17,8 +17,14 @@ import { CHECKPOINT_EVERY_BLOCKS } from '../../../src/protocols/sdpp/constants.t
 import { type ReplaySource, replay } from '../../../src/protocols/sdpp/replay.ts'
 import { SessionLedger } from '../../../src/protocols/sdpp/session-ledger.ts'
 import { checkpointBefore, startCheckpoint } from '../../../src/protocols/sdpp/stored-session.ts'
-import { statementLink, Transcript, transcriptStart, transcriptStep } from '../../../src/statements/index.ts'
-import { makePair, silent } from '../../support/sdpp.ts'
+import {
+  signStatement,
+  statementLink,
+  Transcript,
+  transcriptStart,
+  transcriptStep
+} from '../../../src/statements/index.ts'
+import { makePair, makeSigner, silent } from '../../support/sdpp.ts'
 
 async function setup(t: TestContext, role: SessionRole) {
   const { sellerLedger, log } = await makePair(t)
@@ -138,6 +144,37 @@ test('parts of a write that failed are in the next one, whatever came between', 
   )
   const last = await sessions.checkpoint(record.id, 'seller', 1_000n)
   assert.equal(last?.position, BigInt(CHECKPOINT_EVERY_BLOCKS))
+})
+
+test('an invoice of a write that failed is in the next one, unless there is a newer one by then', async (t) => {
+  const { session, sessions, record, ledgerOn } = await setup(t, 'seller')
+  const signer = await makeSigner()
+  const invoice = (n: bigint) => {
+    const root = new Uint8Array(32)
+    return signStatement(signer, 'invoice', { session, n, bytes: n, due: 0n, credited: 0n, root }, 0)
+  }
+  let full = false
+  const ledger = ledgerOn({
+    ...sessions,
+    put: async (...args) => (full ? Promise.reject(new Error('disk full')) : sessions.put(...args))
+  })
+  const standing = { state: 'streaming', position: 0n, due: 0n, paid: 0n }
+  const kept = async () => (await sessions.statements(record.id, 'seller')).map(({ cid }) => cid)
+  await ledger.store(standing)
+  const [first, second] = [invoice(1n), invoice(2n)]
+  full = true
+  ledger.keepInvoice(first, standing)
+  await ledger.flush()
+  full = false
+  await ledger.store(standing)
+  assert.deepEqual(await kept(), [first.cid])
+  full = true
+  ledger.keepInvoice(first, standing)
+  await ledger.flush()
+  full = false
+  ledger.keepInvoice(second, standing)
+  await ledger.flush()
+  assert.deepEqual(await kept(), [second.cid])
 })
 
 const terms: SessionTerms = {
