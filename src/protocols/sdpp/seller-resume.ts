@@ -81,7 +81,7 @@ export async function resumeSession(
       const { accept, terms } = answer(known, entry, rail, { ...agreed, credit }, components)
       const now = components.clock.wallTime()
       const taken: SessionRecord = { ...record, checkpoint, state: 'streaming', updatedAt: now }
-      await keep(taken, accept, record, components, signal)
+      await keep(taken, settled ? undefined : accept, record, components, signal)
       const resumed = { ...standing, transcript, receipt }
       return {
         session,
@@ -124,16 +124,20 @@ function answer(
   return { accept, terms: receipt === undefined ? whole : { ...whole, end: whole.start + receipt.content.n } }
 }
 
-/** When the stream has ended meanwhile nobody takes the session any more, and it stays as it was. */
+/**
+ * When the stream has ended meanwhile nobody takes the session any more, and it stays as it was.
+ *
+ * @param accept - undefined for a session that is settled: it is verified with the base that the one before names
+ */
 async function keep(
   taken: SessionRecord,
-  accept: CheckedStatement<'accept'>,
+  accept: CheckedStatement<'accept'> | undefined,
   before: SessionRecord,
   { sessions }: SellerNegotiationComponents,
   signal: AbortSignal
 ): Promise<void> {
   signal.throwIfAborted()
-  await sessions.put(taken, { statements: [accept], replaces: ['accept'] })
+  await sessions.put(taken, accept === undefined ? {} : { statements: [accept], replaces: ['accept'] })
   faultPoint('resume.verified')
   if (signal.aborted) await sessions.put(before)
   signal.throwIfAborted()

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
-import type { CID } from 'multiformats/cid'
+import { CID } from 'multiformats/cid'
 import type { SessionStore } from '../../../src/interface/index.ts'
 import { MAX_IN_FLIGHT_BYTES, MAX_UNSTORED_BYTES } from '../../../src/protocols/sdpp/constants.ts'
 import { STATUS } from '../../../src/protocols/sdpp/index.ts'
 import { encodePlain, type Plain } from '../../../src/protocols/sdpp/messages.ts'
 import { transcriptStart } from '../../../src/statements/index.ts'
 import {
+  buyFrom,
   jsonRecords,
   ManualClock,
   makePair,
@@ -197,4 +198,26 @@ test('no more is sent than the ledger may forget: POSITION frees nothing before 
   assert.equal((await stored(pair, buyer.session as CID))?.position, 2n * mostInFlight)
   outbound.abort(new Error('gone'))
   await done
+})
+
+test('the ACCEPT of a settled session stays what it is verified with: one that answers RESUME names no base', async (t) => {
+  const pair = await makePair(t)
+  await pair.log.append(jsonRecords(100))
+  await pair.log.finish()
+  const wish = { from: { offset: 0n }, prepay: 0n, maximum: 10n ** 9n }
+  const { buyer, sellerDone } = await buyFrom(pair, { wish })
+  for await (const _ of buyer.batches());
+  const { id } = await buyer.done
+  await sellerDone
+  const accepts = async () => {
+    const statements = await pair.sellerLedger.sessions.statements(id, 'seller')
+    return statements.filter(({ kind }) => kind === 'accept').map(({ cid }) => cid)
+  }
+  const first = await accepts()
+  const resumed = await resume(pair, CID.parse(id))
+  assert.equal((await resumed.buyer.next('ACCEPT')).statement.content.base, undefined)
+  assert.deepEqual(await accepts(), first)
+  resumed.buyer.stream.abort(new Error('cable cut'))
+  await resumed.done
+  assert.deepEqual(await accepts(), first)
 })
