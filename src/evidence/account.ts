@@ -100,7 +100,8 @@ export async function checkPayment(
   const shown = accepted === 0n ? 0n : base + accepted
   if (before !== undefined) await checkVoucher('accept → proof', before, shown, channel, verifyVoucher)
   else same('accept → credited', 0n, accepted)
-  if (proof !== undefined) await checkVoucher(where, proof, base + credited, channel, verifyVoucher)
+  const least = receipt !== undefined && credited === 0n ? 0n : base + credited
+  if (proof !== undefined) await checkVoucher(where, proof, least, channel, verifyVoucher)
   // Without a receipt the seller's word that it was paid is enough: it speaks against itself.
   else if (receipt !== undefined && credited > 0n) {
     throw broken(where, `a voucher of at least ${base + credited}`, undefined)

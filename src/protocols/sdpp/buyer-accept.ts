@@ -2,7 +2,7 @@ import type { AbortOptions, Progress, SessionRecord, SessionStore } from '../../
 import type { CheckedStatement } from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
 import type { PlacedOrder } from './buyer-negotiation.ts'
-import { checkAccept, checkResumed, checkShown, sessionTerms } from './negotiation.ts'
+import { checkAccept, checkCredited, checkResumed, checkShown, sessionTerms } from './negotiation.ts'
 import { isSettled, type StoredSession } from './stored-session.ts'
 
 /**
@@ -19,6 +19,9 @@ export function acceptedTerms(
   checkResumed(content, before?.accept?.content)
   const isEnded = before !== undefined && isSettled(before)
   if (payer.channelId !== undefined && !isEnded) checkShown(content, before !== undefined)
+  // A rail with channels may learn of more from the voucher that is shown.
+  if (before === undefined) checkCredited(content, 0n)
+  else if (payer.channelId === undefined && !isEnded) checkCredited(content, payer.paid)
   return sessionTerms(entry, offer.content, statement.content, content)
 }
 
@@ -40,6 +43,7 @@ export async function takeAccept(
     })
   }
   const isEnded = before !== undefined && isSettled(before)
+  if (base !== undefined && !isEnded) checkCredited(accept.content, payer.paid)
   await sessions.put(record, isEnded ? {} : { statements: [accept], replaces: ['accept'] })
 }
 

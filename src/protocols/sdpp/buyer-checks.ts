@@ -27,7 +27,8 @@ export function checkReceipt(statement: CheckedStatement<'receipt'>, before: Sto
 }
 
 /**
- * Without a voucher of ours that covers what was credited, nobody could verify the receipt.
+ * Without a voucher of ours that covers what was credited, nobody could verify the receipt; nor with one that is not ours,
+ * whatever was credited.
  *
  * @param base - as ACCEPT has it; undefined on rails without channels, and for a session that has ended
  */
@@ -36,9 +37,13 @@ export async function checkProof(
   base: bigint | undefined,
   { payer, record }: Pick<PlacedOrder, 'payer' | 'record'>
 ): Promise<void> {
-  if ((record.channelId ?? base) === undefined || credited === 0n) return
-  const least = (base ?? 0n) + credited
+  if (proof !== undefined && record.rail !== 'evm') {
+    throw new SdppError(STATUS.paymentInvalid, `RECEIPT shows a voucher on the ${record.rail} rail`)
+  }
+  if (proof === undefined && record.channelId === undefined) return
+  const least = credited === 0n ? 0n : (base ?? 0n) + credited
   const held = proof?.maxClaimableAmount ?? 0n
   if (held < least) throw new SdppError(STATUS.paymentInvalid, `RECEIPT shows a voucher of ${held} for ${least}`)
   if (base !== undefined) await payer.accept(base, proof)
+  else if (proof !== undefined) await payer.accept(undefined, proof, { credited })
 }

@@ -246,6 +246,12 @@ export function checkShown({ base, proof, credited = 0n }: Statement<'accept'>, 
   if (shown < counted) throw new SdppError(STATUS.paymentInvalid, `ACCEPT shows a voucher of ${shown} for ${counted}`)
 }
 
+/** Buyer: what it never paid no statement may say that it did; its own evidence would not verify. */
+export function checkCredited({ credited = 0n }: Statement<'accept'>, paid: bigint): void {
+  if (credited <= paid) return
+  throw new SdppError(STATUS.accountMismatch, `ACCEPT credits ${credited}, paid ${paid}`)
+}
+
 /** Seller: nobody resumes at a position for which more is owed than the window allows. */
 export function checkResume(terms: SessionTerms, at: Progress, credited: bigint): void {
   const owed = due(terms.price, at)

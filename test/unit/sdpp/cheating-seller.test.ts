@@ -5,7 +5,7 @@ import { DdmError, type ErrorCode, type PayerSession } from '../../../src/interf
 import { ACCEPT_TIMEOUT_MS, HELLO_TIMEOUT_MS, RECEIPT_TIMEOUT_MS } from '../../../src/protocols/sdpp/constants.ts'
 import { encodeData } from '../../../src/protocols/sdpp/data-frame.ts'
 import { encodeFrame, FRAME } from '../../../src/protocols/sdpp/frame.ts'
-import { type BuyerSession, STATUS } from '../../../src/protocols/sdpp/index.ts'
+import { type BuyerSession, readSession, STATUS } from '../../../src/protocols/sdpp/index.ts'
 import { encodePlain, encodeSigned } from '../../../src/protocols/sdpp/messages.ts'
 import { signStatement, statementLink } from '../../../src/statements/index.ts'
 import {
@@ -357,8 +357,8 @@ test('a receipt that says something else is unused than is, or shows no voucher,
     [{ proof: voucher(1_999n) }, STATUS.paymentInvalid, 'paymentInvalid']
   ] as const
   for (const [lie, status, code] of cases) {
-    const table = await sitDown(t)
-    await table.seller.begin({ base: 1_000n })
+    const table = await sitDown(t, {}, {}, { channelId: voucher(0n).channelId })
+    await table.seller.begin({ base: 1_000n, proof: voucher(1_000n) })
     table.seller.data(jsonRecords(10))
     await table.opened
     table.seller.close()
@@ -366,6 +366,76 @@ test('a receipt that says something else is unused than is, or shows no voucher,
     await until('it pays', () => table.payer.paid.length === 1)
     table.seller.receipt({ credited: 1_000n, ...lie })
     await told(table, status, code)
+    assert.equal(
+      table.seller.seen.some(({ name }) => name === 'RECEIPT_ACK'),
+      false
+    )
+  }
+})
+
+test('a first ACCEPT that credits something is refused and not kept, on every rail', async (t) => {
+  const { channelId } = voucher(0n)
+  const withChannel: Partial<PayerSession> = { channelId }
+  for (const rail of [withChannel, {}]) {
+    const table = await sitDown(t, {}, {}, rail)
+    await table.seller.begin({ credited: 5n, base: 0n, proof: voucher(5n) })
+    await told(table, STATUS.accountMismatch, 'protocol')
+    const id = table.buyer.status.id as string
+    const kinds = (await table.pair.buyerLedger.sessions.statements(id, 'buyer')).map(({ kind }) => kind)
+    assert.equal(kinds.includes('accept'), false)
+  }
+})
+
+const CHEAP = { from: { offset: 0n }, prepay: 0n, maximum: 10_000n }
+
+test('an ACCEPT that credits more than was paid does not resume a session, and is not kept', async (t) => {
+  const { channelId } = voucher(0n)
+  for (const [rail, base] of [
+    [{ channelId }, { base: 0n }],
+    [{}, {}]
+  ] as const) {
+    const table = await sitDown(t, {}, {}, rail)
+    await table.seller.begin(base)
+    table.seller.data(jsonRecords(10))
+    await table.opened
+    await table.seller.stream.abort(new Error('cut'))
+    await failure(table)
+    const { sessions } = table.pair.buyerLedger
+    const id = table.buyer.status.id as string
+    const accepts = async () => (await sessions.statements(id, 'buyer')).filter(({ kind }) => kind === 'accept')
+    const before = await accepts()
+    const stored = await readSession(sessions, id, 'buyer')
+    assert.ok(stored !== undefined)
+    const [outbound, inbound] = await openStreams()
+    const again = new RawSeller(table.pair, inbound)
+    again.offered = table.seller.offered
+    again.ordered = table.seller.ordered
+    const resumed = makeBuyer(table.pair, outbound, { wish: CHEAP, resume: { stored } }, { payer: countingPayer(rail) })
+    resumed.open().catch(() => {})
+    await again.next('RESUME')
+    await again.accept({ ...base, credited: 1_001n, proof: voucher(1_001n) })
+    assert.equal(await again.status(), STATUS.accountMismatch)
+    await again.end()
+    await resumed.settled
+    assert.deepEqual([before.length, await accepts()], [1, before])
+  }
+})
+
+test('a RECEIPT over nothing with a voucher that is not the buyer’s is not acknowledged', async (t) => {
+  const { channelId } = voucher(0n)
+  const accept = async (_: bigint | undefined, proof: unknown) => {
+    if (proof !== undefined) throw new DdmError('paymentInvalid', 'the voucher is not signed by this buyer')
+  }
+  {
+    const rail: Partial<PayerSession> = { channelId, accept }
+    const table = await sitDown(t, {}, {}, rail)
+    await table.seller.begin({ base: 0n })
+    await table.opened
+    table.seller.close()
+    table.seller.invoice()
+    table.seller.receipt({ proof: voucher(0n) })
+    assert.equal(await table.seller.status(), STATUS.paymentInvalid)
+    assert.equal((await failure(table)).code, 'paymentInvalid')
     assert.equal(
       table.seller.seen.some(({ name }) => name === 'RECEIPT_ACK'),
       false
