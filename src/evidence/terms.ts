@@ -36,6 +36,10 @@ function checkOrder(offer: Statement<'offer'>, order: Statement<'order'>, listin
     throw broken('offer → payTo', named === '' ? `a way to pay of the listing` : named, entry.payTo)
   }
   const { amount, count, unit } = wanted.price
+  if (count < 1n) throw broken('listing → price', 'per 1 or more', `per ${count}`)
+  if (entry.asset !== undefined && !entry.asset.startsWith(`${entry.network}/`)) {
+    throw broken('offer → asset', `one of ${entry.network}`, entry.asset)
+  }
   if (entry.amount * count > BigInt(amount) * entry.count) {
     throw broken(
       'offer → price',
@@ -45,9 +49,15 @@ function checkOrder(offer: Statement<'offer'>, order: Statement<'order'>, listin
   }
   same('offer → free from', listing.freeRange?.from, offer.free?.from)
   same('offer → free to', listing.freeRange?.to, offer.free?.to)
+  checkFrom(order)
   if (order.k < offer.k.min || order.k > offer.k.max)
     throw broken('order → k', `${offer.k.min} … ${offer.k.max}`, order.k)
   return entry
+}
+
+function checkFrom({ from: { offset, time, live } }: Statement<'order'>): void {
+  const given = [offset, time, live].filter((choice) => choice !== undefined && choice !== false)
+  if (given.length !== 1) throw broken('order → from', 'an offset, a time or live', `${given.length} of them`)
 }
 
 /** As the buyer checks it. The seller's credit is its own risk: more of it than offered harms nobody else. */

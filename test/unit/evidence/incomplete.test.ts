@@ -201,3 +201,14 @@ test('a session that was never accepted cannot be exported, and the message says
       error instanceof DdmError && error.code === 'evidence' && /no offer, no order, no accept/.test(error.message)
   )
 })
+
+test('terms that no listing, offer or order may have are refused', async () => {
+  const asset = `eip155:1/erc20:0x${'70'.repeat(20)}`
+  await refused({ payment: { asset }, price: { asset } }, /^offer → asset: expected one of eip155:31337/)
+  await refused(
+    { payment: { price: { amount: '100', count: 0, unit: 'record' } } },
+    /^listing → price: expected per 1 or more, found per 0/
+  )
+  await refused({ order: { from: { offset: 40n, live: true } } }, /^order → from: expected an offset, a time or live/)
+  assert.equal((await shown({ order: { from: { offset: 40n, live: false } } })).complete, true)
+})
