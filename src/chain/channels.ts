@@ -147,7 +147,8 @@ export function createChannelChain({ profile, rpc, queue }: ChannelChainInit): C
         functionName: 'deposit',
         args: [config, amount, chosen, data]
       })
-      return (await queue.send({ label: 'depositing into a channel', to: escrow, data: call }, options)).hash
+      const request = { label: 'depositing into a channel', to: escrow, data: call, maxGas: options?.maxGas }
+      return (await queue.send(request, options)).hash
     },
     isAuthorizationUsed: async (owner, nonce, options) => {
       const args = [owner, nonce] as const

@@ -204,12 +204,21 @@ class NonceQueue implements TransactionQueue {
     }
   }
 
-  /** Estimating runs the call, so a transaction that would revert is never sent. */
+  /** Gas limit. Estimating runs the call, so a transaction that would revert is never sent. */
   async #simulate(request: TransactionRequest): Promise<bigint> {
-    const call = this.#call(request)
+    const estimate = await this.#estimate(request)
+    const limit = (estimate * GAS_MARGIN_PERCENT) / 100n
+    const { label, maxGas } = request
+    if (maxGas === undefined || limit <= maxGas) return limit
+    if (estimate <= maxGas) return maxGas
+    throw new DdmError('chain', `${label}: it needs ${estimate} gas, at most ${maxGas} are spent on it`, {
+      details: { need: `${estimate}`, most: `${maxGas}` }
+    })
+  }
+
+  async #estimate(request: TransactionRequest): Promise<bigint> {
     try {
-      const estimate = BigInt(await this.#rpc<Hex>('eth_estimateGas', [call]))
-      return (estimate * GAS_MARGIN_PERCENT) / 100n
+      return BigInt(await this.#rpc<Hex>('eth_estimateGas', [this.#call(request)]))
     } catch (error) {
       const revert = revertOf(error)
       if (revert !== undefined) throw refusal(request.label, revert, {}, error)

@@ -15,6 +15,8 @@ export interface TransactionRequest {
   data: Hex
   /** Wei. */
   value?: bigint
+  /** What needs more gas is refused, and what is sent is never allowed more: for calls into code that others wrote. */
+  maxGas?: bigint | undefined
 }
 
 export interface TransactionLog {

@@ -433,8 +433,15 @@ export interface ChannelChain {
     options?: AbortOptions
   ) => Promise<ChannelState[]>
   tokenBalance: (owner: Address, options?: AbortOptions) => Promise<bigint>
-  /** Escrow `deposit` through a collector; resolves with the transaction hash when mined at confirmation depth. */
-  deposit: (config: ChannelConfig, deposit: DepositAuthorization, options?: AbortOptions) => Promise<Hex>
+  /**
+   * Escrow `deposit` through a collector; resolves with the transaction hash when mined at confirmation depth. One that needs
+   * more than `maxGas` is refused: a payer may be a contract, whose code checks the signature at the sender's cost.
+   */
+  deposit: (
+    config: ChannelConfig,
+    deposit: DepositAuthorization,
+    options?: AbortOptions & { maxGas?: bigint }
+  ) => Promise<Hex>
   /** Whether an EIP-3009 authorization of the token was carried out, read at the profile's confirmation depth like the balance. */
   isAuthorizationUsed: (owner: Address, nonce: Hex, options?: AbortOptions) => Promise<boolean>
   /** Simulates one batch; undefined when it goes through, else the reason. */

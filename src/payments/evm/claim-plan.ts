@@ -31,6 +31,8 @@ export const REFUND_GAS = 180_000n
 
 /** Measured: 118,382 for a new channel, 97,564 for one that is there. */
 export const DEPOSIT_GAS = 118_382n
+/** Twice as much: enough for a contract wallet that checks a signature or two, and all that one can make the relay cost. */
+export const MAX_DEPOSIT_GAS = 250_000n
 
 const WEI_PER_COIN = 10n ** 18n
 

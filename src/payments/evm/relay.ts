@@ -5,7 +5,7 @@ import {
   type DepositAuthorization,
   faultPoint
 } from '../../interface/index.ts'
-import { DEPOSIT_GAS, gasCost } from './claim-plan.ts'
+import { DEPOSIT_GAS, gasCost, MAX_DEPOSIT_GAS } from './claim-plan.ts'
 import type { PayeeLane } from './payee-lane.ts'
 
 /** A buyer's deposit is sent through the collector of this network only: another could be anything. */
@@ -52,7 +52,7 @@ export async function relayDeposit(
   }
   try {
     faultPoint('deposit.sending')
-    const transaction = await chain.deposit(config, deposit, options)
+    const transaction = await chain.deposit(config, deposit, { ...options, maxGas: MAX_DEPOSIT_GAS })
     faultPoint('deposit.mined')
     logger.info('deposit relayed', { channelId, amount: deposit.amount.toString(), transaction })
     await lane.refresh(options)

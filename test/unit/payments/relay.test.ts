@@ -11,6 +11,7 @@ function market(nativePrice: bigint) {
   const money = memoryChain()
   const asked: string[] = []
   const sent: bigint[] = []
+  const gas: Array<bigint | undefined> = []
   const chain = {
     ...money.chain,
     gasPrice: async () => {
@@ -19,6 +20,7 @@ function market(nativePrice: bigint) {
     },
     deposit: (...[config, deposit, options]: Parameters<typeof money.chain.deposit>) => {
       sent.push(deposit.amount)
+      gas.push(options?.maxGas)
       return money.chain.deposit(config, deposit, options)
     }
   }
@@ -36,7 +38,7 @@ function market(nativePrice: bigint) {
       payee.accept({ terms, binding, order: { ...buying.order, ...changes }, buyer: 'buyer', maximum })
     return { buying, accept }
   }
-  return { order, asked, sent }
+  return { order, asked, sent, gas }
 }
 
 test('a deposit that is not worth its gas is refused with both numbers, and costs none', async () => {
@@ -71,4 +73,11 @@ test('where nobody knows what gas costs it is not weighed, nor asked for', async
   const { accept } = await order(1n)
   assert.equal((await accept()).covered, 1n)
   assert.deepEqual([asked, sent], [[], [1n]])
+})
+
+test("a relay has a ceiling of gas: a payer's own code may check the signature", async () => {
+  const { order, gas } = market(0n)
+  const { accept } = await order(1n)
+  await accept()
+  assert.deepEqual(gas, [250_000n])
 })
