@@ -374,8 +374,9 @@ class NonceQueue implements TransactionQueue {
     if (Date.now() - flight.seenAt < timing.resend) return
     if (!(await this.#isKnown(flight))) {
       logger.warn('sending a dropped transaction again', { label: flight.job.request.label, nonce: flight.nonce })
-      // Nodes drop what the base fee has left behind, and take it back only at a higher price.
-      if ((await this.#submit(flight)) === 'tooCheap') await this.#bump(flight)
+      // Nodes drop what the base fee has left behind or a full pool has no place for, and take it back only at a higher price.
+      const outcome = await this.#submit(flight)
+      if (outcome === 'tooCheap' || outcome === 'underpriced') await this.#bump(flight)
       return
     }
     flight.seenAt = Date.now()
@@ -400,14 +401,17 @@ class NonceQueue implements TransactionQueue {
       nonce,
       perGas: String(mostOf(fees))
     })
-    // Where gas has one price, the version that the node took is the one to look for and to send again.
-    const keepOld = (): unknown =>
-      Object.assign(flight, { raw, fees: offered, hashes: [...hashes, ...replacement.hashes] })
+    // The version that the node took is the one to look for and to send again.
+    const keepOld = (): unknown => Object.assign(flight, { raw, hashes: [...hashes, ...replacement.hashes] })
     const outcome = await this.#submit(flight).catch((error: unknown) => {
       keepOld()
+      flight.fees = offered
       throw error
     })
-    if (outcome === 'tooCheap' && 'gasPrice' in fees) keepOld()
+    if (outcome === 'sent') return
+    keepOld()
+    // The next offer is above this one, except where gas has one price.
+    if ('gasPrice' in fees) flight.fees = offered
   }
 
   #asDdmError(job: Job, error: unknown): DdmError {

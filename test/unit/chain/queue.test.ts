@@ -115,3 +115,33 @@ test('what needs more gas than it may cost is not sent, and none is allowed more
     await sent
   }
 })
+
+test('what the pool evicted, and takes back only at a higher price, is offered more', async (t) => {
+  const node = fakeNode(t)
+  node.refuse = ({ price }) => (price < node.baseFee ? 'transaction underpriced' : undefined)
+  const sent = node.queue.send(CALL)
+  await eventually('it is in the pool', () => node.pool.size === 1)
+  node.baseFee = 100n * GWEI
+  node.pool.clear()
+  await eventually('it is back in the pool', () => node.pool.size === 1)
+  node.mine()
+  await sent
+})
+
+test('a replacement that the pool refused is followed by a higher one, and the version in the pool is not lost', async (t) => {
+  const node = fakeNode(t)
+  node.refuse = ({ price }, pooled) =>
+    pooled !== undefined && price * 100n < pooled.price * 150n ? 'replacement transaction underpriced' : undefined
+  const sent = node.queue.send(CALL)
+  await eventually('it is in the pool', () => node.pool.size === 1)
+  const first = node.pool.get(0)?.hash
+  await eventually('it is replaced', () => node.pool.get(0)?.hash !== first)
+  // Between two offers it is known to be in the pool: nothing is sent again but what offers more.
+  const prices = node.sent.map(({ price }) => price)
+  assert.deepEqual(prices, [...new Set(prices)])
+  assert.ok(prices.every((price, i) => i === 0 || price > (prices[i - 1] as bigint)))
+  node.refuse = () => 'replacement transaction underpriced'
+  await eventually('another is refused', () => node.sent.at(-1)?.hash !== node.pool.get(0)?.hash)
+  node.mine()
+  assert.ok(await sent)
+})
