@@ -147,7 +147,14 @@ export function createChannelChain({ profile, rpc, queue }: ChannelChainInit): C
         functionName: 'deposit',
         args: [config, amount, chosen, data]
       })
-      const request = { label: 'depositing into a channel', to: escrow, data: call, maxGas: options?.maxGas }
+      // Claims and refunds come first: strangers may order as many deposits as they like.
+      const request = {
+        label: 'depositing into a channel',
+        to: escrow,
+        data: call,
+        maxGas: options?.maxGas,
+        yields: true
+      }
       return (await queue.send(request, options)).hash
     },
     isAuthorizationUsed: async (owner, nonce, options) => {

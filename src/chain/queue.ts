@@ -17,6 +17,8 @@ import {
 
 /** Few in flight: nodes take only so many queued transactions of one account, and a stuck one holds up all behind it. */
 const MAX_IN_FLIGHT = 16
+/** Of them: whoever asks for many relays must not keep a claim from being sent. */
+const MAX_YIELDING = 8
 /** Between estimate and block the state moves: a listing's first post, another channel's claim. */
 const GAS_MARGIN_PERCENT = 130n
 /** 1.15⁸ ≈ 3 times the first price; after that only a higher market price raises it. */
@@ -151,14 +153,23 @@ class NonceQueue implements TransactionQueue {
   }
 
   #canSend(): boolean {
-    return this.#waiting.length > 0 && this.#flights.size < MAX_IN_FLIGHT && !this.#stop.signal.aborted
+    return this.#next() !== -1
+  }
+
+  /** Where the one that is sent next waits; -1 when none can be. */
+  #next(): number {
+    if (this.#flights.size >= MAX_IN_FLIGHT || this.#stop.signal.aborted) return -1
+    const first = this.#waiting.findIndex(({ request }) => request.yields !== true)
+    if (first !== -1 || this.#waiting.length === 0) return first
+    const yielding = [...this.#flights.values()].filter(({ job }) => job.request.yields === true)
+    return yielding.length < MAX_YIELDING ? 0 : -1
   }
 
   /** One at a time: the nonce is given at the moment of sending, so what fails before that leaves no gap. */
   async #sendAll(): Promise<void> {
-    while (this.#canSend()) {
-      const job = this.#waiting.shift() as Job
-      if (job.settled) continue
+    for (let next = this.#next(); next !== -1; next = this.#next()) {
+      const [job] = this.#waiting.splice(next, 1)
+      if (job === undefined || job.settled) continue
       try {
         await this.#launch(job)
       } catch (error) {

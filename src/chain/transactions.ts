@@ -17,6 +17,8 @@ export interface TransactionRequest {
   value?: bigint
   /** What needs more gas is refused, and what is sent is never allowed more: for calls into code that others wrote. */
   maxGas?: bigint | undefined
+  /** Is sent after all that does not yield, and leaves it places in flight: for what others ask for. @default false */
+  yields?: boolean
 }
 
 export interface TransactionLog {

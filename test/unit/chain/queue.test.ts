@@ -19,7 +19,7 @@ interface Sent {
 }
 
 /** A node with a pool and nothing else: tests say what it estimates, refuses, forgets and mines. */
-function fakeNode(t: TestContext) {
+function fakeNode(t: TestContext, bump = 60) {
   const node = {
     estimate: 100_000n,
     baseFee: GWEI,
@@ -69,7 +69,7 @@ function fakeNode(t: TestContext) {
     chainId: 1,
     signer: privateKeyToAccount(`0x${'11'.repeat(32)}`),
     confirmations: 0,
-    timing: { poll: 5, resend: 20, bump: 60 },
+    timing: { poll: 5, resend: 20, bump },
     logger: silent
   })
   t.after(() => queue.close())
@@ -144,4 +144,27 @@ test('a replacement that the pool refused is followed by a higher one, and the v
   await eventually('another is refused', () => node.sent.at(-1)?.hash !== node.pool.get(0)?.hash)
   node.mine()
   assert.ok(await sent)
+})
+
+test('what may wait takes half of the places, and is sent after all that may not', async (t) => {
+  const node = fakeNode(t, 60_000)
+  const pending: Array<Promise<unknown>> = []
+  const send = (data: Hex, yields: boolean): unknown => pending.push(node.queue.send({ ...CALL, data, yields }))
+  for (let i = 0; i < 20; i++) send('0xdd', true)
+  await eventually('eight are in flight', () => node.sent.length === 8)
+  for (let i = 0; i < 8; i++) send('0xcc', false)
+  await eventually('all that may not wait are in flight', () => node.sent.length === 16)
+  assert.deepEqual(
+    node.sent.map(({ data }) => data),
+    [...Array.from({ length: 8 }, () => '0xdd'), ...Array.from({ length: 8 }, () => '0xcc')]
+  )
+  send('0xcc', false)
+  node.mine()
+  await eventually('one place is free', () => node.sent.length === 17)
+  assert.equal(node.sent.at(-1)?.data, '0xcc')
+  while (node.mined < pending.length) {
+    await eventually('there is more', () => node.pool.has(node.mined))
+    node.mine()
+  }
+  assert.equal((await Promise.all(pending)).length, 29)
 })
