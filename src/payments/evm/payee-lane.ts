@@ -10,12 +10,18 @@ import {
 import type { ChainHealth } from './chain-health.ts'
 import type { EvmPayeeInit } from './payee.ts'
 import { PayeeLaneSession } from './payee-session.ts'
+import type { PayerTurns } from './payer-turns.ts'
 import { Serial } from './serial.ts'
 import { voucherProblem } from './voucher.ts'
 
 const NOTHING: ChannelState = { balance: 0n, totalClaimed: 0n, pendingWithdrawal: 0n, finalizeAfter: 0n }
 
-export type PayeeLaneInit = EvmPayeeInit & { health: ChainHealth; forget: (lane: PayeeLane) => void }
+export type PayeeLaneInit = EvmPayeeInit & {
+  health: ChainHealth
+  /** Of all channels. */
+  relays: PayerTurns
+  forget: (lane: PayeeLane) => void
+}
 
 /** One channel as its receiver holds it: the highest voucher, and the sessions that share it. */
 export class PayeeLane {

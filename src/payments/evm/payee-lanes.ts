@@ -1,14 +1,14 @@
 import type { AbortOptions, ChannelConfig, Hex, PayeeChannel } from '../../interface/index.ts'
-import type { ChainHealth } from './chain-health.ts'
-import type { EvmPayeeInit } from './payee.ts'
-import { PayeeLane } from './payee-lane.ts'
+import { PayeeLane, type PayeeLaneInit } from './payee-lane.ts'
+
+type PayeeLanesInit = Omit<PayeeLaneInit, 'forget'>
 
 /** One object per channel: sessions of one channel share its vouchers. */
 export class PayeeLanes {
-  readonly #init: EvmPayeeInit & { health: ChainHealth }
+  readonly #init: PayeeLanesInit
   readonly #lanes = new Map<Hex, Promise<PayeeLane>>()
 
-  constructor(init: EvmPayeeInit & { health: ChainHealth }) {
+  constructor(init: PayeeLanesInit) {
     this.#init = init
   }
 

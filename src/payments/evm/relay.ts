@@ -3,10 +3,12 @@ import {
   type ChannelChain,
   DdmError,
   type DepositAuthorization,
-  faultPoint
+  faultPoint,
+  type Hex
 } from '../../interface/index.ts'
 import { DEPOSIT_GAS, gasCost, MAX_DEPOSIT_GAS } from './claim-plan.ts'
 import type { PayeeLane } from './payee-lane.ts'
+import { until } from './serial.ts'
 
 /** A buyer's deposit is sent through the collector of this network only: another could be anything. */
 export function checkCollector(
@@ -39,8 +41,8 @@ export async function relayDeposit(
   isEnough: () => boolean,
   options: AbortOptions
 ): Promise<void> {
-  const { chain, logger } = lane.init
-  const { config, channelId } = lane.channel
+  const { logger } = lane.init
+  const { channelId } = lane.channel
   const least = await leastDeposit(lane, options)
   if (deposit.amount < least) {
     if (isEnough()) return
@@ -52,7 +54,7 @@ export async function relayDeposit(
   }
   try {
     faultPoint('deposit.sending')
-    const transaction = await chain.deposit(config, deposit, { ...options, maxGas: MAX_DEPOSIT_GAS })
+    const transaction = await sendInTurn(lane, deposit, options)
     faultPoint('deposit.mined')
     logger.info('deposit relayed', { channelId, amount: deposit.amount.toString(), transaction })
     await lane.refresh(options)
@@ -69,4 +71,28 @@ export async function relayDeposit(
       cause: error
     })
   }
+}
+
+/**
+ * The turn lasts until the chain has decided, also when the caller no longer waits: what is sent can still spend the tokens
+ * that the next relay of this payer counts on.
+ */
+async function sendInTurn(lane: PayeeLane, deposit: DepositAuthorization, options: AbortOptions): Promise<Hex> {
+  const { chain, relays } = lane.init
+  const { config } = lane.channel
+  const send = async (): Promise<Hex> => {
+    const held = await chain.tokenBalance(config.payer, options)
+    if (held < deposit.amount) {
+      throw new DdmError('chain', `${config.payer} holds ${held}, the deposit is of ${deposit.amount}`)
+    }
+    options.signal?.throwIfAborted()
+    return chain.deposit(config, deposit, { maxGas: MAX_DEPOSIT_GAS })
+  }
+  const sending = relays.run(config.payer, send, options)
+  const ended = sending.then(
+    () => {},
+    () => {}
+  )
+  await until(ended, options)
+  return sending
 }

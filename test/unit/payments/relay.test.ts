@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Hex, RailOrder } from '../../../src/interface/index.ts'
+import { setImmediate } from 'node:timers/promises'
+import { DdmError, type Hex, type RailOrder } from '../../../src/interface/index.ts'
 import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
 
 /** Relaying costs 118,382 gas at 10 gwei: with a coin worth 2,000 tokens of 6 decimals, 2,367,640 atomic units. */
@@ -80,4 +81,73 @@ test("a relay has a ceiling of gas: a payer's own code may check the signature",
   const { accept } = await order(1n)
   await accept()
   assert.deepEqual(gas, [250_000n])
+})
+
+/** One wallet with 100 tokens, and a channel of its own for each order; deposits are on their way until told. */
+function oneWallet() {
+  const money = memoryChain()
+  let held = 100n
+  const sent: Array<() => void> = []
+  const chain: typeof money.chain = {
+    ...money.chain,
+    tokenBalance: async () => held,
+    deposit: async (config, deposit, options) => {
+      await new Promise<void>((resolve, reject) => {
+        sent.push(resolve)
+        options?.signal?.addEventListener('abort', () => reject(new DdmError('aborted', 'the wait was aborted')))
+      })
+      if (deposit.amount > held) throw new DdmError('chain', 'reverted, and its gas is paid')
+      held -= deposit.amount
+      return money.chain.deposit(config, deposit)
+    }
+  }
+  const payee = memoryPayee(chain, memoryStore())
+  let made = 0
+  const order = async (maximum: bigint) => {
+    const digest: Hex = `0x${(++made).toString(16).padStart(64, '0')}`
+    const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+    const terms = payee.terms(LISTING)
+    assert.ok(terms)
+    const payer = memoryPayer(money.chain, memoryStore())
+    const { order } = await payer.open({ terms, binding, seller: 'seller', maximum, one: 1n })
+    return (signal?: AbortSignal) =>
+      payee.accept({ terms, binding, order, buyer: 'buyer', maximum }, signal && { signal })
+  }
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 5; i++) await setImmediate()
+  }
+  return { order, sent, settle }
+}
+
+test('tokens that back deposits into many channels at once are relayed once, and the others cost no gas', async () => {
+  const { order, sent, settle } = oneWallet()
+  const orders = await Promise.all([order(60n), order(60n), order(40n)])
+  const results = Promise.allSettled(orders.map((accept) => accept()))
+  await settle()
+  assert.equal(sent.length, 1)
+  sent[0]?.()
+  await settle()
+  assert.equal(sent.length, 2)
+  sent[1]?.()
+  const [one, two, three] = await results
+  assert.deepEqual([one?.status, three?.status], ['fulfilled', 'fulfilled'])
+  assert.ok(two?.status === 'rejected')
+  assert.equal(two.reason.code, 'refused')
+  assert.match(two.reason.message, /holds 40, the deposit is of 60/)
+})
+
+test('a relay whose order was given up keeps its turn until the chain has decided', async () => {
+  const { order, sent, settle } = oneWallet()
+  const stop = new AbortController()
+  const [first, second] = [await order(60n), await order(60n)]
+  const left = assert.rejects(first(stop.signal), { code: 'aborted' })
+  await settle()
+  stop.abort()
+  await left
+  const refused = assert.rejects(second(), { code: 'refused', message: /holds 40, the deposit is of 60/ })
+  await settle()
+  assert.equal(sent.length, 1)
+  sent[0]?.()
+  await refused
+  assert.equal(sent.length, 1)
 })
