@@ -307,10 +307,17 @@ export interface PayerChannels {
 export interface PayeeChannels {
   list: (options?: AbortOptions) => Promise<ChannelStanding[]>
   /**
-   * Looks at the channels as chain state, claims what is due by policy (docs/specs/payments.md, Settlement), and finishes
-   * refunds that an earlier run began. Call it at each new head.
+   * Looks at the channels as chain state: what a withdrawal takes pays for nothing more. Waits for no transaction. Call it at
+   * each new head while a `watch` is under way.
+   */
+  look: (options?: AbortOptions) => Promise<void>
+  /**
+   * Looks at the channels, and claims what is due by policy (docs/specs/payments.md, Settlement): resolves when that is
+   * mined. Call it at each new head.
    */
   watch: (options?: AbortOptions) => Promise<ClaimResult>
+  /** Finishes refunds that an earlier run began, or that failed; resolves when they are mined, or wait to be tried again. */
+  finishRefunds: (options?: AbortOptions) => Promise<void>
   /** Claims what was paid for, then pays the rest back to the payer; what open sessions may still cost stays. */
   refund: (channelId: Hex, options?: AbortOptions) => Promise<RefundResult>
   /** What the last look at the channels left unclaimed, and how old the oldest of it is at least. Asks no chain. */

@@ -1,4 +1,5 @@
 import type { AbortOptions, ClaimResult, Hex, Logger, Payee } from '../interface/index.ts'
+import { Paced } from './paced.ts'
 
 export interface ClaimsComponents {
   payees: readonly Payee[]
@@ -24,17 +25,23 @@ export class Claims {
   readonly #components: ClaimsComponents
   readonly #abort = new AbortController()
   readonly #refunds = new Set<Promise<void>>()
+  readonly #watching: Paced
+  /** A claim may wait long to be mined: what a withdrawal takes is seen meanwhile. */
+  readonly #observing: Paced
   #timer: NodeJS.Timeout | undefined
   #unlisten: (() => void) | undefined
-  #looking: Promise<void> | undefined
-  #pause: NodeJS.Timeout | undefined
-  #again = false
   #failedAt = Number.NEGATIVE_INFINITY
   /** Claimed by the watch, and not yet told. */
   #seen = nothing()
 
   constructor(components: ClaimsComponents) {
     this.#components = components
+    const onError = (error: unknown): void => {
+      this.#failedAt = performance.now()
+      if (!this.#abort.signal.aborted) this.#components.logger.error('claim failed', { error: String(error) })
+    }
+    this.#watching = new Paced({ run: () => this.#watch(), onError, pause: PAUSE_MS })
+    this.#observing = new Paced({ run: () => this.#observe(), onError, pause: PAUSE_MS })
   }
 
   start(): void {
@@ -49,34 +56,22 @@ export class Claims {
   /** Looks now, or once more a moment after the look under way or just over: with many buyers there is always a reason. */
   look(): void {
     if (this.#abort.signal.aborted) return
-    if (this.#looking !== undefined || this.#pause !== undefined) {
-      this.#again = true
-      return
-    }
-    this.#looking = this.#look()
-      .catch((error: unknown) => {
-        this.#failedAt = performance.now()
-        if (!this.#abort.signal.aborted) this.#components.logger.error('claim failed', { error: String(error) })
-      })
-      .finally(() => {
-        this.#looking = undefined
-        this.#pause = setTimeout(() => {
-          this.#pause = undefined
-          if (!this.#again) return
-          this.#again = false
-          this.look()
-        }, PAUSE_MS)
-        this.#pause.unref()
-      })
+    if (this.#watching.running !== undefined) this.#observing.run()
+    this.#watching.run()
   }
 
   /** A buyer asked at the end of its session for what the channel still holds. */
   refundLater(channelId: Hex): void {
-    const refund = this.refund(channelId, { signal: this.#abort.signal })
+    this.#later(this.refund(channelId, { signal: this.#abort.signal }), { channelId })
+  }
+
+  /** Nobody waits for it but a stop. */
+  #later(refunding: Promise<unknown>, details: { channelId?: Hex }): void {
+    const refund = refunding
       .then(() => {})
       .catch((error: unknown) => {
         if (this.#abort.signal.aborted) return
-        this.#components.logger.error('a refund failed', { channelId, error: String(error) })
+        this.#components.logger.error('a refund failed', { ...details, error: String(error) })
       })
       .finally(() => this.#refunds.delete(refund))
     this.#refunds.add(refund)
@@ -91,7 +86,7 @@ export class Claims {
 
   /** Presents every voucher. Its result has what the watch has claimed since the last call, too: at start it is quicker. */
   async claim(options: AbortOptions = {}): Promise<ClaimResult> {
-    await this.#looking
+    await this.#watching.running
     const { claimed, transactions } = this.#seen
     this.#seen = nothing()
     const total: ClaimResult = { claimed, transactions, rejected: [] }
@@ -101,19 +96,27 @@ export class Claims {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer)
-    clearTimeout(this.#pause)
     this.#unlisten?.()
     this.#abort.abort()
-    await Promise.all([this.#looking, ...this.#refunds])
+    await Promise.all([this.#watching.stop(), this.#observing.stop()])
+    await Promise.all(this.#refunds)
   }
 
-  async #look(): Promise<void> {
+  async #watch(): Promise<void> {
     const { signal } = this.#abort
     for (const { channels } of this.#components.payees) {
-      if (channels !== undefined) this.#add(this.#seen, await channels.watch({ signal }))
+      if (channels === undefined) continue
+      this.#add(this.#seen, await channels.watch({ signal }))
+      // Claims come first: what is paid back is out of reach of whoever withdraws.
+      this.#later(channels.finishRefunds({ signal }), {})
     }
     this.#seen.transactions = this.#seen.transactions.slice(-KEPT_TRANSACTIONS)
     this.#seen.rejected = []
+  }
+
+  async #observe(): Promise<void> {
+    const { signal } = this.#abort
+    for (const { channels } of this.#components.payees) await channels?.look({ signal })
   }
 
   #add(total: ClaimResult, { claimed, transactions, rejected }: ClaimResult): void {

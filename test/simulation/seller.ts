@@ -157,7 +157,9 @@ export class SellerNode {
   async #watch(process: Process): Promise<void> {
     for (;;) {
       await process.sleep(WATCH_EVERY_MS)
-      await this.payee?.channels?.watch().catch(() => {})
+      const channels = this.payee?.channels
+      await channels?.watch().catch(() => {})
+      await channels?.finishRefunds().catch(() => {})
     }
   }
 }

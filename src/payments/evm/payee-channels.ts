@@ -38,6 +38,8 @@ export class EvmPayeeChannels implements PayeeChannels {
   /** Of those that refunds need one at a time waits among the others: the watch waits for one of them at most. */
   readonly #refundClaims = new Serial()
   #lookedAt: number | undefined
+  /** Nothing was claimed by policy yet. */
+  #isFirst = true
   /** Something may be claimed and not paid out. */
   #unsettled = true
 
@@ -58,16 +60,22 @@ export class EvmPayeeChannels implements PayeeChannels {
     }, options)
   }
 
-  async watch(options: AbortOptions = {}): Promise<ClaimResult> {
-    const result = await this.#claims.run(() => this.#watch(options), options)
-    // Claims come first: what is paid back is out of reach of whoever withdraws.
-    await this.#finishRefunds(options)
-    return result
+  async look(options: AbortOptions = {}): Promise<void> {
+    await this.#look(options)
   }
 
-  async #watch(options: AbortOptions): Promise<ClaimResult> {
+  async watch(options: AbortOptions = {}): Promise<ClaimResult> {
+    let waits = !this.#claims.idle
+    const lanes = await this.#look(options)
+    waits ||= !this.#claims.idle
+    // What was claimed while it waited is not claimed again.
+    const due = async (): Promise<ClaimResult> => this.#claimDue(waits ? await this.#look(options) : lanes, options)
+    return this.#claims.run(due, options)
+  }
+
+  /** Not in turn with claims: while one of them waits to be mined, a withdrawal from any channel is seen. */
+  async #look(options: AbortOptions): Promise<PayeeLane[]> {
     const now = this.#now()
-    const first = this.#lookedAt === undefined
     const all = this.#lookedAt === undefined || now - this.#lookedAt >= LOOK_AT_ALL_MS
     const lanes = all ? await this.#lanes.stored(options) : await this.#moving(now)
     await this.#observe(lanes, options)
@@ -77,6 +85,13 @@ export class EvmPayeeChannels implements PayeeChannels {
       // Also a payment out may have been undone.
       this.#unsettled = true
     }
+    return lanes
+  }
+
+  async #claimDue(lanes: readonly PayeeLane[], options: AbortOptions): Promise<ClaimResult> {
+    const now = this.#now()
+    const first = this.#isFirst
+    this.#isFirst = false
     const candidates = lanes.filter(({ retryAt }) => retryAt <= now).map((lane) => candidateOf(lane, now, first))
     const pressing = candidates.some(({ claimable }) => claimable > 0n)
     if (!pressing && !this.#unsettled) return NOTHING
@@ -129,8 +144,7 @@ export class EvmPayeeChannels implements PayeeChannels {
     return lane.owed - lane.refundedAt >= gasCost(REFUND_GAS, gasPrice, this.#policy)
   }
 
-  /** What an earlier run has begun, or has failed. */
-  async #finishRefunds(options: AbortOptions): Promise<void> {
+  async finishRefunds(options: AbortOptions = {}): Promise<void> {
     const now = this.#now()
     const waiting = (await this.#lanes.known()).filter(
       ({ channel, refunds, retryAt }) => channel.refund !== undefined && refunds.idle && retryAt <= now

@@ -50,6 +50,8 @@ export class PayeeLane {
   #state = NOTHING
   #reads = 0
   #newest = 0
+  /** The last read that began before the last claim was made. */
+  #claimedRead = 0
   /** The last voucher whose signer was recovered. */
   #recovered: VoucherPayload | undefined
 
@@ -101,8 +103,11 @@ export class PayeeLane {
     return (state) => {
       if (read < this.#newest) return
       this.#newest = read
-      this.#state = state
-      this.#learn(state)
+      const { totalClaimed } = this.#state
+      // Asked for before a claim was made it may show that as undone.
+      const isBefore = read <= this.#claimedRead && state.totalClaimed < totalClaimed
+      this.#state = isBefore ? { ...state, totalClaimed } : state
+      this.#learn(this.#state)
     }
   }
 
@@ -119,6 +124,7 @@ export class PayeeLane {
   }
 
   claimedUpTo(total: bigint): void {
+    this.#claimedRead = this.#reads
     this.#state = { ...this.#state, totalClaimed: total }
     this.channel = { ...this.channel, claimed: total }
     this.orphaned = false

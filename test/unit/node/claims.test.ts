@@ -10,6 +10,8 @@ const NOTHING: ClaimResult = { claimed: 0n, transactions: [], rejected: [] }
 function makeClaims() {
   const looks: Array<{ answer: (error?: Error) => void; signal: AbortSignal | undefined }> = []
   const refunded: string[] = []
+  const observed: Array<() => void> = []
+  const finishing: Array<AbortSignal | undefined> = []
   let head = (): void => {}
   let listening = false
   const payee = {
@@ -22,6 +24,15 @@ function makeClaims() {
           looks.push({ signal, answer: (error) => (error === undefined ? resolve(NOTHING) : reject(error)) })
           signal?.addEventListener('abort', () => reject(new Error('stopped')))
         }),
+      look: ({ signal } = {}) =>
+        new Promise((resolve, reject) => {
+          observed.push(resolve)
+          signal?.addEventListener('abort', () => reject(new Error('stopped')))
+        }),
+      finishRefunds: ({ signal } = {}) => {
+        finishing.push(signal)
+        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('stopped'))))
+      },
       refund: async (channelId) => {
         refunded.push(channelId)
         return { amount: 7n }
@@ -41,7 +52,7 @@ function makeClaims() {
     },
     logger: silent
   })
-  return { claims, looks, refunded, head: () => head(), isListening: () => listening }
+  return { claims, looks, observed, finishing, refunded, head: () => head(), isListening: () => listening }
 }
 
 /** Lets promises settle, and then some time pass. */
@@ -52,11 +63,12 @@ async function pass(t: TestContext, ms: number): Promise<void> {
 
 test('it looks at start and at each head; heads that come meanwhile make one more look', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
-  const { claims, looks, head } = makeClaims()
+  const { claims, looks, observed, head } = makeClaims()
   claims.start()
   assert.equal(looks.length, 1)
   for (let i = 0; i < 3; i++) head()
   assert.equal(looks.length, 1)
+  observed[0]?.()
   looks[0]?.answer()
   await pass(t, 500)
   assert.equal(looks.length, 2)
@@ -66,6 +78,37 @@ test('it looks at start and at each head; heads that come meanwhile make one mor
   head()
   assert.equal(looks.length, 3)
   await claims.stop()
+})
+
+test('while a claim waits to be mined the channels are looked at with each head, one look at a time', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+  const { claims, looks, observed, head } = makeClaims()
+  claims.start()
+  for (let seen = 1; seen <= 3; seen++) {
+    head()
+    assert.deepEqual([looks.length, observed.length], [1, seen])
+    head()
+    observed.at(-1)?.()
+    // The second head makes one more look; a third is told by none.
+    await pass(t, 500)
+    assert.equal(observed.length, ++seen)
+    observed.at(-1)?.()
+    await pass(t, 500)
+  }
+  await claims.stop()
+})
+
+test('a refund that an earlier run left holds nothing up, and ends with a stop', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+  const { claims, looks, finishing, head } = makeClaims()
+  claims.start()
+  looks[0]?.answer()
+  await pass(t, 500)
+  assert.equal(finishing.length, 1)
+  head()
+  assert.equal(looks.length, 2)
+  await claims.stop()
+  assert.equal(finishing[0]?.aborted, true)
 })
 
 test('after a failure heads are passed over for a while, the end of a session is not', async (t) => {

@@ -238,6 +238,7 @@ class Market {
 
   async watch(): Promise<void> {
     await this.#payee.channels?.watch()
+    await this.#payee.channels?.finishRefunds()
   }
 
   async claim(): Promise<void> {

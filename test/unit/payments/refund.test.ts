@@ -121,3 +121,96 @@ test('who asks for what is promised or not there makes nobody claim', async () =
   assert.deepEqual(await payee.channels?.refund(buying.channelId as Hex), { amount: 0n })
   assert.deepEqual(claims, [])
 })
+
+/** What the payers have asked back, as every read shows it. */
+function withdrawals(money: ReturnType<typeof memoryChain>): Map<Hex, bigint> {
+  const pending = new Map<Hex, bigint>()
+  const { channel, channelStates } = money.chain
+  const of = (channelId: Hex): bigint => pending.get(channelId) ?? 0n
+  money.chain.channel = async (id) => ({ ...(await channel(id)), pendingWithdrawal: of(id) })
+  money.chain.channelStates = async (channels, options) =>
+    (await channelStates(channels, options)).map((state, index) => ({
+      ...state,
+      pendingWithdrawal: of(channels[index]?.channelId ?? '0x')
+    }))
+  return pending
+}
+
+test('while a claim is not mined, nothing more is credited to a channel from which all is withdrawn', async () => {
+  const money = memoryChain()
+  const pending = withdrawals(money)
+  const { claim } = money.chain
+  const mined = Promise.withResolvers<void>()
+  const sent = Promise.withResolvers<void>()
+  money.chain.claim = async (...of) => {
+    sent.resolve()
+    await mined.promise
+    return claim(...of)
+  }
+  const payee = memoryPayee(money.chain, memoryStore())
+  await payee.channels?.watch()
+  const [, slow, slowBuying] = await order(payee, memoryPayer(money.chain, memoryStore()), 100n)
+  await slow.credit(10n, await slowBuying.pay(10n))
+  const [, selling, buying] = await order(payee, memoryPayer(money.chain, memoryStore()), 1_000n)
+  await selling.credit(500n, await buying.pay(500n))
+  pending.set(slowBuying.channelId as Hex, 100n)
+  const watching = payee.channels?.watch()
+  await sent.promise
+  pending.set(buying.channelId as Hex, 1_000n)
+  await payee.channels?.look()
+  const voucher = await buying.pay(600n)
+  await assert.rejects(selling.credit(600n, voucher), { code: 'paymentInvalid', message: /holds 0 that nobody takes/ })
+  mined.resolve()
+  assert.equal((await watching)?.claimed, 10n)
+  assert.equal((await payee.channels?.watch())?.claimed, 500n)
+})
+
+test('a look that was begun before a claim was mined does not show it as undone', async () => {
+  const money = memoryChain()
+  const payee = memoryPayee(money.chain, memoryStore())
+  const [, selling, buying] = await order(payee, memoryPayer(money.chain, memoryStore()), 100n)
+  await selling.credit(10n, await buying.pay(10n))
+  const { channelStates, claim } = money.chain
+  const late = Promise.withResolvers<void>()
+  let looking: Promise<void> | undefined
+  money.chain.claim = async (...of) => {
+    money.chain.channelStates = async (...asked) => {
+      const states = await channelStates(...asked)
+      await late.promise
+      return states
+    }
+    looking = payee.channels?.look()
+    await new Promise((resolve) => setImmediate(resolve))
+    return claim(...of)
+  }
+  assert.equal((await payee.claim()).claimed, 10n)
+  late.resolve()
+  await looking
+  assert.equal((await payee.channels?.held())?.unclaimed, 0n)
+})
+
+test('a refund that is not mined does not hold up the watch over other channels', async () => {
+  const money = memoryChain()
+  const pending = withdrawals(money)
+  const store = memoryStore()
+  const { refund } = money.chain
+  const stop = new AbortController()
+  money.chain.refund = (_config, _refund, { signal } = {}) =>
+    new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('stopped'))))
+  let payee = memoryPayee(money.chain, store)
+  const [, left, leftBuying] = await order(payee, memoryPayer(money.chain, memoryStore()), 100n)
+  await left.end(0n, 0n)
+  const refunding = payee.channels?.refund(leftBuying.channelId as Hex, { signal: stop.signal })
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  stop.abort()
+  await assert.rejects(Promise.resolve(refunding))
+  payee = memoryPayee(money.chain, store)
+  await payee.channels?.watch()
+  const [, selling, buying] = await order(payee, memoryPayer(money.chain, memoryStore()), 1_000n)
+  await selling.credit(500n, await buying.pay(500n))
+  pending.set(buying.channelId as Hex, 1_000n)
+  assert.equal((await payee.channels?.watch())?.claimed, 500n)
+  money.chain.refund = refund
+  await payee.channels?.finishRefunds()
+  assert.equal(money.balances.get(leftBuying.channelId as Hex), 0n)
+})
