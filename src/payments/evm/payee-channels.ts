@@ -234,7 +234,7 @@ export class EvmPayeeChannels implements PayeeChannels {
 }
 
 function candidateOf(lane: PayeeLane, now: number, first: boolean): ClaimCandidate & { lane: PayeeLane } {
-  const { unclaimed, claimable, state } = lane
+  const { unclaimed, claimable, isEndangered } = lane
   // Nobody knows how old is what an earlier run left.
   if (unclaimed > 0n) lane.unclaimedSince ??= first ? Number.NEGATIVE_INFINITY : now
   else {
@@ -242,5 +242,5 @@ function candidateOf(lane: PayeeLane, now: number, first: boolean): ClaimCandida
     lane.orphaned = false
   }
   const ageSeconds = (now - (lane.unclaimedSince ?? now)) / 1000
-  return { lane, claimable, ageSeconds, withdrawing: state.pendingWithdrawal > 0n, orphaned: lane.orphaned }
+  return { lane, claimable, ageSeconds, withdrawing: isEndangered, orphaned: lane.orphaned }
 }

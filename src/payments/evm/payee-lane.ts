@@ -158,6 +158,11 @@ export class PayeeLane {
     return above(this.owed, this.#state.totalClaimed)
   }
 
+  /** A withdrawal would take some of it. What is paid after it was seen never is: it is not credited. */
+  get isEndangered(): boolean {
+    return this.#state.pendingWithdrawal > 0n && this.unclaimed > 0n && this.owed > this.covered
+  }
+
   /** What a claim would bring now. */
   get claimable(): bigint {
     const { balance, totalClaimed } = this.#state

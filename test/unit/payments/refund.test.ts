@@ -81,7 +81,7 @@ test('a withdrawal is answered next, however many refunds are asked for', async 
   let withdrawing: Hex | undefined
   money.chain.channelStates = async (channels, options) =>
     (await channelStates(channels, options)).map((state, index) =>
-      channels[index]?.channelId === withdrawing ? { ...state, pendingWithdrawal: 500n, finalizeAfter: 1n } : state
+      channels[index]?.channelId === withdrawing ? { ...state, pendingWithdrawal: 501n, finalizeAfter: 1n } : state
     )
   const policy = { above: 10n ** 9n, interval: 10 ** 9, nativePrice: 0n, gasPercent: 5n }
   const payee = memoryPayee(money.chain, memoryStore(), { claimPolicy: policy })
@@ -213,4 +213,20 @@ test('a refund that is not mined does not hold up the watch over other channels'
   money.chain.refund = refund
   await payee.channels?.finishRefunds()
   assert.equal(money.balances.get(leftBuying.channelId as Hex), 0n)
+})
+
+test('a withdrawal that leaves what is owed makes nobody claim; one that takes a unit of it does', async () => {
+  const money = memoryChain()
+  const pending = withdrawals(money)
+  const payee = memoryPayee(money.chain, memoryStore())
+  await payee.channels?.watch()
+  const [, selling, buying] = await order(payee, memoryPayer(money.chain, memoryStore()), 100n)
+  const channelId = buying.channelId as Hex
+  pending.set(channelId, 1n)
+  for (let paid = 33n; paid <= 99n; paid += 33n) {
+    await selling.credit(paid, await buying.pay(paid))
+    assert.equal((await payee.channels?.watch())?.claimed, 0n)
+  }
+  pending.set(channelId, 2n)
+  assert.equal((await payee.channels?.watch())?.claimed, 99n)
 })
