@@ -89,6 +89,13 @@ export const MUTATIONS: readonly Mutation[] = [
     to: '    session.signed = signed - signed\n'
   },
   {
+    name: 'an order is stored before its payments have a session',
+    class: 'durability order',
+    file: PAYER_SESSION,
+    from: '    this.id = sessionId\n    await this.#lane.store(options, this)',
+    to: '    await this.#lane.store(options, this)\n    this.id = sessionId'
+  },
+  {
     name: 'anybody may sign a voucher',
     class: 'voucher checks',
     file: 'src/payments/evm/voucher.ts',
