@@ -96,6 +96,13 @@ export const MUTATIONS: readonly Mutation[] = [
     to: '    await this.#lane.store(options, this)\n    this.id = sessionId'
   },
   {
+    name: 'a session that is opened anew stays ended in the ledger',
+    class: 'durability order',
+    file: PAYEE_LANE,
+    from: 'session.promise(maximum < left ? maximum : left, maximum)\n    await this.store(options, session)',
+    to: 'session.promise(maximum < left ? maximum : left, maximum)\n    await this.store(options)'
+  },
+  {
     name: 'anybody may sign a voucher',
     class: 'voucher checks',
     file: 'src/payments/evm/voucher.ts',
