@@ -271,6 +271,13 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'void components.takeOver(id)'
   },
   {
+    name: 'a session that is opened anew takes back what it had not used',
+    class: 'resume position',
+    file: PAYEE_LANE,
+    from: 'const consumed = stored?.consumed ?? 0n',
+    to: 'const consumed = stored?.paid ?? 0n'
+  },
+  {
     name: 'any withdraw delay will do',
     class: 'channel acceptance',
     file: PAYEE,
