@@ -96,13 +96,6 @@ export const MUTATIONS: readonly Mutation[] = [
     to: '    await this.#lane.store(options, this)\n    this.id = sessionId'
   },
   {
-    name: 'a session that is opened anew stays ended in the ledger',
-    class: 'durability order',
-    file: PAYEE_LANE,
-    from: 'session.promise(maximum < left ? maximum : left, maximum)\n    await this.store(options, session)',
-    to: 'session.promise(maximum < left ? maximum : left, maximum)\n    await this.store(options)'
-  },
-  {
     name: 'anybody may sign a voucher',
     class: 'voucher checks',
     file: 'src/payments/evm/voucher.ts',
@@ -274,8 +267,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a session that is opened anew takes back what it had not used',
     class: 'resume position',
     file: PAYEE_LANE,
-    from: 'const consumed = stored?.consumed ?? 0n',
-    to: 'const consumed = stored?.paid ?? 0n'
+    from: 'paid: stored?.consumed ?? 0n',
+    to: 'paid: stored?.paid ?? 0n'
   },
   {
     name: 'any withdraw delay will do',
