@@ -318,6 +318,11 @@ export interface PayeeChannels {
   watch: (options?: AbortOptions) => Promise<ClaimResult>
   /** Finishes refunds that an earlier run began, or that failed; resolves when they are mined, or wait to be tried again. */
   finishRefunds: (options?: AbortOptions) => Promise<void>
+  /**
+   * Ends what an earlier run left open and nobody knows: it could neither go on nor be given up. What was paid in it stays
+   * consumed. Call it before anything is ordered.
+   */
+  endStray: (isKnown: (sessionId: string) => Promise<boolean>, options?: AbortOptions) => Promise<void>
   /** Claims what was paid for, then pays the rest back to the payer; what open sessions may still cost stays. */
   refund: (channelId: Hex, options?: AbortOptions) => Promise<RefundResult>
   /** What the last look at the channels left unclaimed, and how old the oldest of it is at least. Asks no chain. */

@@ -62,7 +62,7 @@ import { Retention } from './retention.ts'
 import { Sales, waysToBePaid } from './sales.ts'
 import type { PurchaseComponents, PurchaseTarget } from './session-opener.ts'
 import { Settlement } from './settlement.ts'
-import { closeStrayGrants } from './stray-grants.ts'
+import { closeStrayGrants, endStraySessions } from './stray-grants.ts'
 import { transactionName } from './transaction-name.ts'
 import type { BuyOptions, DdmNode, LocalNode, Quote, ResumeOptions, Sale, SellOptions } from './types.ts'
 import { findUnfinished } from './unfinished.ts'
@@ -228,7 +228,9 @@ export class RunningNode implements LocalNode {
     }))
 
   async start(): Promise<void> {
-    await closeStrayGrants({ trust: this.#trust, sessions: this.#parts.ledger.sessions })
+    const { sessions } = this.#parts.ledger
+    await closeStrayGrants({ trust: this.#trust, sessions })
+    await endStraySessions({ payees: this.#parts.rails.payees, sessions })
     await this.#seller.start()
     this.#claims.start()
     this.#upkeep.start()

@@ -1,4 +1,4 @@
-import type { AbortOptions, SessionStore, TrustLedger } from '../interface/index.ts'
+import type { AbortOptions, Payee, SessionStore, TrustLedger } from '../interface/index.ts'
 
 /**
  * Closes what an earlier run granted to sessions that it was killed before it stored: neither ORDER nor ACCEPT has left, so
@@ -13,4 +13,16 @@ export async function closeStrayGrants(
     if (!open || (await sessions.get(session, role, options)) !== undefined) continue
     await trust.close({ role, session, settled: 0n, debt: 0n }, options)
   }
+}
+
+/**
+ * The same for what sessions hold of their channels: the seller's rail begins one before it is stored. While it is open nothing
+ * of its channel is paid back.
+ */
+export async function endStraySessions(
+  { payees, sessions }: { payees: readonly Payee[]; sessions: Pick<SessionStore, 'get'> },
+  options?: AbortOptions
+): Promise<void> {
+  const isKnown = async (id: string): Promise<boolean> => (await sessions.get(id, 'seller', options)) !== undefined
+  for (const { channels } of payees) await channels?.endStray(isKnown, options)
 }

@@ -144,6 +144,10 @@ export class EvmPayeeChannels implements PayeeChannels {
     return lane.owed - lane.refundedAt >= gasCost(REFUND_GAS, gasPrice, this.#policy)
   }
 
+  async endStray(isKnown: (sessionId: string) => Promise<boolean>, options: AbortOptions = {}): Promise<void> {
+    for (const lane of await this.#lanes.stored(options)) await lane.endStray(isKnown, options)
+  }
+
   async finishRefunds(options: AbortOptions = {}): Promise<void> {
     const now = this.#now()
     const waiting = (await this.#lanes.known()).filter(

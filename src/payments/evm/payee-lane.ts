@@ -218,6 +218,14 @@ export class PayeeLane {
     for (const stored of sessions) if (stored.open) this.#open.add(this.#restored(stored))
   }
 
+  /** Ends sessions that an earlier run left open and nobody knows. */
+  async endStray(isKnown: (sessionId: string) => Promise<boolean>, options?: AbortOptions): Promise<void> {
+    for (const session of [...this.#open]) {
+      const { id, isCut, paid } = session
+      if (id !== undefined && isCut && !(await isKnown(id))) await session.end(paid, paid, options)
+    }
+  }
+
   /** Takes a suspended session up again; one that ended owing something is opened anew. */
   async resume(request: ResumeRequest, options?: AbortOptions): Promise<PayeeLaneSession> {
     const { sessionId, maximum } = request

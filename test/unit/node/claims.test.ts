@@ -33,6 +33,7 @@ function makeClaims() {
         finishing.push(signal)
         return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('stopped'))))
       },
+      endStray: async () => {},
       refund: async (channelId) => {
         refunded.push(channelId)
         return { amount: 7n }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ChannelChain, Hex, PayeeSession, PayerSession } from '../../../src/interface/index.ts'
+import type { ChannelChain, Hex, PayeeSession, PayerSession, SessionRecord } from '../../../src/interface/index.ts'
+import { endStraySessions } from '../../../src/node/stray-grants.ts'
 import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
 
 /** Refunds beside payments and beside the watch over withdrawals. */
@@ -229,4 +230,36 @@ test('a withdrawal that leaves what is owed makes nobody claim; one that takes a
   }
   pending.set(channelId, 2n)
   assert.equal((await payee.channels?.watch())?.claimed, 99n)
+})
+
+test('a session that a crash kept from being stored holds up no refund after the next start; one that is stored does', async () => {
+  const money = memoryChain()
+  const store = memoryStore()
+  const payer = memoryPayer(money.chain, memoryStore())
+  let payee = memoryPayee(money.chain, store)
+  // The process is killed between the rail's `begin` and the row of the session.
+  const [, , strayBuying] = await order(payee, payer, 100n)
+  await strayBuying.end(0n)
+  payee = memoryPayee(money.chain, store)
+  const sessions = { get: async (id: string) => (id === cut ? ({ id } as SessionRecord) : undefined) }
+  let cut: string | undefined
+  await endStraySessions({ payees: [payee], sessions })
+  const [, selling, buying] = await order(payee, payer, 50n)
+  const channelId = buying.channelId as Hex
+  await selling.credit(10n, await buying.pay(10n))
+  await selling.end(10n, 10n)
+  await buying.end(10n)
+  assert.equal((await payee.channels?.refund(channelId))?.amount, 90n)
+
+  const [id, later, laterBuying] = await order(payee, payer, 50n)
+  await later.credit(20n, await laterBuying.pay(20n))
+  cut = id
+  payee = memoryPayee(money.chain, store)
+  await endStraySessions({ payees: [payee], sessions })
+  assert.deepEqual(await payee.channels?.refund(channelId), { amount: 0n })
+  cut = undefined
+  await endStraySessions({ payees: [payee], sessions })
+  // What was paid stays counted.
+  assert.equal((await payee.channels?.refund(channelId))?.amount, 30n)
+  assert.equal(money.claimed.get(channelId), 30n)
 })
