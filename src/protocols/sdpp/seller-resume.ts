@@ -1,4 +1,5 @@
 import {
+  type AbortOptions,
   DdmError,
   due,
   faultPoint,
@@ -61,14 +62,15 @@ export async function resumeSession(
   const from = await checkpointBefore(components.sessions, known, resume.position, { signal })
   const transcript = new Transcript(session.bytes, from.root)
   const { progress, checkpoint } = await replay(source, transcript, from, resume.position, { signal })
+  const settled = isSettled(known)
+  const payee = product.payees.find(({ rail }) => rail === order.content.rail)
   if (!equalBytes(transcript.root(), resume.root)) {
+    if (!settled && payee !== undefined) await endDisputed(payee, known, progress, agreed, components)
     await components.sessions.put({ ...record, state: 'disputed', updatedAt: components.clock.wallTime() })
     throw new SdppError(STATUS.transcriptMismatch, `root at ${resume.position} differs`)
   }
-  const settled = isSettled(known)
-  const payee = product.payees.find(({ rail }) => rail === order.content.rail)
   if (payee === undefined) throw new SdppError(STATUS.noCommonRail, `rail ${order.content.rail} is not served any more`)
-  const rail = settled && receipt !== undefined ? settledRail(receipt) : await openRail(payee, known, signal)
+  const rail = settled && receipt !== undefined ? settledRail(receipt) : await openRail(payee, known, { signal })
   try {
     const isProved = rail.transfers === true || record.paid > 0n || rail.covered > 0n
     enter(components.gate, asking, isProved, signal)
@@ -198,7 +200,29 @@ function productOf({ record, accept }: KnownSession, { products }: SellerNegotia
   return product
 }
 
-async function openRail(payee: Payee, known: KnownSession, signal: AbortSignal): Promise<PayeeSession> {
+/** Nobody takes it up again: what was kept for it is free. A dispute gives nothing back, whatever position it names. */
+async function endDisputed(
+  payee: Payee,
+  known: KnownSession,
+  progress: Progress,
+  agreed: SessionTerms,
+  components: SellerNegotiationComponents
+): Promise<void> {
+  const rail = await openRail(payee, known, { toEnd: true })
+  const { credited } = rail
+  const { dueBefore } = standingAt(known, progress, credited)
+  const owed = due(agreed.price, progress)
+  const most = owed > dueBefore ? owed : dueBefore
+  await rail.end(most, credited)
+  const [settled, debt] = credited < most ? [credited, most - credited] : [most, 0n]
+  await components.trust?.close({ role: 'seller', session: known.record.id, settled, debt })
+}
+
+async function openRail(
+  payee: Payee,
+  known: KnownSession,
+  { toEnd = false, signal }: { toEnd?: boolean } & AbortOptions
+): Promise<PayeeSession> {
   const { record, order, offer } = known
   const entry = offer.content.prices[Number(order.content.price)] as (typeof offer.content.prices)[number]
   try {
@@ -210,9 +234,10 @@ async function openRail(payee: Payee, known: KnownSession, signal: AbortSignal):
         peer: record.peer,
         maximum: order.content.maximum,
         ...(order.content.account === undefined ? {} : { account: order.content.account }),
-        ...channelOf(order.content)
+        ...channelOf(order.content),
+        toEnd
       },
-      { signal }
+      { ...(signal === undefined ? {} : { signal }) }
     )
   } catch (error) {
     if (!(error instanceof DdmError) || error.code !== 'notFound') throw error

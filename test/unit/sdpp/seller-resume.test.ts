@@ -2,13 +2,16 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { CID } from 'multiformats/cid'
-import type { SessionStore } from '../../../src/interface/index.ts'
+import type { ResumeRequest, SessionStore } from '../../../src/interface/index.ts'
+import { createTrustLedger } from '../../../src/node/trust.ts'
 import { MAX_IN_FLIGHT_BYTES, MAX_UNSTORED_BYTES } from '../../../src/protocols/sdpp/constants.ts'
 import { STATUS } from '../../../src/protocols/sdpp/index.ts'
 import { encodePlain, type Plain } from '../../../src/protocols/sdpp/messages.ts'
 import { transcriptStart } from '../../../src/statements/index.ts'
+import { memoryTrustStore } from '../../support/memory-trust.ts'
 import {
   buyFrom,
+  countingPayee,
   jsonRecords,
   ManualClock,
   makePair,
@@ -21,10 +24,14 @@ import {
 import { fillWindow, RawBuyer } from '../../support/sdpp-raw.ts'
 
 /** A session of which 100 records were sent, 2,000 were paid, and the stream was cut. */
-async function cut(t: TestContext): Promise<{ pair: Pair; session: CID }> {
-  const pair = await makePair(t)
+async function cut(
+  t: TestContext,
+  made: Parameters<typeof makePair>[1] = {},
+  served: Parameters<typeof serve>[2] = {}
+): Promise<{ pair: Pair; session: CID }> {
+  const pair = await makePair(t, { ...made, product: { creditForAll: true, ...made.product } })
   await pair.log.append(jsonRecords(1_000))
-  const { outbound, buyer, selling, done } = await fillWindow(pair)
+  const { outbound, buyer, selling, done } = await fillWindow(pair, served)
   buyer.pay(2_000n)
   await until('it is credited', () => selling.status.credited === 2_000n)
   await until('the window is full again', () => selling.status.sent === 120n)
@@ -38,7 +45,7 @@ async function resume(
   pair: Pair,
   session: CID,
   fields: Partial<Plain<'RESUME'>> = {},
-  options: Pick<NonNullable<Parameters<typeof serve>[2]>, 'takeOver' | 'sessions'> = {}
+  options: Pick<NonNullable<Parameters<typeof serve>[2]>, 'takeOver' | 'sessions' | 'trust'> = {}
 ) {
   const [outbound, inbound] = await openStreams()
   const { session: selling, done } = serve(pair, inbound, options)
@@ -122,6 +129,38 @@ test('another root is a dispute, which nobody resumes; a position that cannot be
   assert.equal((await stored(pair, session))?.state, 'disputed')
   const again = await resume(pair, session)
   assert.equal(await again.buyer.status(), STATUS.unknownSession)
+})
+
+test('a dispute at a resume ends what the rail and the credit keep for the session, and gives nothing back', async (t) => {
+  const ends: Array<[bigint, bigint]> = []
+  const requests: ResumeRequest[] = []
+  const payee = countingPayee(10n ** 12n, {
+    end: async (due, credited) => {
+      ends.push([due, credited])
+      return undefined
+    }
+  })
+  const { resume: take } = payee
+  payee.resume = (request, options) => {
+    requests.push(request)
+    return take(request, options)
+  }
+  const trust = createTrustLedger({ store: memoryTrustStore(), strangerCredit: 10_000n })
+  const { pair, session } = await cut(t, { payee }, { trust })
+  const held = async () => (await trust.outstanding('seller')).map(({ open, debt }) => ({ open, debt }))
+  // Killed: the grant is as open as it was.
+  await trust.reopen({ role: 'seller', session: session.toString(), one: 100n, cap: 10_000n })
+  assert.deepEqual(
+    (await held()).map(({ open }) => open),
+    [true]
+  )
+  const lie = await resume(pair, session, { position: 10n, root: randomBytes(32) }, { trust })
+  assert.equal(await lie.buyer.status(), STATUS.transcriptMismatch)
+  await lie.done
+  assert.deepEqual(ends, [[12_000n, 2_000n]])
+  assert.equal(requests[0]?.toEnd, true)
+  assert.deepEqual(await held(), [{ open: false, debt: 10_000n }])
+  assert.equal((await stored(pair, session))?.state, 'disputed')
 })
 
 test('the older stream of a session has ended, and what it held is stored, before the session goes on', async (t) => {
