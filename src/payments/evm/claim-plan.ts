@@ -17,7 +17,7 @@ export interface ClaimCandidate {
   claimable: bigint
   /** Since the oldest of it was paid; infinite for what an earlier run left. */
   ageSeconds: number
-  /** The payer has asked back some of what it owes. */
+  /** The payer has asked its deposit back. */
   withdrawing: boolean
   /** A reorg has undone an earlier claim. */
   orphaned: boolean

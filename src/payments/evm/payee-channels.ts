@@ -116,6 +116,7 @@ export class EvmPayeeChannels implements PayeeChannels {
       if (lane.unclaimed > 0n) continue
       lane.unclaimedSince = undefined
       lane.claimedAt = this.#now()
+      lane.answered = lane.state.finalizeAfter
     }
     result.transactions.push(...(await settleLanes(chain, await this.#lanes.known(), options)))
     this.#unsettled = false

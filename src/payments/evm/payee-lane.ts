@@ -36,6 +36,8 @@ export class PayeeLane {
   retryAt = 0
   /** ms of the caller's clock at which it was last claimed: a reorg may undo that. */
   claimedAt: number | undefined
+  /** `finalizeAfter` of the last withdrawal that was answered by a claim. */
+  answered: bigint | undefined
   /** A reorg has undone a claim. */
   orphaned = false
   /** Another object stands for the channel now. */
@@ -158,9 +160,14 @@ export class PayeeLane {
     return above(this.owed, this.#state.totalClaimed)
   }
 
-  /** A withdrawal would take some of it. What is paid after it was seen never is: it is not credited. */
+  /**
+   * A withdrawal is answered by one claim, and by more only if it would take some of what is owed: with one unit asked back
+   * for ever, each payment would cost the seller a claim.
+   */
   get isEndangered(): boolean {
-    return this.#state.pendingWithdrawal > 0n && this.unclaimed > 0n && this.owed > this.covered
+    const { pendingWithdrawal, finalizeAfter } = this.#state
+    if (pendingWithdrawal === 0n || this.unclaimed === 0n) return false
+    return this.answered !== finalizeAfter || this.owed > this.covered
   }
 
   /** What a claim would bring now. */
