@@ -264,6 +264,20 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'void components.takeOver(id)'
   },
   {
+    name: 'a restored buyer forgets what the seller has of it',
+    class: 'resume position',
+    file: 'src/protocols/sdpp/buyer-accept.ts',
+    from: 'const paid = base === undefined && credited > payer.paid ? credited : payer.paid',
+    to: 'const paid = payer.paid'
+  },
+  {
+    name: 'a part that begins inside a block has the digest of the block',
+    class: 'transcript',
+    file: 'src/protocols/sdpp/replay.ts',
+    from: 'first === 0 && endOfBlock ?',
+    to: 'endOfBlock ?'
+  },
+  {
     name: 'a session that is opened anew takes back what it had not used',
     class: 'resume position',
     file: PAYEE_LANE,
