@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { fromBase58, fromBase64, toBase58, toHex } from '@iota/bcs'
@@ -528,7 +528,7 @@ describe('iota: answers of the ledger that come late or never', () => {
   /** The ledger behind a proxy; `around` carries transactions out; without an answer the connection ends badly. */
   const behind = async (t: TestContext, around: (carryOut: () => Promise<string>) => Promise<string | undefined>) => {
     const network = await setup.network()
-    const server: Server = createServer(async (request, response) => {
+    const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       let body = ''
       for await (const part of request) body += part
       const ask = async (): Promise<string> => {
@@ -537,7 +537,8 @@ describe('iota: answers of the ledger that come late or never', () => {
       }
       const answer = body.includes('executeTransactionBlock') ? await around(ask) : await ask()
       response.writeHead(answer === undefined ? 502 : 200, { 'content-type': 'application/json' }).end(answer)
-    })
+    }
+    const server: Server = createServer((...exchange) => void serve(...exchange))
     await once(server.listen(0, '127.0.0.1'), 'listening')
     t.after(() => server.close())
     const { port } = server.address() as AddressInfo
