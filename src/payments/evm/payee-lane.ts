@@ -1,5 +1,6 @@
 import {
   type AbortOptions,
+  type Address,
   type ChannelSession,
   type ChannelState,
   DdmError,
@@ -10,16 +11,15 @@ import {
 import type { ChainHealth } from './chain-health.ts'
 import type { EvmPayeeInit } from './payee.ts'
 import { PayeeLaneSession } from './payee-session.ts'
-import type { PayerTurns } from './payer-turns.ts'
-import { Serial } from './serial.ts'
+import { Serial, type Turns } from './serial.ts'
 import { voucherProblem } from './voucher.ts'
 
 const NOTHING: ChannelState = { balance: 0n, totalClaimed: 0n, pendingWithdrawal: 0n, finalizeAfter: 0n }
 
 export type PayeeLaneInit = EvmPayeeInit & {
   health: ChainHealth
-  /** Of all channels. */
-  relays: PayerTurns
+  /** One of a payer at a time over all channels: the same tokens could back any number of deposits, and only one succeeds. */
+  relays: Turns<Address>
   forget: (lane: PayeeLane) => void
 }
 

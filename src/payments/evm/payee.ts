@@ -23,8 +23,8 @@ import type { Eip712 } from './eip712.ts'
 import { EvmPayeeChannels } from './payee-channels.ts'
 import type { PayeeLane } from './payee-lane.ts'
 import { PayeeLanes } from './payee-lanes.ts'
-import { PayerTurns } from './payer-turns.ts'
 import { checkCollector, relayDeposit } from './relay.ts'
+import { Turns } from './serial.ts'
 import { malformedSignature } from './signature.ts'
 
 export interface EvmPayeeInit {
@@ -70,7 +70,7 @@ class EvmPayee implements Payee {
   constructor(init: EvmPayeeInit) {
     this.#init = init
     const health = new ChainHealth(init)
-    this.#lanes = new PayeeLanes({ ...init, health, relays: new PayerTurns() })
+    this.#lanes = new PayeeLanes({ ...init, health, relays: new Turns() })
     this.channels = new EvmPayeeChannels(init, this.#lanes, health)
   }
 

@@ -28,7 +28,7 @@ import { authorizeDeposit, openAuthorization, reachOf } from './deposit.ts'
 import type { Eip712 } from './eip712.ts'
 import { EvmPayerChannels } from './payer-channels.ts'
 import { type DepositForLane, PayerLane } from './payer-lane.ts'
-import { Serial, until } from './serial.ts'
+import { Turns, until } from './serial.ts'
 
 /** An EVM key that signs digests. */
 export interface EvmSigner {
@@ -73,7 +73,7 @@ class EvmPayer implements Payer {
   readonly #init: EvmPayerInit
   readonly #lanes = new Map<Hex, Promise<PayerLane>>()
   /** By seller, and by account paid. */
-  readonly #turns = new Map<string, Serial>()
+  readonly #turns = new Turns<string>()
   readonly channels: EvmPayerChannels
 
   constructor(init: EvmPayerInit) {
@@ -122,17 +122,7 @@ class EvmPayer implements Payer {
    * names it. Always the seller's turn first: nobody waits in a circle.
    */
   #inTurn<T>(seller: string, payTo: Address, work: () => Promise<T>, options: AbortOptions): Promise<T> {
-    return this.#turn(seller, () => this.#turn(payTo, work, options), options)
-  }
-
-  async #turn<T>(name: string, work: () => Promise<T>, options: AbortOptions): Promise<T> {
-    const turns = this.#turns.get(name) ?? new Serial()
-    this.#turns.set(name, turns)
-    try {
-      return await turns.run(work, options)
-    } finally {
-      if (turns.idle) this.#turns.delete(name)
-    }
+    return this.#turns.run(seller, () => this.#turns.run(payTo, work, options), options)
   }
 
   async resume(request: ResumeRequest, options: AbortOptions = {}): Promise<PayerSession> {

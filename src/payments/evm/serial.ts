@@ -24,6 +24,21 @@ export class Serial {
   }
 }
 
+/** A turn for each name, kept while somebody has it or waits for it. */
+export class Turns<N extends string> {
+  readonly #turns = new Map<N, Serial>()
+
+  async run<T>(name: N, work: () => Promise<T>, options?: AbortOptions): Promise<T> {
+    const turns = this.#turns.get(name) ?? new Serial()
+    this.#turns.set(name, turns)
+    try {
+      return await turns.run(work, options)
+    } finally {
+      if (turns.idle && this.#turns.get(name) === turns) this.#turns.delete(name)
+    }
+  }
+}
+
 /** Waits for a promise that never rejects, or until the signal fires. */
 export async function until(promise: Promise<void>, { signal }: AbortOptions = {}): Promise<void> {
   if (signal === undefined) return promise
