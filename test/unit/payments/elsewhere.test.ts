@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Hex, PayerSession, PaymentTerms } from '../../../src/interface/index.ts'
-import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
+import { bindingOf, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
 
 /** One seller, and a channel for each receiverAuthorizer that its offers name. */
 function setup() {
@@ -22,11 +22,10 @@ function setup() {
     },
     list: () => payer.channels?.list(),
     open: async (changed: Partial<PaymentTerms> = {}, base = 0n): Promise<PayerSession & { channelId: Hex }> => {
-      const digest: Hex = `0x${(++made).toString(16).padStart(64, '0')}`
-      const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+      const binding = bindingOf(++made)
       const request = { terms: { ...terms, ...changed }, binding, seller: 'seller', maximum: 200n, one: 1n }
       const session = await payer.open(request)
-      await session.begin(digest)
+      await session.begin(binding.orderNonce)
       await session.accept(base, undefined)
       return session as PayerSession & { channelId: Hex }
     }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ChannelStore, Hex, VoucherPayload } from '../../../src/interface/index.ts'
-import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
+import { bindingOf, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
 
 /** A disk that can be full, and slow: then a write is there as soon as it is let go. */
 function faultyStore() {
@@ -72,8 +72,7 @@ function setup() {
     },
     open: async () => {
       const id = `s${++made}`
-      const digest: Hex = `0x${made.toString(16).padStart(64, '0')}`
-      const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+      const binding = bindingOf(made)
       const buying = await payer.open({ terms, binding, seller: 'seller', maximum: 100n, one: 1n })
       const selling = await payee.accept({ terms, binding, order: buying.order, buyer: 'buyer', maximum: 100n })
       await Promise.all([buying.begin(id), selling.begin(id)])

@@ -3,13 +3,12 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import {
   DdmError,
-  type Hex,
   type PayeeSession,
   type PayerSession,
   type PaymentPayload,
   type ResumeRequest
 } from '../../../src/interface/index.ts'
-import { eip712, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
+import { bindingOf, eip712, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
 
 interface Live {
   id: string
@@ -57,8 +56,7 @@ class Market {
     const terms = this.#payee.terms(LISTING)
     assert.ok(terms)
     const id = `s${++this.#made}`
-    const digest: Hex = `0x${this.#made.toString(16).padStart(64, '0')}`
-    const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+    const binding = bindingOf(this.#made)
     const buying = await this.#payer.open({ terms, binding, seller: 'seller', maximum, one: 10n })
     await buying.begin(id)
     let selling: PayeeSession

@@ -7,7 +7,8 @@ import type {
   ChannelStore,
   Hex,
   PayeeChannel,
-  PayerChannel
+  PayerChannel,
+  SessionBinding
 } from '../../../src/interface/index.ts'
 import type { EvmPayeeInit } from '../../../src/payments/evm/payee.ts'
 import { createEip712, evmPayee, evmPayer } from '../../../src/payments/index.ts'
@@ -128,6 +129,12 @@ export function memoryChain() {
 }
 
 const network = { networkId: 'eip155:1', assetId: `eip155:1/erc20:${at('cc')}`, logger: silent, eip712 }
+
+/** What binds the channel to the order of that number. */
+export function bindingOf(order: number): SessionBinding {
+  const digest: Hex = `0x${order.toString(16).padStart(64, '0')}`
+  return { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+}
 
 /** A budget without caps. */
 export const unlimited: Budget = {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ChannelChain, Hex, PayeeSession, PayerSession, SessionRecord } from '../../../src/interface/index.ts'
 import { endStraySessions } from '../../../src/node/stray-grants.ts'
-import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
+import { bindingOf, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
 
 /** Refunds beside payments and beside the watch over withdrawals. */
 
@@ -15,8 +15,7 @@ async function order(payee: Party, payer: Buyer, maximum: bigint): Promise<[stri
   const terms = payee.terms(LISTING)
   assert.ok(terms !== undefined)
   const id = `session ${++orders}`
-  const digest: Hex = `0x${orders.toString(16).padStart(64, '0')}`
-  const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+  const binding = bindingOf(orders)
   const buying = await payer.open({ terms, binding, seller: 'S', maximum, one: 1n })
   const selling = await payee.accept({ terms, binding, order: buying.order, buyer: 'B', maximum })
   await buying.begin(id)

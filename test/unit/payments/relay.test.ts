@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { DdmError, type Hex, type RailOrder } from '../../../src/interface/index.ts'
-import { LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
+import { DdmError, type RailOrder } from '../../../src/interface/index.ts'
+import { bindingOf, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
 
 /** Relaying costs 118,382 gas at 10 gwei: with a coin worth 2,000 tokens of 6 decimals, 2,367,640 atomic units. */
 const GAS_PRICE = 10n ** 10n
@@ -30,8 +30,7 @@ function market(nativePrice: bigint) {
   const payer = memoryPayer(money.chain, memoryStore())
   let made = 0
   const order = async (maximum: bigint) => {
-    const digest: Hex = `0x${(++made).toString(16).padStart(64, '0')}`
-    const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+    const binding = bindingOf(++made)
     const terms = payee.terms(LISTING)
     assert.ok(terms)
     const buying = await payer.open({ terms, binding, seller: 'seller', maximum, one: 10n })
@@ -104,8 +103,7 @@ function oneWallet() {
   const payee = memoryPayee(chain, memoryStore())
   let made = 0
   const order = async (maximum: bigint) => {
-    const digest: Hex = `0x${(++made).toString(16).padStart(64, '0')}`
-    const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+    const binding = bindingOf(++made)
     const terms = payee.terms(LISTING)
     assert.ok(terms)
     const payer = memoryPayer(money.chain, memoryStore())

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Hex, PayeeSession, PayerSession, SessionRecord, SessionStore } from '../../../src/interface/index.ts'
 import { FundedPeers } from '../../../src/node/funded.ts'
-import { eip712, key, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
+import { bindingOf, eip712, key, LISTING, memoryChain, memoryPayee, memoryPayer, memoryStore } from './memory.ts'
 
 const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
@@ -20,8 +20,7 @@ function market() {
   /** Each order comes from a payer of its own, thus on a channel of its own. */
   const order = async (maximum: bigint) => {
     const id = `s${++made}`
-    const digest: Hex = `0x${made.toString(16).padStart(64, '0')}`
-    const binding = { offerDigest: digest, buyerPeerDigest: digest, orderNonce: digest }
+    const binding = bindingOf(made)
     const terms = payee.terms(LISTING)
     assert.ok(terms)
     const buying: PayerSession = await memoryPayer(money.chain, memoryStore()).open({
