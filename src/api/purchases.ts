@@ -32,6 +32,8 @@ export interface Bought {
 interface Entry {
   bought: Bought
   running: LocalPurchase | undefined
+  /** For its caller, also when all has come before it is asked for: what was paid must not be lost to a slow caller. */
+  records: LocalPurchase | undefined
   /** Settles when a purchase that the node keeps is in its file as far as it came. */
   kept: Promise<void>
   readonly viewers: Set<(records: DataRecord[]) => void>
@@ -127,13 +129,14 @@ export class Purchases {
     if (entry.taken) throw new DdmError('usage', `the records of purchase ${purchase} go to another connection`)
     const { problem } = entry.bought
     if (problem !== undefined) throw errorOf(problem, 'the purchase failed')
-    if (entry.running === undefined) throw new DdmError('usage', `purchase ${purchase} has ended`)
+    if (entry.records === undefined) throw new DdmError('usage', `purchase ${purchase} has ended`)
     entry.taken = true
-    return entry.running
+    return entry.records
   }
 
   async commit(purchase: string, mark?: string): Promise<void> {
-    await this.#entries.get(purchase).running?.commit(mark)
+    const { running, records } = this.#entries.get(purchase)
+    await (running ?? records)?.commit(mark)
   }
 
   stop(purchase: string): void {
@@ -212,7 +215,8 @@ export class Purchases {
   }
 
   #add(bought: Bought, running: LocalPurchase | undefined): Entry {
-    const entry: Entry = { bought, running, kept: Promise.resolve(), viewers: new Set(), taken: false }
+    const records = bought.keep === 'caller' ? running : undefined
+    const entry: Entry = { bought, running, records, kept: Promise.resolve(), viewers: new Set(), taken: false }
     this.#entries.set(bought.purchase, entry)
     return entry
   }
@@ -228,10 +232,11 @@ export class Purchases {
 
   #endUnlessTaken(entry: Entry, running: Purchase): void {
     const timer = setTimeout(() => {
-      if (!entry.taken) running.stop()
+      if (entry.taken) return
+      entry.records = undefined
+      running.stop()
     }, this.#takenWithinMs)
-    const clear = (): void => clearTimeout(timer)
-    running.done.then(clear, clear)
+    timer.unref()
   }
 
   #end(entry: Entry, how: { outcome: PurchaseOutcome } | { problem: Problem }): void {
@@ -271,9 +276,9 @@ export class Purchases {
   }
 }
 
-/** One that the node keeps stays until it is removed. */
-function isOver({ running, bought }: Entry): boolean {
-  return running === undefined && bought.keep === 'caller'
+/** One that the node keeps stays until it is removed, one that its caller has yet to take until it is too late for that. */
+function isOver({ running, records, taken, bought }: Entry): boolean {
+  return running === undefined && bought.keep === 'caller' && (taken || records === undefined)
 }
 
 function endedWith(outcome: PurchaseOutcome, bought: Bought, phase: string): Bought {

@@ -92,3 +92,24 @@ test('a purchase whose receipt came and was not noted has ended: that is noted, 
   const later = await run()
   assert.deepEqual([later.resumed, later.bought.outcome?.paid], [[], 70n])
 })
+
+test('what has ended before its caller asks for the records is there for a while, and commits; then it has ended', async (t) => {
+  const home = await tempDir(t)
+  const marks: unknown[] = []
+  const running = {
+    done: Promise.resolve(OUTCOME),
+    status: NOT_YET,
+    stop: () => {},
+    commit: async (mark: string) => void marks.push(mark)
+  } as unknown as LocalPurchase
+  const buy: PurchasesInit['node']['buy'] = () => running
+  const purchases = new Purchases({ node: { home, buy } as PurchasesInit['node'], logger, takenWithinMs: 300 })
+  const [early, late] = await Promise.all([1, 2].map(() => purchases.start({ listing: LISTING }, 'caller', {})))
+  assert.ok(early !== undefined && late !== undefined)
+  while (purchases.get(early.purchase).outcome === undefined) await sleep(1)
+  assert.equal(purchases.take(early.purchase), running)
+  await purchases.commit(early.purchase, 'all')
+  assert.deepEqual(marks, ['all'])
+  await sleep(400)
+  assert.throws(() => purchases.take(late.purchase), { code: 'usage', message: /has ended$/ })
+})
