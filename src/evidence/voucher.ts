@@ -21,9 +21,9 @@ export interface VoucherFinding {
 /** What the evm rail knows and evidence does not: hashes of channels and signers of vouchers. Looks nothing up. */
 export type VoucherVerifier = (proof: VoucherProof) => VoucherFinding | Promise<VoucherFinding>
 
-/** What the evm rail knows and evidence does not: who signed, lower case, that this order may pay from that channel. */
+/** What the evm rail knows and evidence does not: who signed, lower case, `SessionAuth` for this order and that channel. */
 export type ChannelVerifier = (
-  proof: PaidChannel & { channelAuth: Hex; offer: Chain['offer']; order: Chain['order'] }
+  proof: PaidChannel & { signature: Hex; offer: Chain['offer']; order: Chain['order'] }
 ) => Address | undefined | Promise<Address | undefined>
 
 export interface PaidChannel {
@@ -60,10 +60,13 @@ export async function checkChannel(
   channel: PaidChannel,
   verify: ChannelVerifier
 ): Promise<void> {
-  const { channelAuth } = order.content
+  const { channelAuth, accountAuth } = order.content
   if (channelAuth === undefined) throw broken('order → channelAuth', 'a signature', undefined)
-  const signer = await verify({ ...channel, channelAuth, offer, order })
+  const signer = await verify({ ...channel, signature: channelAuth, offer, order })
   same('order → channelAuth', channel.config.payerAuthorizer, signer)
+  if (accountAuth === undefined) return
+  const payer = await verify({ ...channel, signature: accountAuth, offer, order })
+  same('order → accountAuth', channel.config.payer, payer)
 }
 
 /** Checks that a voucher is for this channel, signed by its payerAuthorizer, and covers `amount`. */

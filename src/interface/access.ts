@@ -3,8 +3,10 @@ import type { AbortOptions, Hex } from './common.ts'
 /** A buyer at the door of a seller. */
 export interface BuyerRequest {
   peerId: string
-  /** Account that pays; undefined where nothing shows whose it is. */
+  /** Account that pays and has signed for it. */
   account?: string
+  /** Account that the order names, without a signature of it: denied like any other, and allowed nothing. */
+  named?: string
   listing: Hex
 }
 
@@ -18,8 +20,6 @@ export interface BuyerRefusal {
 export interface BuyerGate {
   /** At HELLO nothing but the peer ID is known. */
   greets: (peerId: string, listing: Hex) => boolean
-  /** Before anything is done for an order or a resume; the account is the one that the order names. */
+  /** Before anything is done for an order or a resume. */
   admits: (request: BuyerRequest, options: Required<AbortOptions>) => Promise<BuyerRefusal | undefined>
-  /** Once a deposit has shown whose account it is; without one the order stands on the peer ID alone. */
-  enters: (request: BuyerRequest, options: Required<AbortOptions>) => BuyerRefusal | undefined
 }

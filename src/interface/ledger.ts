@@ -44,6 +44,8 @@ export interface SessionRecord {
   credit: bigint
   /** Window that the stream would have needed, once it was held back by the one that it had. */
   needed?: bigint
+  /** Buyer: most that it pays since it stopped the session. */
+  limit?: bigint
   openedAt: number
   updatedAt: number
 }

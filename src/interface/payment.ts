@@ -58,8 +58,9 @@ export interface RailOrder {
   /** 65-byte EIP-712 `SessionAuth` signature by the payerAuthorizer. */
   channelAuth?: Hex
   deposit?: DepositAuthorization
-  /** iota: the paying account, and its signature over the session's binding. */
+  /** iota: the paying account. */
   account?: Hex
+  /** Signature of the paying account over the session's binding; on evm the same `SessionAuth` as `channelAuth`. */
   accountAuth?: Hex
 }
 
@@ -360,8 +361,6 @@ export interface ClaimResult {
 }
 
 export interface PayeeSession {
-  /** Account that pays; exposure is summed per account. undefined on the free rail. */
-  readonly account: string | undefined
   /** undefined on rails without channels. */
   readonly channelId?: Hex
   /** Channel amount consumed by ended sessions; undefined on rails without channels. */

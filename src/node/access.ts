@@ -7,7 +7,10 @@ import {
   type Logger
 } from '../interface/index.ts'
 
-/** Asked for each order and each resume; the signal aborts when the answer is not waited for any more. */
+/**
+ * Asked for each order and each resume; the account is one that has signed for the order. The signal aborts when the answer
+ * is not waited for any more.
+ */
 export type Authorize = (
   request: { peerId: string; account: string | undefined; listing: Hex },
   options: { signal: AbortSignal }
@@ -51,7 +54,7 @@ interface Rules {
   authorize: Authorize | undefined
 }
 
-/** Counts by peer ID at once, by account as soon as it is proved: naming a stranger's account costs the stranger nothing. */
+/** Counts by peer ID and by proved account: naming a stranger's account costs the stranger nothing. */
 export class Access implements BuyerGate {
   readonly #components: AccessComponents
   readonly #now: () => number
@@ -90,23 +93,21 @@ export class Access implements BuyerGate {
   async admits(request: BuyerRequest, options: { signal: AbortSignal }): Promise<BuyerRefusal | undefined> {
     if (!this.#isListed(request)) return FORBIDDEN
     // Counted before the callback is asked: many orders at once must not all find room.
-    const refusal = this.#count(request.peerId, options)
+    const { peerId, account } = request
+    const refusal =
+      this.#count(peerId, options) ?? (account === undefined ? undefined : this.#count(account.toLowerCase(), options))
     if (refusal !== undefined) return refusal
     return (await this.#isAuthorized(request, options)) ? undefined : FORBIDDEN
   }
 
-  enters(request: BuyerRequest, options: { signal: AbortSignal }): BuyerRefusal | undefined {
-    if (!this.#isListed(request)) return FORBIDDEN
-    return request.account === undefined ? undefined : this.#count(request.account, options)
-  }
-
-  #isListed({ peerId, account, listing }: BuyerRequest): boolean {
+  #isListed({ peerId, account, named, listing }: BuyerRequest): boolean {
     const rules = this.#rules.get(listing)
     if (rules === undefined) return true
-    const names = account === undefined ? [peerId] : [peerId, account.toLowerCase()]
-    if (names.some((name) => rules.deny.has(name))) return false
+    const has = (list: ReadonlySet<string>, name: string | undefined): boolean =>
+      name !== undefined && list.has(name.toLowerCase())
+    if (rules.deny.has(peerId) || has(rules.deny, account) || has(rules.deny, named)) return false
     const { allow } = rules
-    return allow === undefined || names.some((name) => allow.has(name))
+    return allow === undefined || allow.has(peerId) || has(allow, account)
   }
 
   #count(name: string, { signal }: { signal: AbortSignal }): BuyerRefusal | undefined {

@@ -43,10 +43,10 @@ async function evmVerifiers(): Promise<{ verifyVoucher: VoucherVerifier; verifyC
       const digest = eip712.voucher(domain, voucher.channelId, voucher.maxClaimableAmount)
       return { channelId: eip712.channelId(domain, config), signer: signerOf(digest, voucher.signature) }
     },
-    verifyChannel: ({ config, chainId, escrow, channelAuth, offer, order }) => {
+    verifyChannel: ({ config, chainId, escrow, signature, offer, order }) => {
       const channelId = eip712.channelId(eip712.escrowDomain(chainId, escrow), config)
       const binding = sessionBinding(offer.link, order.issuer, order.content.nonce)
-      return signerOf(eip712.session(eip712.sessionDomain(chainId, escrow), channelId, binding), channelAuth)
+      return signerOf(eip712.session(eip712.sessionDomain(chainId, escrow), channelId, binding), signature)
     }
   }
 }

@@ -287,5 +287,9 @@ ALTER TABLE payer_channels ADD COLUMN authorization TEXT;
   `
 -- What a transfer cost its payer besides: spent like the amount, however often the session is taken up.
 ALTER TABLE transfers ADD COLUMN fee TEXT NOT NULL DEFAULT '0';
+`,
+  `
+-- Buyer: most that it pays since it stopped the session.
+ALTER TABLE sessions ADD COLUMN pays_at_most TEXT;
 `
 ]

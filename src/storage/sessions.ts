@@ -13,12 +13,13 @@ import type { Row, Step } from './protocol.ts'
 import { fromU64, toBigInt, toBytes, toText, toU64 } from './values.ts'
 
 const PUT = `INSERT INTO sessions (id, role, listing_id, listing_cid, peer, state, rail, channel_id, start, position, root,
-  due, paid, opened_at, updated_at, checkpoint, records, bytes, sink, credit, needed)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  due, paid, opened_at, updated_at, checkpoint, records, bytes, sink, credit, needed, pays_at_most)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET state = excluded.state, channel_id = excluded.channel_id, start = excluded.start,
   position = excluded.position, root = excluded.root, due = excluded.due, paid = excluded.paid,
   updated_at = excluded.updated_at, checkpoint = excluded.checkpoint, records = excluded.records,
-  bytes = excluded.bytes, sink = excluded.sink, credit = excluded.credit, needed = excluded.needed`
+  bytes = excluded.bytes, sink = excluded.sink, credit = excluded.credit, needed = excluded.needed,
+  pays_at_most = excluded.pays_at_most`
 const GET = 'SELECT * FROM sessions WHERE id = ? AND role = ?'
 const LIST = 'SELECT * FROM sessions WHERE role = coalesce(?, role) ORDER BY opened_at, id'
 const TOUCH = 'UPDATE sessions SET updated_at = ? WHERE id = ? AND role = ?'
@@ -94,7 +95,8 @@ function putStep(s: SessionRecord): Step {
   const where = [fromU64(s.start), fromU64(s.position), root]
   const account = [fromU64(position), fromU64(records), fromU64(bytes), s.sink ?? null, String(s.credit)]
   const needed = s.needed === undefined ? null : String(s.needed)
-  return [PUT, [...names, ...where, ...money, s.openedAt, s.updatedAt, ...account, needed]]
+  const limit = s.limit === undefined ? null : String(s.limit)
+  return [PUT, [...names, ...where, ...money, s.openedAt, s.updatedAt, ...account, needed, limit]]
 }
 
 function checkpointColumns({ position, root, records, bytes }: Checkpoint): SqlValue[] {
@@ -137,6 +139,7 @@ function toSession(row: Row): SessionRecord {
     paid: toBigInt(row.paid),
     credit: toBigInt(row.credit),
     ...(row.needed === null ? {} : { needed: toBigInt(row.needed) }),
+    ...(row.pays_at_most === null ? {} : { limit: toBigInt(row.pays_at_most) }),
     openedAt: Number(row.opened_at),
     updatedAt: Number(row.updated_at)
   }

@@ -35,7 +35,8 @@ const [seller, buyer] = keys.map(({ seed, peerId }) => createSigner(peerId, from
   StatementSigner,
   StatementSigner
 ]
-const people: People = { seller, buyer, stranger: buyer, voucherSigner: privateKeyToAccount(`0x${'07'.repeat(32)}`) }
+const account = privateKeyToAccount(`0x${'07'.repeat(32)}`)
+const people: People = { seller, buyer, stranger: buyer, voucherSigner: account, payer: account }
 
 /** Two statements recorded together, one alone. */
 function recorded(statements: SignedStatement[]): RecordedDigest[] {
@@ -124,10 +125,10 @@ export async function bundleTarget(): Promise<Target> {
       const digest = eip712.voucher(domain, voucher.channelId, voucher.maxClaimableAmount)
       return { channelId, signer: eip712.recover(digest, voucher.signature) }
     },
-    verifyChannel: ({ config, chainId, escrow, channelAuth, offer, order }) => {
+    verifyChannel: ({ config, chainId, escrow, signature, offer, order }) => {
       const channelId = eip712.channelId(eip712.escrowDomain(chainId, escrow), config)
       const binding = sessionBinding(offer.link, order.issuer, order.content.nonce)
-      return eip712.recover(eip712.session(eip712.sessionDomain(chainId, escrow), channelId, binding), channelAuth)
+      return eip712.recover(eip712.session(eip712.sessionDomain(chainId, escrow), channelId, binding), signature)
     },
     // The same code as in the validator's thread, which is too slow to ask a million times.
     validate: async (record, { encoding, jsonSchema, maxRecordBytes }) => {

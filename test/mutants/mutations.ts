@@ -145,6 +145,13 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'const target = due(terms.price, received) + ahead + 1n'
   },
   {
+    name: 'a session that was stopped pays on',
+    class: 'window arithmetic',
+    file: 'src/protocols/sdpp/buyer-machine.ts',
+    from: 'limit: state.limit ?? asked + (credit > unpaid ? credit : unpaid) }',
+    to: 'limit: state.limit }'
+  },
+  {
     name: 'a part of a record is affordable',
     class: 'window arithmetic',
     file: 'src/interface/terms.ts',
@@ -323,8 +330,15 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'anybody may order on a channel',
     class: 'channel acceptance',
     file: PAYEE,
-    from: 'if (signer !== config.payerAuthorizer) {',
-    to: 'if (signer === undefined) {'
+    from: 'if (signer !== expected) throw',
+    to: 'if (signer === undefined) throw'
+  },
+  {
+    name: 'whoever is named as payer counts as one who signed',
+    class: 'channel acceptance',
+    file: 'src/protocols/sdpp/negotiation.ts',
+    from: ': { named: payer }',
+    to: ': { account: payer }'
   },
   {
     name: 'what is being withdrawn counts as cover',

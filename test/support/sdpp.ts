@@ -80,7 +80,6 @@ export function countingPayee(deposit: bigint, overrides: Partial<PayeeSession> 
   const credited: bigint[] = []
   let last: VoucherPayload | undefined
   const session = (): PayeeSession => ({
-    account: 'account',
     base: 0n,
     get proof() {
       return last

@@ -32,6 +32,7 @@ export const SessionSchema = Type.Object({
   paid: Integer,
   credit: Integer,
   needed: Type.Optional(Integer),
+  limit: Type.Optional(Integer),
   openedAt: Type.Number({ description: 'Unix ms' }),
   updatedAt: Type.Number({ description: 'Unix ms' })
 })

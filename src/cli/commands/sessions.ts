@@ -82,7 +82,7 @@ async function show(context: Context, id: string): Promise<undefined> {
 }
 
 function described(
-  { id, role, peer, listingId, state, start, position, due, paid, needed }: SessionRecord,
+  { id, role, peer, listingId, state, start, position, due, paid, needed, limit }: SessionRecord,
   { window, pending, unclaimed, unconfirmed, locked, bound, withdrawDelay = 0 }: SessionExposure,
   money: (atomic: bigint) => string
 ): string[] {
@@ -103,6 +103,7 @@ function described(
       `${money(pending)} (of what is paid, the seller has not confirmed it yet: on its way, not failed)`
     ])
   }
+  if (limit !== undefined) rows.push(['stopped', `pays ${money(limit)} at most, whatever the seller still sends`])
   if (needed !== undefined) {
     rows.push(['too small', `the window held the stream back; ${money(needed)} would not`])
   }
@@ -119,7 +120,8 @@ function described(
 
 function shown(record: SessionRecord, { symbol, decimals }: Currency) {
   const amount = (value: bigint): string => formatUnits(value, decimals)
-  const { id, role, listingId, peer, state, rail, channelId, start, position, due, paid, credit, needed } = record
+  const { id, role, listingId, peer, state, rail, channelId, start, position, due, paid, credit, needed, limit } =
+    record
   return {
     session: id,
     role,
@@ -133,6 +135,7 @@ function shown(record: SessionRecord, { symbol, decimals }: Currency) {
     due: amount(due),
     paid: amount(paid),
     window: amount(credit),
+    paysAtMost: limit === undefined ? undefined : amount(limit),
     windowNeeded: needed === undefined ? undefined : amount(needed),
     symbol,
     openedAt: new Date(record.openedAt).toISOString(),

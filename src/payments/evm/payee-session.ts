@@ -85,10 +85,6 @@ export class PayeeLaneSession implements PayeeSession {
     return this.#lane.covered
   }
 
-  get account(): string {
-    return this.#lane.channel.config.payer
-  }
-
   get channelId(): Hex {
     return this.#lane.channel.channelId
   }

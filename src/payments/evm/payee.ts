@@ -92,12 +92,14 @@ class EvmPayee implements Payee {
 
   async accept(request: PayeeRequest, options: AbortOptions = {}): Promise<PayeeSession> {
     const { chain, eip712 } = this.#init
-    const { config, channelAuth, deposit } = request.order
+    const { config, channelAuth, accountAuth, deposit } = request.order
     if (config === undefined || channelAuth === undefined) throw invalid('the order has no channel or no channelAuth')
     this.#checkConfig(config, request.terms)
     checkCollector(chain, deposit)
     const channelId = eip712.channelId(eip712.escrowDomain(chain.chainId, chain.escrow), config)
-    this.#checkAuthorization(channelId, config, channelAuth, request)
+    const digest = eip712.session(eip712.sessionDomain(chain.chainId, chain.escrow), channelId, request.binding)
+    this.#checkSigner('channelAuth', digest, channelAuth, "the channel's authorizer", config.payerAuthorizer)
+    if (accountAuth !== undefined) this.#checkSigner('accountAuth', digest, accountAuth, 'its payer', config.payer)
     await request.authorize?.(config.payer)
     const loading = this.#lanes.of(channelId, config)
     const lane = await loading
@@ -181,17 +183,11 @@ class EvmPayee implements Payee {
     if (config.payerAuthorizer === NO_ADDRESS) throw invalid("the channel's payerAuthorizer is the zero address")
   }
 
-  #checkAuthorization(channelId: Hex, config: ChannelConfig, channelAuth: Hex, request: PayeeRequest): void {
-    const { chain, eip712 } = this.#init
-    const malformed = malformedSignature(channelAuth)
-    if (malformed !== undefined) throw invalid(`channelAuth: ${malformed}`)
-    const digest = eip712.session(eip712.sessionDomain(chain.chainId, chain.escrow), channelId, request.binding)
-    const signer = eip712.recover(digest, channelAuth)
-    if (signer !== config.payerAuthorizer) {
-      throw invalid(
-        `channelAuth is signed by ${signer ?? 'nobody'}, the channel's authorizer is ${config.payerAuthorizer}`
-      )
-    }
+  #checkSigner(name: string, digest: Uint8Array, signature: Hex, whose: string, expected: Address): void {
+    const malformed = malformedSignature(signature)
+    if (malformed !== undefined) throw invalid(`${name}: ${malformed}`)
+    const signer = this.#init.eip712.recover(digest, signature)
+    if (signer !== expected) throw invalid(`${name} is signed by ${signer ?? 'nobody'}, ${whose} is ${expected}`)
   }
 }
 

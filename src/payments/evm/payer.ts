@@ -138,7 +138,7 @@ class EvmPayer implements Payer {
   }
 
   async #open(request: PayerRequest, options: AbortOptions): Promise<PayerSession> {
-    const { eip712, chain, budget, voucherSigner } = this.#init
+    const { eip712, chain, budget, voucherSigner, wallet } = this.#init
     const { seller, terms, binding, one } = request
     // Nothing is spent yet, but also a deposit is a signature: not for a seller or a price that the budget forbids.
     const permission = { seller, session: '', amount: 0n, unitPrice: one, first: one }
@@ -156,6 +156,8 @@ class EvmPayer implements Payer {
       rail: 'evm',
       config,
       channelAuth: eip712.sign(digest, voucherSigner.privateKey),
+      // Anybody could name this account as the payer of a channel: the seller counts it only where it has signed.
+      ...(config.payer === config.payerAuthorizer ? {} : { accountAuth: eip712.sign(digest, wallet.privateKey) }),
       ...(deposit === undefined ? {} : { deposit })
     })
     session.elsewhere = () => others.reduce((sum, { lane, reach }) => sum + lane.ahead(reach), 0n)

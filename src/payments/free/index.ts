@@ -33,7 +33,6 @@ export function freePayer(): Payer {
 
 export function freePayee(): Payee {
   const session: PayeeSession = {
-    account: undefined,
     base: undefined,
     proof: undefined,
     credited: 0n,

@@ -37,7 +37,6 @@ export class IotaPayeeSession implements PayeeSession {
   readonly transfers = true
   readonly base = undefined
   readonly proof = undefined
-  readonly account: string
   readonly covered: bigint
   readonly #rail: IotaPayeeInit
   readonly #init: SessionInit
@@ -55,7 +54,6 @@ export class IotaPayeeSession implements PayeeSession {
   constructor(rail: IotaPayeeInit, init: SessionInit) {
     this.#rail = rail
     this.#init = init
-    this.account = init.account
     this.covered = init.balance
   }
 

@@ -1,6 +1,7 @@
-import type { AbortOptions, Progress, SessionRecord, SessionStore } from '../../interface/index.ts'
+import type { AbortOptions, SessionRecord, SessionStore } from '../../interface/index.ts'
 import type { CheckedStatement } from '../../statements/index.ts'
 import type { SessionTerms } from './account.ts'
+import type { BuyerStanding } from './buyer-machine.ts'
 import type { PlacedOrder } from './buyer-negotiation.ts'
 import { checkAccept, checkCredited, checkResumed, checkShown, sessionTerms } from './negotiation.ts'
 import { isSettled, type StoredSession } from './stored-session.ts'
@@ -51,10 +52,12 @@ export async function takeAccept(
 export function resumedAt(
   { content: { base, credited = 0n } }: CheckedStatement<'accept'>,
   { payer, record }: PlacedOrder
-): { received: Progress; paid: bigint; credited: bigint } {
-  const { position, records, bytes } = record.checkpoint
+): BuyerStanding {
+  const { limit, checkpoint } = record
+  const { position, records, bytes } = checkpoint
   // Without a base the seller has given its receipt; here the payments may have ended before it was stored, with what was
   // used of them only.
   const paid = base === undefined && credited > payer.paid ? credited : payer.paid
-  return { received: { n: position, records, bytes }, paid, credited }
+  const stopped = limit === undefined ? {} : { limit }
+  return { received: { n: position, records, bytes }, paid, credited, ...stopped }
 }

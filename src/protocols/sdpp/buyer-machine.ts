@@ -38,8 +38,16 @@ export interface BuyerState {
   readonly closeSent: boolean
   readonly closeReceived: boolean
   readonly finalReceived: boolean
+  /** Most that due was beyond what was asked of the rail: so much the seller trusts this side with. */
+  readonly unpaid: bigint
+  /** Most that is paid since CLOSE was sent. */
+  readonly limit: bigint | undefined
+  /** Bytes of records that nothing was paid for and that may still come after CLOSE was sent. */
+  readonly stillComing: number
   /** Monotonic ms until which the seller may wait for a deposit of this side. */
   readonly toppingUpUntil: number
+  /** What was credited when the end of the session was last put off for a deposit. */
+  readonly putOffAt: bigint | undefined
   readonly deadline: number | undefined
 }
 
@@ -58,6 +66,8 @@ export interface BuyerStanding {
   /** Signed for, cumulative. */
   paid: bigint
   credited: bigint
+  /** Most that is paid, of a session that was stopped before. */
+  limit?: bigint
 }
 
 export type BuyerEvent =
@@ -111,7 +121,11 @@ export function buyerStart(now: number, answering: Answering): BuyerState {
     closeSent: false,
     closeReceived: false,
     finalReceived: false,
+    unpaid: 0n,
+    limit: undefined,
+    stillComing: MAX_IN_FLIGHT_BYTES,
     toppingUpUntil: 0,
+    putOffAt: undefined,
     deadline: now + HELLO_TIMEOUT_MS
   }
 }
@@ -134,6 +148,29 @@ function within(state: BuyerState, now: number, milliseconds: number): number {
   return Math.max(now, state.toppingUpUntil) + milliseconds
 }
 
+function least(amount: bigint, limit: bigint | undefined): bigint {
+  return limit !== undefined && limit < amount ? limit : amount
+}
+
+/**
+ * An honest seller sends nothing after CLOSE, and is never further ahead of the payments than it trusts this side: what it
+ * had sent by then is all that is left to be paid.
+ */
+function stopped(state: BuyerState): BuyerState {
+  const { terms, asked, unpaid } = state
+  const credit = terms?.credit ?? 0n
+  return { ...state, closeSent: true, limit: state.limit ?? asked + (credit > unpaid ? credit : unpaid) }
+}
+
+/** Nothing is paid beyond the bytes that can have been on their way, whatever credit the seller names. */
+function afterStop(before: BuyerState, state: BuyerState, bytes: number): BuyerState {
+  const { limit, asked, due: owed } = state
+  if (limit === undefined || owed <= asked) return state
+  const stillComing = state.stillComing - bytes
+  if (stillComing >= 0) return { ...state, stillComing }
+  return { ...state, stillComing: 0, limit: least(limit, before.due > asked ? before.due : asked) }
+}
+
 type Step = [BuyerState, BuyerEffect[]]
 
 function fail(state: BuyerState, code: StatusCode, text: string): Step {
@@ -142,7 +179,7 @@ function fail(state: BuyerState, code: StatusCode, text: string): Step {
 
 /**
  * Pays up to the due of what was received and `ahead`; never for a record that breaks the schema, never above the
- * maximum, never below what was asked before.
+ * maximum, nor above `limit` once stopped, never below what was asked before.
  */
 function pay(state: BuyerState): Step {
   const { terms, payable } = state
@@ -152,7 +189,7 @@ function pay(state: BuyerState): Step {
   // Nothing is kept paid in advance once the session ends.
   const ahead = state.phase === 'streaming' ? terms.ahead : 0n
   const good = payable ?? state.received
-  const target = paymentTarget(terms, good, ahead)
+  const target = least(paymentTarget(terms, good, ahead), state.limit)
   if (target <= state.asked) return [state, []]
   return [{ ...state, asked: target }, [{ type: 'pay', n: good.n, sessionPaid: target }]]
 }
@@ -161,7 +198,7 @@ function pay(state: BuyerState): Step {
 function onAccepted(state: BuyerState, { terms, resumed }: Extract<BuyerEvent, { type: 'accepted' }>): Step {
   const streaming: BuyerState = { ...move(state, 'accepted'), terms, deadline: undefined }
   if (resumed === undefined) return terms.ahead > 0n ? pay(streaming) : [streaming, []]
-  const { received, paid, credited } = resumed
+  const { received, paid, credited, limit } = resumed
   const standing: BuyerState = {
     ...streaming,
     received,
@@ -169,6 +206,7 @@ function onAccepted(state: BuyerState, { terms, resumed }: Extract<BuyerEvent, {
     asked: paid,
     paid,
     credited,
+    limit,
     handled: received.n,
     acknowledged: received.n
   }
@@ -194,7 +232,10 @@ function onData(state: BuyerState, event: Extract<BuyerEvent, { type: 'data' }>)
   if (state.unacknowledgedBytes > MAX_IN_FLIGHT_BYTES) {
     return fail(state, STATUS.unexpected, `${unacknowledgedBytes} bytes in flight, the limit is ${MAX_IN_FLIGHT_BYTES}`)
   }
-  return [{ ...state, received: event.progress, due: owed, unacknowledgedBytes }, [{ type: 'deliver' }]]
+  const beyond = owed - state.asked
+  const unpaid = beyond > state.unpaid ? beyond : state.unpaid
+  const taken = { ...state, received: event.progress, due: owed, unacknowledgedBytes, unpaid }
+  return [afterStop(state, taken, event.bytes), [{ type: 'deliver' }]]
 }
 
 /** Compares what the seller states with what was received; each difference is named with both numbers. */
@@ -299,11 +340,14 @@ export function buyerStep(state: BuyerState, event: BuyerEvent, now: number): St
       return onHandled(state, event)
     case 'toppingUp': {
       const next = { ...state, toppingUpUntil: now + ACCEPT_TIMEOUT_MS }
-      return [next.phase === 'settling' ? { ...next, deadline: within(next, now, RECEIPT_TIMEOUT_MS) } : next, []]
+      if (state.phase !== 'settling') return [next, []]
+      // Again only for a seller that took the deposit before: its word alone does not put the end off.
+      if (state.putOffAt !== undefined && state.credited <= state.putOffAt) return [state, []]
+      return [{ ...next, putOffAt: state.credited, deadline: within(next, now, RECEIPT_TIMEOUT_MS) }, []]
     }
     case 'stop': {
       if (state.phase !== 'streaming' || state.closeSent) return [state, []]
-      const stopping: BuyerState = { ...move(state, 'closing'), closeSent: true, reason: event.reason }
+      const stopping: BuyerState = { ...move(stopped(state), 'closing'), reason: event.reason }
       const effect: BuyerEffect = { type: 'close', reason: event.reason, n: state.handled }
       return [{ ...stopping, deadline: within(state, now, SILENCE_TIMEOUT_MS) }, [effect]]
     }

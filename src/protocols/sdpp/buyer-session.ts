@@ -67,6 +67,8 @@ export class BuyerSession {
   readonly #seller: string
   readonly #wire: Wire
   readonly #timer: DeadlineTimer
+  /** Rings when a session with a duration is over. */
+  readonly #ending: DeadlineTimer
   readonly #delivery: BuyerDelivery
   /** Holds back what follows records that are being judged. */
   readonly #inbox: CheckedInbox | undefined
@@ -118,6 +120,7 @@ export class BuyerSession {
       }
     })
     this.#timer = new DeadlineTimer(clock, () => this.#step({ type: 'tick' }))
+    this.#ending = new DeadlineTimer(clock, () => this.stop())
     this.#inbox = request.validator === undefined ? undefined : this.#checkedInbox(request.validator)
     this.#wire = new Wire(
       stream,
@@ -255,12 +258,13 @@ export class BuyerSession {
   }
 
   get #standing(): Standing {
-    const { due, paid } = this.#state
+    const { due, paid, limit } = this.#state
     const { reached: position, committed } = this.#delivery.position
     const needed = this.#meter.needed === undefined ? {} : { needed: this.#meter.needed }
     const known = hasEnded(this.#state) ? due : dueOf(this.#state, this.#before)
     const state = this.#left ?? stateOf(this.#state, this.#isStopped)
-    return { state, position, due: known, paid, ...needed, ...committed }
+    const stopped = this.#isStopped && limit !== undefined ? { limit } : {}
+    return { state, position, due: known, paid, ...needed, ...stopped, ...committed }
   }
 
   /** The session as it was left, of one that is resumed. */
@@ -412,11 +416,22 @@ export class BuyerSession {
     )
     this.#meter.recover(record.needed)
     this.#meter.start(NO_PROGRESS, this.#components.clock.now())
+    this.#stopAt(order)
     if (this.#before === undefined) return this.#step({ type: 'accepted', terms })
     const resumed = resumedAt(accept, order)
     this.#meter.start(resumed.received, this.#components.clock.now())
     this.#step({ type: 'accepted', terms, resumed })
     if (this.#isStopped) this.stop()
+  }
+
+  /** The seller ends the session at its duration; one that does not is stopped. */
+  #stopAt({ statement, record }: PlacedOrder): void {
+    const { duration } = statement.content
+    if (duration === undefined) return
+    const { clock } = this.#components
+    // What is left of it after a cut is counted as the seller counts it.
+    const passed = this.#before === undefined ? 0 : Math.max(0, clock.wallTime() - record.openedAt)
+    this.#ending.set(clock.now() + Math.max(0, Number(duration) - passed) + RECEIPT_TIMEOUT_MS)
   }
 
   #onData(data: DataFrame, bad: BadRecord | undefined): void {
@@ -564,6 +579,7 @@ export class BuyerSession {
 
   #stopTimers(): void {
     this.#timer.stop()
+    this.#ending.stop()
     this.#delivery.position.stop()
   }
 

@@ -296,6 +296,20 @@ export function sessionTerms(
 }
 
 /** The channel that an order names. */
+/**
+ * Who pays for an order that a rail has taken. A channel names its payer, and anybody could fund it in that name: it is the
+ * payer's only where the payer has signed for the order, or signs for the channel itself.
+ */
+export function payerOf({ rail, config, account, accountAuth }: Statement<'order'>): {
+  account?: string
+  named?: string
+} {
+  if (rail === 'free') return {}
+  if (config === undefined) return account === undefined ? {} : { account }
+  const { payer, payerAuthorizer } = config
+  return accountAuth !== undefined || payer === payerAuthorizer ? { account: payer } : { named: payer }
+}
+
 export function channelOf({ config }: Pick<Statement<'order'>, 'config'>): { config?: ChannelConfig } {
   return config === undefined ? {} : { config: { ...config, withdrawDelay: Number(config.withdrawDelay) } }
 }

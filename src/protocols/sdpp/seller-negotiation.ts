@@ -30,7 +30,7 @@ import { sessionBinding } from './binding.ts'
 import { creditOf, type Product } from './catalog.ts'
 import type { Clock } from './clock.ts'
 import { MAX_MENU_PAGES, MENU_PAGE, OFFER_TTL_SECONDS, RESUME_TTL_SECONDS, SDPP_VERSION } from './constants.ts'
-import { admit, enter } from './gate.ts'
+import { admit } from './gate.ts'
 import type { Plain } from './messages.ts'
 import {
   agreeOnWindow,
@@ -38,6 +38,7 @@ import {
   checkOrder,
   endOf,
   offerPriceOf,
+  payerOf,
   paymentTermsOf,
   sessionTerms
 } from './negotiation.ts'
@@ -220,9 +221,9 @@ export class SellerNegotiation {
     const end = endOf(order, start)
     const asking = { peerId: buyer, listing: product.listing.id }
     let isAsked = false
-    const authorize = (account: string): Promise<void> => {
+    const authorize = (): Promise<void> => {
       isAsked = true
-      return admit(gate, { ...asking, account }, signal)
+      return admit(gate, { ...asking, ...payerOf(order) }, signal)
     }
     const rail = await (payees[Number(order.price)] as Payee).accept(
       {
@@ -245,9 +246,6 @@ export class SellerNegotiation {
     try {
       // A rail without accounts asks for none, whatever the order names.
       if (!isAsked) await admit(gate, asking, signal)
-      const { account } = rail
-      const isProved = rail.transfers === true || rail.covered > 0n
-      enter(gate, { ...asking, ...(account === undefined ? {} : { account }) }, isProved, signal)
       return await this.#accept(made, statement, entry, { start, end }, rail, signal)
     } catch (error) {
       await this.#withdraw(rail, statement.cid)
@@ -323,12 +321,13 @@ export class SellerNegotiation {
     const price = { amount: entry.amount, count: entry.count, unit: entry.unit }
     if (trust === undefined || price.amount === 0n) return entry.credit
     const { maximum, quantity } = content
+    const { account } = payerOf(content)
     const cost = quantity === undefined ? maximum : due(price, { n: quantity, records: quantity, bytes: 0n })
     return trust.grant({
       ...creditRequest(product, entry.rail, buyer, priceOfOneRecord(price, maxRecordBytes)),
       cap: entry.credit,
       session: cid,
-      ...(rail.account === undefined ? {} : { account: rail.account }),
+      ...(account === undefined ? {} : { account }),
       covered: rail.covered,
       want: price.unit === 'record' && cost < maximum ? cost : maximum
     })

@@ -21,9 +21,9 @@ import {
 import type { SessionTerms } from './account.ts'
 import { creditOf, type Product } from './catalog.ts'
 import { MAX_UNSTORED_BYTES } from './constants.ts'
-import { admit, enter } from './gate.ts'
+import { admit } from './gate.ts'
 import type { Plain } from './messages.ts'
-import { channelOf, checkResume, paymentTermsOf, sessionTerms } from './negotiation.ts'
+import { channelOf, checkResume, payerOf, paymentTermsOf, sessionTerms } from './negotiation.ts'
 import { replay } from './replay.ts'
 import { type AcceptedOrder, gasFor, type SellerNegotiationComponents } from './seller-negotiation.ts'
 import type { SellerStanding } from './seller-state.ts'
@@ -47,12 +47,7 @@ export async function resumeSession(
   const known = checkKnown(stored, resume, components)
   const product = productOf(known, components)
   const { session, record, order, offer, accept, receipt } = known
-  const account = order.content.config?.payer ?? order.content.account
-  const asking = {
-    peerId: components.buyer,
-    listing: record.listingId,
-    ...(account === undefined ? {} : { account })
-  }
+  const asking = { peerId: components.buyer, listing: record.listingId, ...payerOf(order.content) }
   await admit(components.gate, asking, signal)
   const entry = offer.content.prices[Number(order.content.price)]
   if (entry === undefined) throw new SdppError(STATUS.internal, 'internal error')
@@ -72,14 +67,12 @@ export async function resumeSession(
   if (payee === undefined) throw new SdppError(STATUS.noCommonRail, `rail ${order.content.rail} is not served any more`)
   const rail = settled && receipt !== undefined ? settledRail(receipt) : await openRail(payee, known, { signal })
   try {
-    const isProved = rail.transfers === true || record.paid > 0n || rail.covered > 0n
-    enter(components.gate, asking, isProved, signal)
     await present(rail, resume, settled)
     checkResume(agreed, progress, rail.credited)
     const standing = standingAt(known, progress, rail.credited)
     const credit = settled ? agreed.credit : await reopen(known, product, rail, agreed, components)
     try {
-      const waits = await isForOthers(known, rail, { ...agreed, credit }, components)
+      const waits = await isForOthers(known, { ...agreed, credit }, components)
       const { accept, terms } = answer(known, entry, rail, { ...agreed, credit }, components)
       const now = components.clock.wallTime()
       const taken: SessionRecord = { ...record, checkpoint, state: 'streaming', updatedAt: now }
@@ -279,13 +272,13 @@ async function reopen(
 
 /** Whether not one record fits into the window because of what other sessions of the buyer owe. */
 async function isForOthers(
-  { record, offer, receipt }: KnownSession,
-  { account }: PayeeSession,
+  { record, offer, order, receipt }: KnownSession,
   { price, credit, ahead }: SessionTerms,
   { trust, buyer }: SellerResumeComponents
 ): Promise<boolean> {
   const one = priceOfOneRecord(price, offer.content.maxRecordBytes)
   if (receipt !== undefined || price.amount === 0n || credit + ahead >= one) return false
+  const { account } = payerOf(order.content)
   const who = { peer: buyer, rail: record.rail, ...(account === undefined ? {} : { account }) }
   return trust !== undefined && (await trust.owed('seller', who, record.id)) > 0n
 }
@@ -341,7 +334,6 @@ function settledRail({ content }: CheckedStatement<'receipt'>): PayeeSession {
   const { credited } = content
   const proof: VoucherPayload | undefined = content.proof
   return {
-    account: undefined,
     base: undefined,
     proof,
     credited,

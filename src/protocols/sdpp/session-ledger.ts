@@ -29,6 +29,8 @@ export type Standing = Pick<SessionRecord, 'state' | 'position' | 'due' | 'paid'
   /** Seller: what the buyer has acknowledged. @default position */
   handled?: bigint
   needed?: bigint
+  /** Buyer: most that is paid since it stopped. */
+  limit?: bigint
 }
 
 /** Ends of blocks that are remembered; with more of them every second one does. */

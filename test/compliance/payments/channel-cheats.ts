@@ -191,7 +191,13 @@ export function channelCheats(name: string, setup: RailSetup<EvmMarket>): void {
       ['channelAuth of another signer', { key: `0x${'17'.repeat(32)}` }, signedBy],
       ['channelAuth for another chain', { place: { chainId: 1, escrow: OTHER } }, signedBy],
       ['channelAuth of another order', { authorized: bindingOf(randomBytes(96)) }, signedBy],
-      ['channelAuth that is none', { channelAuth: '0x00' }, /^channelAuth: a signature has 65 bytes, not 1$/]
+      ['channelAuth that is none', { channelAuth: '0x00' }, /^channelAuth: a signature has 65 bytes, not 1$/],
+      [
+        'accountAuth of another account',
+        { accountKey: `0x${'17'.repeat(32)}` },
+        /^accountAuth is signed by 0x[0-9a-f]{40}, its payer is/
+      ],
+      ['accountAuth that is none', { accountAuth: '0x00' }, /^accountAuth: a signature has 65 bytes, not 1$/]
     ]
     for (const [cheat, changes, message] of authorizations) {
       test(cheat, async (t) => {

@@ -110,10 +110,12 @@ export function addressOf(key: Hex): Address {
   return privateKeyToAccount(key).address.toLowerCase() as Address
 }
 
-export interface CheatingOrder extends Partial<Pick<RailOrder, 'channelAuth' | 'deposit'>> {
+export interface CheatingOrder extends Partial<Pick<RailOrder, 'channelAuth' | 'accountAuth' | 'deposit'>> {
   config?: Partial<ChannelConfig>
   /** Signs channelAuth. @default the channel's authorizer */
   key?: Hex
+  /** Signs accountAuth. @default nobody */
+  accountKey?: Hex
   /** Chain and escrow that channelAuth is signed for. @default the market's */
   place?: Place
   /** What channelAuth is signed for. @default this order's */
@@ -256,7 +258,16 @@ export class EvmMarket implements Market {
 
   /** An order as a cheat would send it: any config, any signer, any place. */
   async order(changes: CheatingOrder = {}): Promise<PayeeRequest & { channelId: Hex }> {
-    const { config: configChanges, key, place = this.place, funds = 1000n, payer, authorized, ...rest } = changes
+    const {
+      config: configChanges,
+      key,
+      accountKey,
+      place = this.place,
+      funds = 1000n,
+      payer,
+      authorized,
+      ...rest
+    } = changes
     const config = this.config(configChanges)
     const binding = bindingOf(randomBytes(96))
     const channelId = channelIdOf(this.place, config)
@@ -267,7 +278,8 @@ export class EvmMarket implements Market {
       authorized ?? binding
     )
     if (funds > 0n) await this.channels.deposit(config, await this.deposit(config, funds, { ...(payer && { payer }) }))
-    const order: RailOrder = { rail: 'evm', config, channelAuth, ...rest }
+    const accountAuth = accountKey && (await signSession(accountKey, place, channelId, binding))
+    const order: RailOrder = { rail: 'evm', config, channelAuth, ...(accountAuth && { accountAuth }), ...rest }
     return { terms: await this.terms(), binding, order, buyer: 'buyer', maximum: 100n, channelId }
   }
 

@@ -93,14 +93,14 @@ export const verifyVoucher: VoucherVerifier = async ({ config, voucher, chainId,
   return { channelId: channelIdOf(config, chainId, escrow), signer: signer?.toLowerCase() as Address | undefined }
 }
 
-export const verifyChannel: ChannelVerifier = async ({ config, chainId, escrow, channelAuth, offer, order }) => {
+export const verifyChannel: ChannelVerifier = async ({ config, chainId, escrow, signature, offer, order }) => {
   const binding = sessionBinding(offer.link, order.issuer, order.content.nonce)
   const signer = await recoverTypedDataAddress({
     domain: domain(chainId, escrow, 'DDM SDPP', '2'),
     types: TYPES,
     primaryType: 'SessionAuth',
     message: { channelId: channelIdOf(config, chainId, escrow), ...binding },
-    signature: channelAuth
+    signature
   }).catch(() => undefined)
   return signer?.toLowerCase() as Address | undefined
 }
@@ -158,17 +158,30 @@ export interface People {
   buyer: StatementSigner
   stranger: StatementSigner
   voucherSigner: PrivateKeyAccount
+  payer: PrivateKeyAccount
 }
 
 export async function makePeople(): Promise<People> {
   const [seller, buyer, stranger] = await Promise.all([makeSigner(), makeSigner(), makeSigner()])
-  return { seller, buyer, stranger, voucherSigner: privateKeyToAccount(generatePrivateKey()) }
+  return {
+    seller,
+    buyer,
+    stranger,
+    voucherSigner: privateKeyToAccount(generatePrivateKey()),
+    payer: privateKeyToAccount(generatePrivateKey())
+  }
 }
 
 /** The same people every time: those of the vectors. */
 export function knownPeople(): People {
   const [seller, buyer, stranger] = [signerOf(1), signerOf(2), signerOf(3)].map(({ signer }) => signer)
-  return { seller, buyer, stranger, voucherSigner: privateKeyToAccount(`0x${'04'.repeat(32)}`) } as People
+  return {
+    seller,
+    buyer,
+    stranger,
+    voucherSigner: privateKeyToAccount(`0x${'04'.repeat(32)}`),
+    payer: privateKeyToAccount(`0x${'06'.repeat(32)}`)
+  } as People
 }
 
 type Fields<K extends StatementKind> = Partial<StatementFields<K>>
@@ -225,7 +238,7 @@ export const FREE = {
 } as unknown as Lie
 
 export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Array> {
-  const { seller, buyer, voucherSigner } = people
+  const { seller, buyer, voucherSigner, payer } = people
   const asset = `eip155:${CHAIN_ID}/erc20:${TOKEN}`
   const document: ListingDocument = {
     v: 1,
@@ -286,7 +299,7 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
     ...lie.offer
   })
   const config: ChannelConfig = {
-    payer: `0x${'c1'.repeat(20)}`,
+    payer: payer.address.toLowerCase() as Address,
     payerAuthorizer: voucherSigner.address.toLowerCase() as Address,
     receiver: PAY_TO,
     receiverAuthorizer: `0x${'a1'.repeat(20)}`,
@@ -296,12 +309,14 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
     ...lie.config
   }
   const nonce = new Uint8Array(16).fill(1)
-  const channelAuth = await voucherSigner.signTypedData({
+  const auth = {
     domain: domain(CHAIN_ID, ESCROW, 'DDM SDPP', '2'),
     types: TYPES,
-    primaryType: 'SessionAuth',
+    primaryType: 'SessionAuth' as const,
     message: { channelId: channelIdOf(config, CHAIN_ID, ESCROW), ...sessionBinding(offer.link, buyer.peerId, nonce) }
-  })
+  }
+  const channelAuth = await voucherSigner.signTypedData(auth)
+  const accountAuth = await payer.signTypedData(auth)
   const order = sign('order', buyer, {
     offer: offer.link,
     nonce,
@@ -309,6 +324,7 @@ export async function makeBundle(people: People, lie: Lie = {}): Promise<Uint8Ar
     rail: 'evm',
     config: { ...config, withdrawDelay: BigInt(config.withdrawDelay) },
     channelAuth,
+    accountAuth,
     from: { offset: 40n },
     quantity: 600n,
     k: 20n,

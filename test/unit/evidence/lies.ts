@@ -148,6 +148,10 @@ export const LIES: Record<string, [link: RegExp, lie: (people: People) => Lie]> 
     /^order → channelAuth: /,
     () => ({ order: { channelAuth: undefined } as never })
   ],
+  'a channel in the name of an account that signed nothing': [
+    /^order → accountAuth: /,
+    () => ({ config: { payer: `0x${'c1'.repeat(20)}` } })
+  ],
   'a voucher of another channel': [
     /^receipt → proof → channel: /,
     () => ({ voucher: { channelId: `0x${'99'.repeat(32)}` } })

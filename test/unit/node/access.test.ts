@@ -41,11 +41,8 @@ describe('lists', () => {
   test('an allowed account lets any peer in, but only when it is proved; letter case does not matter', async () => {
     const { access, ask } = make({ allow: [PAYS.toUpperCase().replace('0X', '0x')] })
     assert.equal(access.greets(ANN, LISTING), true, 'its account is not known yet')
-    const { signal } = new AbortController()
-    assert.equal(await ask(ANN, { account: PAYS }, signal), undefined)
-    const request = { peerId: ANN, listing: LISTING }
-    assert.equal(access.enters({ ...request, account: PAYS }, { signal }), undefined)
-    assert.deepEqual(access.enters(request, { signal }), FORBIDDEN)
+    assert.equal(await ask(ANN, { account: PAYS }), undefined)
+    assert.deepEqual(await ask(ANN, { named: PAYS }), FORBIDDEN)
     assert.deepEqual(await ask(ANN), FORBIDDEN)
     assert.deepEqual(await ask(ANN, { account: `0x${'11'.repeat(20)}` }), FORBIDDEN)
   })
@@ -53,6 +50,7 @@ describe('lists', () => {
   test('a denied account is refused whatever peer it comes by', async () => {
     const { ask } = make({ deny: [PAYS] })
     assert.deepEqual(await ask(ANN, { account: PAYS }), FORBIDDEN)
+    assert.deepEqual(await ask(ANN, { named: PAYS }), FORBIDDEN, 'also where it has not signed for it')
     assert.equal(await ask(ANN, { account: `0x${'11'.repeat(20)}` }), undefined)
   })
 
@@ -136,18 +134,13 @@ describe('limits per buyer', () => {
   })
 
   test('many peer IDs on one account count together once the account is proved', async () => {
-    const { access, ask } = make({}, { maxSessions: 2 })
-    const enter = (peerId: string, account?: string) => {
-      const { signal } = new AbortController()
-      const named = account === undefined ? {} : { account }
-      return access.enters({ peerId, listing: LISTING, ...named }, { signal })
-    }
+    const { ask } = make({}, { maxSessions: 2 })
     // Somebody who only names the account takes nothing from its owner.
-    for (let i = 0; i < 5; i++) await ask(`${ANN}${i}`, { account: PAYS })
-    assert.equal(enter('a', PAYS), undefined)
-    assert.equal(enter('b', PAYS), undefined)
-    assert.equal(enter('c', PAYS)?.status, 'busy')
-    assert.equal(enter('c'), undefined)
+    for (let i = 0; i < 5; i++) await ask(`${ANN}${i}`, { named: PAYS })
+    assert.equal(await ask('a', { account: PAYS }), undefined)
+    assert.equal(await ask('b', { account: PAYS }), undefined)
+    assert.equal((await ask('c', { account: PAYS }))?.status, 'busy')
+    assert.equal(await ask('d'), undefined)
   })
 
   test('orders and resumes in a minute', async () => {

@@ -206,6 +206,63 @@ test('stopping: CLOSE with the position handled; data on its way still counts an
   assert.deepEqual(buyer.effects, [{ type: 'acknowledge' }])
 })
 
+test('stopped, it pays no more than the seller trusted it with when CLOSE was sent, however much comes', () => {
+  const buyer = new Buyer()
+  buyer.data(4)
+  assert.deepEqual(paysOf(buyer.invoice()), [40n])
+  buyer.step({ type: 'stop', reason: 1 })
+  assert.equal(buyer.state.limit, 140n)
+  buyer.data(4)
+  assert.deepEqual(paysOf(buyer.invoice({ credited: 40n })), [80n])
+  buyer.data(20)
+  assert.deepEqual(paysOf(buyer.invoice({ credited: 80n })), [140n])
+  buyer.data(20)
+  assert.deepEqual(paysOf(buyer.invoice({ credited: 140n })), [])
+})
+
+test('stopped, it pays what a seller may have sent that had widened the window without a word', () => {
+  const buyer = new Buyer({ credit: 0n })
+  buyer.data(30)
+  buyer.invoice()
+  buyer.step({ type: 'stop', reason: 1 })
+  assert.equal(buyer.state.limit, 600n)
+})
+
+test('stopped, it pays for no more bytes than may have been on their way, whatever credit is named', () => {
+  const buyer = new Buyer({ credit: 10n ** 12n, maximum: 10n ** 12n })
+  buyer.step({ type: 'stop', reason: 1 })
+  for (let i = 1n; i <= 10n; i++) {
+    buyer.data(1, MAX_IN_FLIGHT_BYTES / 4)
+    buyer.step({ type: 'handled', n: i, bytes: MAX_IN_FLIGHT_BYTES / 4, idle: true })
+  }
+  assert.deepEqual(paysOf(buyer.invoice()), [40n])
+})
+
+test('resumed after it was stopped, the limit is the one of before', () => {
+  const [ordered] = buyerStep(buyerStart(0, 'every'), { type: 'resumeSent' }, 0)
+  const received = { n: 5n, records: 5n, bytes: 50n }
+  const resumed = { received, paid: 60n, credited: 60n, limit: 70n }
+  const [accepted] = buyerStep(ordered, { type: 'accepted', terms: TERMS, resumed }, 0)
+  const [stopped] = buyerStep(accepted, { type: 'stop', reason: 1 }, 0)
+  assert.equal(stopped.limit, 70n)
+})
+
+test('the end is put off for a deposit once, and again only for what was credited since', () => {
+  const buyer = new Buyer()
+  buyer.data(4)
+  buyer.step({ type: 'stop', reason: 1 })
+  buyer.step({ type: 'toppingUp' })
+  const first = ACCEPT_TIMEOUT_MS + RECEIPT_TIMEOUT_MS
+  assert.equal(buyer.state.deadline, first)
+  buyer.now = 1_000
+  buyer.step({ type: 'toppingUp' })
+  assert.equal(buyer.state.deadline, first)
+  buyer.invoice()
+  buyer.invoice({ credited: 40n })
+  buyer.step({ type: 'toppingUp' })
+  assert.equal(buyer.state.deadline, 1_000 + first)
+})
+
 test('positions: when the queue is empty, or after 128 KiB, and only for what is new', () => {
   const buyer = new Buyer({ price: { amount: 0n, count: 1n, unit: 'record' } })
   buyer.data(1, 70_000)

@@ -1,41 +1,23 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
-import type { BuyerGate, PayeeSession } from '../../../src/interface/index.ts'
+import { test } from 'node:test'
+import type { BuyerGate } from '../../../src/interface/index.ts'
 import { STATUS } from '../../../src/protocols/sdpp/index.ts'
 import { encodeSigned } from '../../../src/protocols/sdpp/messages.ts'
-import { countingPayee, jsonRecords, makeBuyer, makePair, openStreams, serve } from '../../support/sdpp.ts'
+import { payerOf } from '../../../src/protocols/sdpp/negotiation.ts'
+import { makePair, openStreams, serve } from '../../support/sdpp.ts'
 import { RawBuyer } from '../../support/sdpp-raw.ts'
 
-/** Whose account an order is entered under. */
-async function enteredAs(t: TestContext, rail: Partial<PayeeSession>): Promise<Array<string | undefined>> {
-  const pair = await makePair(t, { payee: countingPayee(0n, rail), document: { freeRange: { from: 0, to: 2 } } })
-  await pair.log.append(jsonRecords(2))
-  await pair.log.finish()
-  const entered: Array<string | undefined> = []
-  const gate: BuyerGate = {
-    greets: () => true,
-    admits: async () => undefined,
-    enters: ({ account }) => {
-      entered.push(account)
-      return undefined
-    }
-  }
-  const [outbound, inbound] = await openStreams()
-  const { done } = serve(pair, inbound, { gate })
-  const buyer = makeBuyer(pair, outbound, { wish: { from: { offset: 0n }, quantity: 2n, prepay: 0n, maximum: 0n } })
-  await buyer.open()
-  for await (const _ of buyer.batches());
-  await buyer.done
-  await done
-  return entered
-}
+const PAYER = `0x${'c1'.repeat(20)}` as const
+const SIGNER = `0x${'c2'.repeat(20)}` as const
 
-test('an account that a channel names and nothing has funded is nobody yet', async (t) => {
-  assert.deepEqual(await enteredAs(t, { account: 'named' }), [undefined])
-})
-
-test('an account that signed the order is itself, however little it holds', async (t) => {
-  assert.deepEqual(await enteredAs(t, { account: 'signed', transfers: true }), ['signed'])
+test('an account is the one that signed for the order; one that a channel names and did not sign is only named', () => {
+  const payerIs = (order: object): object => payerOf({ rail: 'evm', ...order } as never)
+  const config = { payer: PAYER, payerAuthorizer: SIGNER }
+  assert.deepEqual(payerIs({ config }), { named: PAYER })
+  assert.deepEqual(payerIs({ config, accountAuth: '0x01' }), { account: PAYER })
+  assert.deepEqual(payerIs({ config: { payer: PAYER, payerAuthorizer: PAYER } }), { account: PAYER })
+  assert.deepEqual(payerIs({ rail: 'iota', account: PAYER, accountAuth: '0x01' }), { account: PAYER })
+  assert.deepEqual(payerIs({ rail: 'free', account: PAYER, accountAuth: '0x01' }), {})
 })
 
 test('a rail without accounts asks whether the buyer may buy, whatever account the order names', async (t) => {
@@ -47,8 +29,7 @@ test('a rail without accounts asks whether the buyer may buy, whatever account t
       admits: async ({ peerId }) => {
         asked.push(peerId)
         return { status: 'forbidden', text: 'this buyer is not served' }
-      },
-      enters: () => undefined
+      }
     }
     const [outbound, inbound] = await openStreams()
     const { done } = serve(pair, inbound, { gate })

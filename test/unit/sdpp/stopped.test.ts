@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createTrustLedger } from '../../../src/node/trust.ts'
-import { readSession } from '../../../src/protocols/sdpp/index.ts'
+import { RECEIPT_TIMEOUT_MS } from '../../../src/protocols/sdpp/constants.ts'
+import { CLOSE_REASON, readSession } from '../../../src/protocols/sdpp/index.ts'
 import { memoryTrustStore } from '../../support/memory-trust.ts'
-import { countingPayer, jsonRecords, makeBuyer, makePair, openStreams, serve, until } from '../../support/sdpp.ts'
+import {
+  countingPayer,
+  jsonRecords,
+  ManualClock,
+  makeBuyer,
+  makePair,
+  openStreams,
+  serve,
+  until
+} from '../../support/sdpp.ts'
+import { RawSeller } from '../../support/sdpp-raw.ts'
 
 /** Somebody wants no more of a stream without an end, and the connection is lost before the receipt comes. */
 
@@ -55,4 +66,51 @@ test('a session that was stopped and lost is resumed for its receipt, not for mo
   assert.deepEqual([...new Set(seen)].length, Number(received))
   const { debt } = (await trust.standing('seller', { peer: pair.buyerSigner.peerId })).peer
   assert.equal(debt, 0n, 'what was sent before it was lost is paid')
+})
+
+test('a seller that goes on past the duration of the order is stopped', async (t) => {
+  const pair = await makePair(t)
+  const clock = new ManualClock()
+  const [outbound, inbound] = await openStreams()
+  const seller = new RawSeller(pair, inbound)
+  const buyer = makeBuyer(pair, outbound, { wish: { ...wish, duration: 60_000n } }, { clock })
+  const opened = buyer.open()
+  await seller.begin()
+  await opened
+  seller.data(jsonRecords(2))
+  await until('they are here', () => buyer.status.received === 2n)
+  for (let i = 0; i < 3; i++) {
+    clock.advance(20_000)
+    seller.data(jsonRecords(1))
+    await until('the next is here', () => buyer.status.received === BigInt(3 + i))
+  }
+  clock.advance(RECEIPT_TIMEOUT_MS - 1)
+  assert.equal(buyer.status.phase, 'streaming', 'the seller has some time to end it')
+  clock.advance(1)
+  assert.equal(Number((await seller.next('CLOSE')).content.reason), CLOSE_REASON.buyerDone)
+  inbound.abort(new Error('cable cut'))
+  await assert.rejects(buyer.done)
+})
+
+test('the most that a stopped session may still cost is durable', async (t) => {
+  const pair = await makePair(t, { credit: 500n })
+  const [outbound, inbound] = await openStreams()
+  const seller = new RawSeller(pair, inbound)
+  const buyer = makeBuyer(pair, outbound, { wish })
+  const opened = buyer.open()
+  await seller.begin()
+  await opened
+  seller.data(jsonRecords(4))
+  seller.invoice()
+  await until('it is paid', () => buyer.status.paid === 400n)
+  buyer.stop()
+  await seller.next('PAYMENT')
+  await seller.next('CLOSE')
+  seller.data(jsonRecords(20))
+  seller.invoice({ credited: 400n })
+  await until('it has paid what it will', () => buyer.status.paid === 900n)
+  inbound.abort(new Error('cable cut'))
+  await assert.rejects(buyer.done)
+  const left = await pair.buyerLedger.sessions.get(String(buyer.status.id), 'buyer')
+  assert.deepEqual([left?.state, left?.limit, left?.due, left?.paid], ['stopped', 900n, 2_400n, 900n])
 })
