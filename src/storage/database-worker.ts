@@ -32,7 +32,7 @@ class DatabaseWorker {
     const writes = requests.some((request) => request.write)
     try {
       if (writes) this.exec('BEGIN IMMEDIATE')
-      const results = requests.map((request) => this.answer(request))
+      const results = requests.map((request) => this.answer(request, writes))
       if (writes) this.exec('COMMIT')
       return results
     } catch (error) {
@@ -46,7 +46,8 @@ class DatabaseWorker {
     this.db.close()
   }
 
-  private answer(request: Request): Result {
+  /** @param writes - whether it runs in a transaction with others */
+  private answer(request: Request, writes: boolean): Result {
     // A single statement is undone by SQLite itself when it fails; several need a savepoint.
     const savepoint = request.write && (request.steps.length > 1 || request.steps[0]?.[1] === undefined)
     try {
@@ -55,8 +56,9 @@ class DatabaseWorker {
       if (savepoint) this.exec('RELEASE request')
       return rows === undefined ? undefined : { rows }
     } catch (error) {
-      // SQLite ends the whole transaction by itself on a full disk or an I/O error: then the group has failed.
-      if (request.write && !this.db.isTransaction) throw error
+      // SQLite ends the whole transaction by itself on a full disk, an I/O error or for want of memory, also in a read: then
+      // the group has failed, and what follows must not be written on its own.
+      if (writes && !this.db.isTransaction) throw error
       const failure = toFailure(error, this.path)
       if (isFatal(failure)) throw error
       if (savepoint) {

@@ -179,7 +179,8 @@ export class BuyerSession {
   #resume(stored: StoredSession): void {
     resumeOrder(stored, this.#components, this.#abort.signal)
       .then((order) => {
-        if (this.#wire.ended) return leaveOrder(order, this.#ahead(order), this.#components)
+        if (this.#wire.ended)
+          return this.#wasSettled ? undefined : leaveOrder(order, this.#ahead(order), this.#components)
         this.#order = order
         this.#step({ type: 'resumeSent' })
         const { position, root } = stored.record.checkpoint
@@ -270,6 +271,11 @@ export class BuyerSession {
   /** The session as it was left, of one that is resumed. */
   get #before(): StoredSession | undefined {
     return this.#request.resume?.stored
+  }
+
+  /** Its trust was closed with its receipt. */
+  get #wasSettled(): boolean {
+    return this.#before !== undefined && isSettled(this.#before)
   }
 
   #ahead({ payer }: PlacedOrder): bigint {
@@ -541,7 +547,7 @@ export class BuyerSession {
     await order.payer.end(receipt.content.due)
     const violation = this.#badRecord
     const settled = violation === undefined ? receipt.content.due : 0n
-    await closeTrust(this.#components, order.record.id, settled, 0n)
+    if (!this.#wasSettled) await closeTrust(this.#components, order.record.id, settled, this.#kept(receipt.content.due))
     await this.#active?.ledger.store(this.#standing, [receipt, acknowledgement])
     faultPoint('acknowledgement.stored')
     this.#wire.send(encodeSigned('RECEIPT_ACK', acknowledgement))
@@ -559,6 +565,12 @@ export class BuyerSession {
       this.#delivery.end(violation)
       this.#done.reject(violation)
     }
+  }
+
+  /** Where each payment has moved its money, what was paid ahead stays with a seller that ends the session by itself. */
+  #kept(due: bigint): bigint {
+    const { closeSent, paid } = this.#state
+    return this.#transfers && !closeSent && paid > due ? paid - due : 0n
   }
 
   /** Stored before the stream is closed: until then it counts as lost, and the acknowledgement is sent again. */
@@ -628,13 +640,13 @@ export class BuyerSession {
   async #release(error: SdppError, refused: boolean): Promise<void> {
     const order = this.#order
     if (order === undefined) return
-    const ended = this.#before !== undefined && isSettled(this.#before)
+    const ended = this.#wasSettled
     const resuming = this.#before !== undefined && this.#active === undefined
     const state = ended ? endedAs(error) : leftAs(error, refused, resuming, this.#isStopped)
     try {
       this.#delivery.violation.keep(order.session)
       await Promise.all([this.#money.finished({ whatever: true }), this.#delivery.violation.kept])
-      await releaseOrder(order, state, () => this.#ahead(order), this.#components)
+      if (!ended) await releaseOrder(order, state, () => this.#ahead(order), this.#components)
       // Also for a consumer that commits its last records after the end.
       this.#left = state
       if (this.#active !== undefined) await this.#active.ledger.store({ ...this.#standing, state })

@@ -212,3 +212,31 @@ test('a seller that gives every advance back as unused gets no second one over a
     PREPAY
   )
 })
+
+test('where payments move money, what a seller keeps that ends the session by itself stays owed; what the buyer left does not', async (t) => {
+  for (const [stops, debt] of [
+    [false, PREPAY - 400n],
+    [true, 0n]
+  ] as const) {
+    const at = await market(t, { transfers: true })
+    const { buyer, opened, seller } = await at.sit()
+    await seller.begin({ ahead: PREPAY })
+    await opened
+    await until('it is paid ahead', () => buyer.status.paid === PREPAY)
+    seller.data(jsonRecords(4))
+    await until('they are here', () => buyer.status.received === 4n)
+    if (stops) buyer.stop()
+    seller.close()
+    const credited = PREPAY
+    seller.invoice({ credited })
+    seller.receipt({ credited, unused: PREPAY - 400n })
+    await buyer.done
+    assert.deepEqual(await at.stand(), [0n, debt])
+    // Fetching it once more settles nothing.
+    const again = await at.sit(String(buyer.status.id))
+    await again.seller.next('RESUME')
+    again.stream.abort(new Error('cable cut'))
+    await assert.rejects(again.buyer.done)
+    assert.deepEqual(await at.stand(), [0n, debt])
+  }
+})
