@@ -1,5 +1,6 @@
+import type { ChannelConfig, VoucherPayload } from './channel.ts'
 import type { AbortOptions, Hex } from './common.ts'
-import type { ChannelConfig, PaymentPayload, RailName, VoucherPayload } from './payment.ts'
+import type { PaymentPayload, RailName } from './payment.ts'
 
 /** A signed statement as it went over the wire: the payload bytes that were signed, never re-encoded. */
 export interface SignedStatement {
