@@ -18,7 +18,7 @@ import type { FuzzFailure, FuzzInput, FuzzReport } from './worker.ts'
 const MAX_GROWTH = 0.05
 /** Inputs of one request to a process. */
 const BATCH = 10_000
-/** A process that is silent for this long hangs in its input. */
+/** A process that is at the same input for this long hangs in it. */
 const HANG_MS = 120_000
 
 const { values } = parseArgs({
@@ -77,7 +77,12 @@ class Fuzzer {
   async run(input: FuzzInput | undefined): Promise<FuzzReport | undefined> {
     if (input !== undefined) this.#child.send(input)
     const over = new AbortController()
-    const signal = AbortSignal.any([over.signal, AbortSignal.timeout(HANG_MS)])
+    const { signal } = over
+    let at = -1
+    const watch = setInterval(() => {
+      if (this.at === at) over.abort()
+      at = this.at
+    }, HANG_MS)
     const answer = once(this.#child, 'message', { signal }).then(([report]) => report as FuzzReport)
     const exit = once(this.#child, 'exit', { signal }).then(() => undefined)
     exit.catch(() => {})
@@ -86,6 +91,7 @@ class Fuzzer {
     } catch {
       return undefined
     } finally {
+      clearInterval(watch)
       over.abort()
     }
   }
