@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs'
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -50,12 +51,12 @@ async function* follow(
   /** Everything before it was read. */
   let last = from
   try {
-    for (let everOpened = false; ; ) {
-      for (const next of await startAt(path, last, everOpened ? undefined : options.onProblem)) {
-        file = await OpenFile.open(next, everOpened)
+    for (let read: bigint | undefined; ; ) {
+      let renamed = false
+      for (const next of await startAt(path, { from: last, read, onProblem: options.onProblem }, abort)) {
+        file = await OpenFile.open(next)
         // It was renamed since it was looked for: look again.
         if (file === undefined) break
-        everOpened = true
         for await (const { line, position, number } of linesOf(file, next.isLast ? path : undefined, abort)) {
           last = position
           const record = readLine(line)
@@ -63,9 +64,11 @@ async function* follow(
           else if (record !== undefined) yield { ...record, position }
         }
         last = file.position(file.offset)
+        read = await file.modified()
         await file.close()
+        renamed = next.isLast
       }
-      if (file === undefined) await delay(POLL_MS, undefined, { ...abort })
+      if (!renamed) await delay(POLL_MS, undefined, { ...abort })
     }
   } catch (error) {
     throw signal?.aborted === true ? abortedBy(signal) : fileError(path, error)
@@ -128,39 +131,76 @@ interface Start {
   isLast: boolean
 }
 
-/** The files to read in order, the last one being followed. */
-async function startAt(
-  path: string,
-  from: string | undefined,
+interface Found {
+  path: string
+  stat: BigIntStats
+}
+
+interface Standing {
+  from: string | undefined
   onProblem: ProblemOptions['onProblem']
-): Promise<Start[]> {
+  /** When the file that was read last by this run was written; undefined when none was. */
+  read: bigint | undefined
+}
+
+/** The files to read in order; the last one is followed, unless none has the name now. */
+async function startAt(path: string, { from, read, onProblem }: Standing, { signal }: AbortOptions): Promise<Start[]> {
   const anew = { path, offset: 0, isLast: true }
   if (from === undefined) return [anew]
   const [, inode, offset = '', sum] = /^([0-9]{1,20}):([0-9]{1,15}):([0-9a-f]{1,8})$/.exec(from) ?? []
   if (inode === undefined) throw new DdmError('usage', `tail:${path}: "${from}" is not a position of this source`)
-  const isSame = async (name: string): Promise<boolean> => (await sumAt(name, Number(offset))) === sum
-  const names = (await readdir(dirname(path))).filter(
-    (name) => name.startsWith(`${basename(path)}.`) || name.startsWith(`${basename(path)}-`)
-  )
-  const candidates = [path, ...names.filter((name) => !COMPRESSED.test(name)).map((name) => join(dirname(path), name))]
-  const known = await Promise.all(
-    candidates.map(async (name) => ({ path: name, stat: await stat(name, { bigint: true }).catch(() => undefined) }))
-  )
-  for (const { path: name, stat: found } of known) {
-    if (found === undefined || String(found.ino) !== inode || !(await isSame(name))) continue
-    const first = { path: name, offset: Number(offset), inode: found.ino, isLast: name === path }
-    if (first.isLast) return [first]
-    const later = known
-      .flatMap((one) =>
-        one.stat === undefined || one.path === path || !one.stat.isFile() ? [] : [{ ...one, stat: one.stat }]
-      )
-      .filter((one) => one.stat.mtimeNs > found.mtimeNs)
-      .sort((a, b) => (a.stat.mtimeNs < b.stat.mtimeNs ? -1 : 1))
-      .map((one) => ({ path: one.path, offset: 0, inode: one.stat.ino, isLast: false }))
-    return [first, ...later, anew]
+  let files = await filesOf(path)
+  let place: Found | undefined
+  for (;;) {
+    signal?.throwIfAborted()
+    place = undefined
+    for (const file of files) {
+      if (String(file.stat.ino) === inode && (await sumAt(file.path, Number(offset))) === sum) place ??= file
+    }
+    // What was renamed meanwhile may have been missed, or be seen under another one's name.
+    const now = await filesOf(path)
+    if (namesOf(now) === namesOf(files)) break
+    files = now
   }
-  onProblem?.(new DdmError('notFound', `${path}: the file that was read before is gone; lines may be missing`))
-  return [anew]
+  const first = place && {
+    path: place.path,
+    offset: Number(offset),
+    inode: place.stat.ino,
+    isLast: place.path === path
+  }
+  if (first?.isLast === true) return [first]
+  // One that was read to its end and is gone now does not take those after it along.
+  const since = place?.stat.mtimeNs ?? read
+  if (since === undefined) {
+    onProblem?.(new DdmError('notFound', `${path}: the file that was read before is gone; lines may be missing`))
+    return [anew]
+  }
+  const later = files
+    .filter((file) => file.path !== path && file.stat.mtimeNs > since)
+    .sort((a, b) => (a.stat.mtimeNs < b.stat.mtimeNs ? -1 : 1))
+  const rest = [...later, ...files.filter((file) => file.path === path)]
+  return [
+    ...(first === undefined ? [] : [first]),
+    ...rest.map((file) => ({ path: file.path, offset: 0, inode: file.stat.ino, isLast: file.path === path }))
+  ]
+}
+
+/** The file, and those in its folder that may have been it. */
+async function filesOf(path: string): Promise<Found[]> {
+  const names = (await readdir(dirname(path))).filter(
+    (name) => (name.startsWith(`${basename(path)}.`) || name.startsWith(`${basename(path)}-`)) && !COMPRESSED.test(name)
+  )
+  const found = await Promise.all(
+    [path, ...names.map((name) => join(dirname(path), name))].map(async (name) => {
+      const stats = await stat(name, { bigint: true }).catch(() => undefined)
+      return stats === undefined || (name !== path && !stats.isFile()) ? [] : [{ path: name, stat: stats }]
+    })
+  )
+  return found.flat()
+}
+
+function namesOf(files: readonly Found[]): string {
+  return files.map(({ path, stat: { ino } }) => `${ino} ${path}`).join('\n')
 }
 
 /** Undefined when the file is not that long. */
@@ -197,10 +237,10 @@ class OpenFile {
     this.offset = offset
   }
 
-  /** Undefined when another file has the name now, or none has, which is an error only at the start. */
-  static async open({ path, offset, inode }: Start, mayBeGone: boolean): Promise<OpenFile | undefined> {
+  /** Undefined when another file has the name now, or none has, which is an error where any would do. */
+  static async open({ path, offset, inode }: Start): Promise<OpenFile | undefined> {
     const file = await open(path).catch((error: NodeJS.ErrnoException) => {
-      if (mayBeGone && error.code === 'ENOENT') return undefined
+      if (inode !== undefined && error.code === 'ENOENT') return undefined
       throw error
     })
     if (file === undefined) return undefined
@@ -233,6 +273,10 @@ class OpenFile {
 
   async wasCut(): Promise<boolean> {
     return (await this.#file.stat()).size < this.offset
+  }
+
+  async modified(): Promise<bigint> {
+    return (await this.#file.stat({ bigint: true })).mtimeNs
   }
 
   rewind(): void {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { promises } from 'node:fs'
 import { appendFile, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -56,6 +58,81 @@ test('tail: several renames between two looks lose nothing', async (t) => {
     await writeFile(file, linesOf(n * 10, n * 10 + 10))
   }
   assert.deepEqual((await reading).texts, recordsOf(0, 40))
+})
+
+/** Has something happen before, or after, the `count`th time that a file, or folder, of this name is opened or looked at. */
+function meanwhile(
+  t: TestContext,
+  {
+    method,
+    name,
+    count,
+    after = false
+  }: { method: 'open' | 'stat' | 'readdir'; name: string; count: number; after?: boolean },
+  happens: () => Promise<void>
+): { happened: () => boolean } {
+  const original = promises[method] as (path: string, ...rest: unknown[]) => Promise<unknown>
+  let seen = 0
+  const mocked = t.mock.method(promises, method, (async (path: string, ...rest: unknown[]) => {
+    const isNow = path === name && ++seen === count
+    if (isNow && !after) await happens()
+    const result = await original(path, ...rest)
+    if (isNow && after) await happens()
+    return result
+  }) as never)
+  syncBuiltinESMExports()
+  t.after(() => {
+    mocked.mock.restore()
+    syncBuiltinESMExports()
+  })
+  return { happened: () => seen >= count }
+}
+
+/** As logrotate does it. */
+async function rotate(file: string, lines: string, keep = 9): Promise<void> {
+  await rm(`${file}.${keep}`, { force: true })
+  for (let n = keep - 1; n > 0; n--) await rename(`${file}.${n}`, `${file}.${n + 1}`).catch(() => {})
+  await rename(file, `${file}.1`)
+  await delay(10)
+  await writeFile(file, lines)
+}
+
+for (const [when, at] of Object.entries({
+  'after its folder is listed': { method: 'readdir', after: true },
+  'before its position is looked for': { method: 'open', name: '.1' },
+  'before what was renamed is opened': { method: 'open', name: '.1', count: 2 },
+  'before it is opened': { method: 'open', name: '' }
+} as const)) {
+  test(`tail: a file that is renamed ${when} loses nothing`, async (t) => {
+    const file = await logFile(t)
+    const { position } = await take(tail(file), 5)
+    await rotate(file, linesOf(10, 20))
+    const name = 'name' in at ? file + at.name : join(file, '..')
+    const { happened } = meanwhile(t, { count: 1, ...at, name }, () => rotate(file, linesOf(20, 30)))
+    const { texts } = await take(tail(file), 25, position)
+    assert.deepEqual(texts, recordsOf(5, 30))
+    assert.ok(happened())
+  })
+}
+
+test('tail: a file that is renamed before it is opened, and not made anew yet, is read on', async (t) => {
+  const file = await logFile(t)
+  const { position } = await take(tail(file), 5)
+  const { happened } = meanwhile(t, { method: 'open', name: file, count: 2 }, () => rename(file, `${file}.1`))
+  assert.deepEqual((await take(tail(file), 5, position)).texts, recordsOf(5, 10))
+  assert.ok(happened())
+})
+
+test('tail: a file that is deleted while it is read does not take the ones after it along', async (t) => {
+  const file = await logFile(t)
+  const texts: string[] = []
+  for await (const { bytes } of tail(file).records()) {
+    texts.push(Buffer.from(bytes).toString())
+    // Its reader is slow: two renames, of which one is kept.
+    if (texts.length === 5) for (const n of [10, 20]) await rotate(file, linesOf(n, n + 10), 1)
+    if (texts.length === 30) break
+  }
+  assert.deepEqual(texts, recordsOf(0, 30))
 })
 
 test('tail: a file that is cut to nothing, or replaced under the same inode, is read from its start', async (t) => {
