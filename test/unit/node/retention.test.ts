@@ -5,7 +5,17 @@ import { DdmError, type ListingPayment } from '../../../src/interface/index.ts'
 import { orderWish } from '../../../src/node/order-wish.ts'
 import { Retention, type RetentionComponents } from '../../../src/node/retention.ts'
 import { readSession, STATUS } from '../../../src/protocols/sdpp/index.ts'
-import { makeBuyer, makePair, openStreams, type Pair, type Request, serve, silent } from '../../support/sdpp.ts'
+import {
+  countingPayer,
+  makeBuyer,
+  makePair,
+  openStreams,
+  type Pair,
+  type Request,
+  serve,
+  silent,
+  until
+} from '../../support/sdpp.ts'
 
 const DAY = 86_400_000
 const NOW = Date.now()
@@ -58,21 +68,22 @@ async function market(t: TestContext): Promise<Market> {
   return { pair, log, retention }
 }
 
-async function open(pair: Pair, request: Omit<Request, 'wish'> & Partial<Request>) {
+async function open(pair: Pair, request: Omit<Request, 'wish'> & Partial<Request>, payer = countingPayer()) {
   const [outbound, inbound] = await openStreams()
   const { done } = serve(pair, inbound)
   const wish = { from: { offset: 0n }, prepay: 0n, maximum: 10n ** 9n }
-  const buyer = makeBuyer(pair, outbound, { wish, ...request })
+  const buyer = makeBuyer(pair, outbound, { wish, ...request }, { payer })
   return { buyer, outbound, done }
 }
 
-/** A buyer of everything from the start that has handled `handled` records when its stream is cut. */
-async function cutAt(pair: Pair, handled: bigint): Promise<string> {
-  const { buyer, outbound, done } = await open(pair, {})
+/** A buyer of everything from the start that has handled `handled` records, and paid for some, when its stream is cut. */
+async function cutAt(pair: Pair, handled: bigint, payer = countingPayer()): Promise<string> {
+  const { buyer, outbound, done } = await open(pair, {}, payer)
   await buyer.open()
   const id = buyer.status.id as string
   const batches = buyer.batches()
   while (buyer.status.handled < handled) await batches.next()
+  await until('it has paid', () => payer.paid.length > 0)
   // All that was acknowledged arrives before the end of the stream does.
   await outbound.close()
   await done
@@ -151,7 +162,8 @@ test('whoever wants what is kept of the free records gets that; when none is lef
 
 test('what a session that was cut has not acknowledged stays until nobody can resume it', async (t) => {
   const { pair, log, retention } = await market(t)
-  const id = await cutAt(pair, 500n)
+  const payer = countingPayer()
+  const id = await cutAt(pair, 500n, payer)
   const { sessions } = pair.sellerLedger
   const row = (await sessions.get(id, 'seller')) ?? assert.fail()
   assert.ok(row.checkpoint.position <= 1_000n && row.state === 'suspended')
@@ -161,7 +173,8 @@ test('what a session that was cut has not acknowledged stays until nobody can re
   assert.ok(log.tail < 700n)
 
   const stored = (await readSession(pair.buyerLedger.sessions, id, 'buyer')) ?? assert.fail()
-  const again = await open(pair, { resume: { stored } })
+  // What it has paid before the cut it knows.
+  const again = await open(pair, { resume: { stored } }, payer)
   await again.buyer.open()
   const seen: bigint[] = []
   for await (const batch of again.buyer.batches()) {
