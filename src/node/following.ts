@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type FieldPath, fieldText, parsePath } from '../data/index.ts'
-import { type AbortOptions, DdmError, due, type Hex, type Listing, type Logger } from '../interface/index.ts'
+import {
+  type AbortOptions,
+  DdmError,
+  due,
+  type Hex,
+  type Listing,
+  type Logger,
+  type RailName
+} from '../interface/index.ts'
 import { type CandidateComponents, Candidates, type Choice } from './candidates.ts'
 import type {
   FollowEvent,
@@ -24,6 +32,8 @@ export interface FollowComponents extends CandidateComponents {
   /** A purchase of the listing that was cut, maybe in an earlier run. */
   unfinished: (listing: Hex, options?: AbortOptions) => Promise<Unfinished | undefined>
   resume: (id: string, options: ResumeOptions) => Promise<CuttablePurchase>
+  /** What the node allows one purchase, atomic units. */
+  perSession: (rail: RailName) => bigint
   logger: Logger
 }
 
@@ -46,6 +56,10 @@ interface Current {
   /** Set when it goes on with a session that was cut, for which so much was signed before. */
   resumed: { session: string; paid: bigint } | undefined
   why: LeaveReason | undefined
+  /** The node allows one purchase less than is left: at its maximum the next one follows. */
+  capped: boolean
+  /** Offset after the last record. */
+  next: bigint | undefined
   /** Records that `key` could not name. */
   unnamed: number
   /** Where a record says of when it is. */
@@ -69,6 +83,8 @@ export class RunningFollowing implements Following {
   #duplicates = 0n
   /** Where a stream of the next seller starts, Unix ms. */
   #nextFrom: number | undefined
+  /** Where the listing whose session has ended at its maximum goes on, once. */
+  #goOn: { listing: Hex; offset: bigint } | undefined
   #iterated = false
 
   constructor(listings: ReadonlyArray<string | Listing>, options: FollowOptions, components: FollowComponents) {
@@ -170,7 +186,10 @@ export class RunningFollowing implements Following {
         silence.refresh()
         const fresh = this.#fresh(batch, current)
         const last = batch.at(-1)
-        if (last !== undefined) this.#nextFrom = handoverTime(last, current.time)
+        if (last !== undefined) {
+          this.#nextFrom = handoverTime(last, current.time)
+          current.next = last.offset + 1n
+        }
         this.#leaveIfWorse(current)
         if (fresh.length > 0) yield fresh
         if (this.#isEnough) return 'complete'
@@ -208,7 +227,7 @@ export class RunningFollowing implements Following {
 
   /** A session that was cut goes on if budget and price limit allow for all that it may still cost; else it is ordered anew. */
   async #open(choice: Choice): Promise<Current | undefined> {
-    const { buy, resume, unfinished, currency } = this.#components
+    const { buy, resume, unfinished, currency, perSession } = this.#components
     const { listing, rail, candidate } = choice
     const { onInvalid, checkSchema, maxPrice, resume: resuming = true } = this.#options
     const common = {
@@ -220,14 +239,16 @@ export class RunningFollowing implements Following {
       ...(checkSchema === undefined ? {} : { checkSchema })
     }
     const time = timeField(listing.document)
-    const none = { why: undefined, unnamed: 0, time: time === undefined ? undefined : parsePath(time) }
+    const none = { why: undefined, unnamed: 0, next: undefined, time: time === undefined ? undefined : parsePath(time) }
     try {
       const cut = resuming ? await unfinished(listing.id, { signal: this.#signal }) : undefined
       if (cut !== undefined && isWithin(cut, { rail, left: this.#left, maxPrice, currency })) {
         const purchase = await resume(cut.id, common)
-        return { choice, purchase, resumed: { session: cut.id, paid: cut.paid }, ...none }
+        return { choice, purchase, resumed: { session: cut.id, paid: cut.paid }, capped: false, ...none }
       }
-      return { choice, purchase: buy(listing, { ...common, ...this.#wish(choice) }), resumed: undefined, ...none }
+      const capped = rail !== 'free' && perSession(rail) < this.#left
+      const purchase = buy(listing, { ...common, ...this.#wish(choice) })
+      return { choice, purchase, resumed: undefined, capped, ...none }
     } catch (error) {
       this.#signal.throwIfAborted()
       this.#candidates.strike(candidate, error)
@@ -235,12 +256,11 @@ export class RunningFollowing implements Following {
     }
   }
 
-  #wish({ listing: { document }, rail }: Choice): BuyOptions {
-    const { records, maxPrice, k, prepay, from } = this.#options
-    const finite = document.cadence?.mode === 'finite'
+  #wish({ listing, rail }: Choice): BuyOptions {
+    const { records, maxPrice, k, prepay } = this.#options
     // Only of the first it is known that none of its records will be a duplicate.
     const first = this.#purchases.length === 0
-    const start = this.#nextFrom === undefined || finite ? from : new Date(this.#nextFrom)
+    const start = this.#startOf(listing)
     return {
       rail,
       ...(rail === 'free' ? {} : { max: this.#left }),
@@ -252,11 +272,22 @@ export class RunningFollowing implements Following {
     }
   }
 
-  #reasonAfter({ choice, resumed, why }: Current, reason: string): FollowOutcome['reason'] | undefined {
+  #startOf({ id, document }: Listing): BuyOptions['from'] {
+    const goOn = this.#goOn
+    this.#goOn = undefined
+    if (goOn?.listing === id) return goOn.offset
+    const finite = document.cadence?.mode === 'finite'
+    return this.#nextFrom === undefined || finite ? this.#options.from : new Date(this.#nextFrom)
+  }
+
+  #reasonAfter(current: Current, reason: string): FollowOutcome['reason'] | undefined {
+    const { choice, resumed, why, capped, next } = current
     if (this.#signal.aborted) return 'stopped'
     if (reason === 'sourceEnded' && choice.listing.document.cadence?.mode === 'finite') return 'sourceEnded'
     // Of a session that was resumed, its own order is at its end, or was stopped before; the rest is ordered anew.
-    if (resumed === undefined && reason === 'maximum') return 'maximum'
+    // One that brought nothing for all that a session may cost would only be repeated.
+    if (resumed === undefined && reason === 'maximum' && (!capped || next === undefined)) return 'maximum'
+    if (reason === 'maximum' && next !== undefined) this.#goOn = { listing: choice.listing.id, offset: next }
     const isOver = reason === 'complete' || reason === 'maximum' || (resumed !== undefined && reason === 'buyerDone')
     if (why !== undefined || !isOver) choice.candidate.strikes++
     return undefined

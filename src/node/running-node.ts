@@ -267,7 +267,7 @@ export class RunningNode implements LocalNode {
   }
 
   follow(listings: ReadonlyArray<string | Listing>, options: FollowOptions): Following {
-    const { registry, profile, logger } = this.#parts
+    const { registry, profile, config, logger } = this.#parts
     const { sessions } = this.#parts.ledger
     const following = new RunningFollowing(listings, options, {
       find: (id, findOptions) => registry.get(id, findOptions),
@@ -275,6 +275,7 @@ export class RunningNode implements LocalNode {
       currency: (rail) => currencyOf(profile, rail),
       buy: (listing, buyOptions) => this.#purchase({ listing }, buyOptions),
       resume: (id, resumeOptions) => this.#resume(id, resumeOptions),
+      perSession: (rail) => wishDefaults(currencyOf(profile, rail), config).maximum,
       unfinished: (listing, listOptions) => findUnfinished(listing, { sessions, inUse: this.#inUse }, listOptions),
       logger: logger.child('follow')
     })

@@ -101,6 +101,7 @@ const components: FollowComponents = {
   },
   unfinished: async () => undefined,
   resume: refuse,
+  perSession: () => 10n ** 9n,
   currency: () => ({ symbol: 'T', decimals: 6 }),
   logger: createLogger({ level: 'silent' })
 }
@@ -151,12 +152,15 @@ const market: FollowComponents = {
   quote: async ({ document }) => ({ rail: 'free', payment: document.payment[0] as ListingPayment }) as Quote
 }
 
-function purchaseOf(reason: string | Error, records: string[] = []): ReturnType<FollowComponents['buy']> {
+function purchaseOf(reason: string | Error, records: string[] = [], start = 0n): ReturnType<FollowComponents['buy']> {
   const done = reason instanceof Error ? Promise.reject(reason) : Promise.resolve({ reason })
   done.catch(() => {})
   return {
     batches: async function* () {
-      for (const record of records) yield [{ bytes: Buffer.from(record), receivedAt: 0 } as unknown as PurchasedRecord]
+      for (const [n, record] of records.entries()) {
+        const offset = start + BigInt(n)
+        yield [{ offset, bytes: Buffer.from(record), receivedAt: 0 } as unknown as PurchasedRecord]
+      }
       await done
     },
     done,
@@ -223,6 +227,60 @@ test('a session that was cut goes on only within the limits of whoever follows n
   assert.deepEqual(await taken(cutAt(2n, { maximum: 11n, paid: 1n }), {}), { checkSchema: undefined })
   assert.equal(await taken(cutAt(2n, { maximum: 11n }), {}), 'ordered')
   assert.equal(await taken(cutAt(2n, { rail: 'iota' }), {}), 'ordered')
+})
+
+test('a session that budgetPerSession ends is followed by the next one, from its next record, until the maximum of all', async () => {
+  const PRICE = 10n
+  const bought = async (max: bigint, cap: bigint, mode: 'finite' | 'periodic', have = 100n) => {
+    const orders: Array<[max: unknown, from: unknown]> = []
+    const document = documentOf(1)
+    const price = { amount: String(PRICE), count: 1, unit: 'record' } as const
+    const payment = { rail: 'evm', price } as ListingPayment
+    const listing = { ...listings[0], document: { ...document, cadence: { mode } } } as Listing
+    const following = new RunningFollowing(
+      [listing],
+      { max, patience: 0 },
+      {
+        ...market,
+        find: async () => listing,
+        quote: async () => ({ rail: 'evm', payment }) as Quote,
+        perSession: () => cap,
+        buy: (_listing, { max: wanted, from }) => {
+          orders.push([wanted, from])
+          const start = typeof from === 'bigint' ? from : 0n
+          const most = (wanted as bigint) < cap ? (wanted as bigint) : cap
+          const count = most / PRICE < have - start ? most / PRICE : have - start
+          const records = Array.from({ length: Number(count) }, (_, n) => String(start + BigInt(n)))
+          const reason = start + count === have ? 'sourceEnded' : 'maximum'
+          return { ...purchaseOf(reason, records, start), status: { ...NOT_YET, signed: count * PRICE } }
+        }
+      }
+    )
+    const seen: string[] = []
+    for await (const { bytes } of following) seen.push(Buffer.from(bytes).toString())
+    assert.deepEqual(
+      seen,
+      seen.map((_, n) => String(n))
+    )
+    const { reason, paid, duplicates } = await following.done
+    return { reason, paid, duplicates, orders }
+  }
+  const thrice = (max: bigint) => [
+    [max, undefined],
+    [max - 30n, 3n],
+    [max - 60n, 6n]
+  ]
+  for (const mode of ['finite', 'periodic'] as const) {
+    const common = { duplicates: 0n, orders: thrice(75n) }
+    assert.deepEqual(await bought(75n, 35n, mode), { reason: 'maximum', paid: 70n, ...common })
+  }
+  const whole = { reason: 'sourceEnded', paid: 80n, duplicates: 0n, orders: thrice(900n) }
+  assert.deepEqual(await bought(900n, 35n, 'finite', 8n), whole)
+  const once = { reason: 'maximum', paid: 30n, duplicates: 0n, orders: [[35n, undefined]] }
+  assert.deepEqual(await bought(35n, 35n, 'periodic'), once)
+  // Nothing for all that a session may cost.
+  const none = { reason: 'maximum', paid: 0n, duplicates: 0n, orders: [[75n, undefined]] }
+  assert.deepEqual(await bought(75n, 5n, 'periodic'), none)
 })
 
 test('a seller whom a cap leaves out is passed over for the next; when it leaves all out, it is said', async () => {
