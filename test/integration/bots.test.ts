@@ -275,6 +275,26 @@ test('a seller that is killed, and one that breaks its schema, are left: every r
   assert.deepEqual(lost, [], 'the next seller starts before the last record of the one before')
 })
 
+test('sessions that budgetPerSession ends follow each other without a gap or a duplicate', async () => {
+  // Ten records of this seller.
+  await node.wallet.setBudget({ perSession: '0.002' })
+  const wind = node.follow([listingOf('south')], { max: 25n * 200n, leave: PATIENT })
+  const offsets: bigint[] = []
+  for await (const { offset } of wind) offsets.push(offset)
+  await node.wallet.setBudget({ perSession: '10' })
+  const { reason, paid, duplicates, purchases } = await wind.done
+  assert.deepEqual(
+    purchases.map(({ records, paid: cost }) => [records, cost]),
+    [10n, 10n, 5n].map((records) => [records, records * 200n])
+  )
+  assert.deepEqual([reason, paid, duplicates], ['maximum', 5_000n, 0n])
+  const [first = 0n] = offsets
+  assert.deepEqual(
+    offsets,
+    offsets.map((_, i) => first + BigInt(i))
+  )
+})
+
 test('a session that was cut goes on when the seller is back; one budget holds over all of it', async () => {
   await startSeller('north', '0.0001')
   const events: FollowEvent[] = []
