@@ -10,6 +10,9 @@ import {
   type SessionStore,
   type VoucherPayload
 } from '../../src/interface/index.ts'
+import { Deframer } from '../../src/protocols/sdpp/frame.ts'
+import { decodeMessage, encodePlain } from '../../src/protocols/sdpp/messages.ts'
+import type { WireStream } from '../../src/protocols/sdpp/wire.ts'
 import { transcriptStart } from '../../src/statements/index.ts'
 import type { Scenario } from './scenario.ts'
 import type { World } from './world.ts'
@@ -80,6 +83,38 @@ export function corruptSessions(sessions: SessionStore, { adversary }: Scenario,
       return { ...record, position: 0n, checkpoint: { position: 0n, root, records: 0n, bytes: 0n } }
     }
   })
+}
+
+/** Tries, one after the other: one of them comes while the seller still works on the order. */
+const RESUMES = 8
+
+/** Resumes, over further streams, what it has just ordered over this one. */
+export function corruptDial(dial: () => Promise<WireStream>, { adversary }: Scenario): () => Promise<WireStream> {
+  if (adversary !== 'resumeWhileOrdering') return dial
+  const resume = async (session: CID): Promise<void> => {
+    for (let tries = 0; tries < RESUMES; tries++) {
+      const root = transcriptStart(session.bytes)
+      const frame = encodePlain('RESUME', { session, position: 0n, root, paid: 0n })
+      await dial().then(
+        (stream) => stream.send(frame),
+        () => {}
+      )
+    }
+  }
+  return async () => {
+    const stream = await dial()
+    const frames = new Deframer((kind, body) => {
+      const message = decodeMessage(kind, body.slice())
+      if (message.name === 'ORDER') void resume(message.statement.link)
+    })
+    return but(stream, {
+      send: (data) => {
+        const sent = stream.send(data)
+        frames.push(data instanceof Uint8Array ? data : data.subarray())
+        return sent
+      }
+    })
+  }
 }
 
 export function corruptPayee(payee: Payee, { adversary }: Scenario, world: World): Payee {

@@ -12,7 +12,7 @@ import {
   type StoredSession
 } from '../../src/protocols/sdpp/index.ts'
 import type { StatementSigner } from '../../src/statements/index.ts'
-import { corruptPayer, corruptSessions } from './adversaries.ts'
+import { corruptDial, corruptPayer, corruptSessions } from './adversaries.ts'
 import { TOKEN } from './chain.ts'
 import { Disk, storesOf } from './disk.ts'
 import type { BuyerPlan, Purchase } from './scenario.ts'
@@ -112,7 +112,10 @@ export class BuyerNode {
     const components: PurchaseComponents = {
       network: {
         resolvePeer: async () => ({ source: 'dht' }) as never,
-        openStream: (peerId) => this.#around.network.dial(process, this.signer.peerId, String(peerId)) as never,
+        openStream: (peerId) => {
+          const dial = () => this.#around.network.dial(process, this.signer.peerId, String(peerId))
+          return (this.plan.honest ? dial() : corruptDial(dial, scenario)()) as never
+        },
         blocks: { put: async () => {} } as never
       },
       signer: this.signer,

@@ -33,6 +33,14 @@ interface Seen {
   received: bigint
   roots: Map<bigint, string>
   receipt: CheckedStatement<'receipt'>['content'] | undefined
+  /** Where the seller accepted it last. */
+  stream: Link | undefined
+  /** The seller has said on that stream that it is over. */
+  isOver: boolean
+}
+
+function hasEnded({ b: { process, status, writeClosed } }: Link): boolean {
+  return !process.alive || status === 'closed' || writeClosed
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -87,23 +95,30 @@ export class Oracles implements Observer {
     this.#world.note(`${from.name} sends ${message.name}`)
     const context = this.#links.get(link) ?? {}
     this.#links.set(link, context)
-    if (party.role === 'seller') this.#ofSeller(party, context, message)
+    if (party.role === 'seller') this.#ofSeller(party, link, context, message)
     else this.#ofBuyer(party, context, message)
   }
 
   #ofSeller(
     party: Party,
+    link: Link,
     context: { offer?: CheckedStatement<'offer'>['content']; session?: Seen | undefined },
     message: Message
   ): void {
     const { session } = context
     if (message.name === 'OFFER') context.offer = message.statement.content
     if (session === undefined) return
+    // A moment later the stream is aborted; nothing is done on it from here on.
+    if (message.name === 'STATUS' && message.content.code >= 200n && session.stream === link) session.isOver = true
     if (message.name === 'ACCEPT') {
       const { start, credit, credited = 0n } = message.statement.content
       session.start = start
+      const { stream, isOver } = session
+      session.stream = link
+      session.isOver = false
       if (credit > session.credit) session.credit = credit
       if (!party.honest) return
+      this.#expect(stream === undefined || isOver || hasEnded(stream), 'the session has two streams')
       const kinds = this.#kinds(party.disk, 'seller', session.id)
       this.#expect(
         ['offer', 'order', 'accept'].every((kind) => kinds.includes(kind)),
@@ -204,7 +219,9 @@ export class Oracles implements Observer {
         sent: 0n,
         received: 0n,
         roots: new Map(),
-        receipt: undefined
+        receipt: undefined,
+        stream: undefined,
+        isOver: false
       }
       this.sessions.set(cid, context.session)
       const kinds = this.#kinds(party.disk, 'buyer', cid)

@@ -9,6 +9,7 @@ const BUYERS = [
   'forgeVoucher',
   'lieInResume',
   'wrongRootInResume',
+  'resumeWhileOrdering',
   'manyPeers',
   'withdrawAndRun',
   'ownRefunds',
