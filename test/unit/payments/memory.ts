@@ -151,8 +151,9 @@ export function memoryPayer(
   { maxDeposit = 10n ** 30n }: { maxDeposit?: bigint } = {}
 ) {
   const voucherSigner = { ...key(0x51), address: eip712Address(0x51) }
+  const wallet = { ...key(0x11), address: eip712Address(0x11) }
   const limits = { maxWithdrawDelay: 86_400, maxDeposit }
-  return evmPayer({ ...network, ...limits, chain, channels, budget, wallet: key(0x11), voucherSigner })
+  return evmPayer({ ...network, ...limits, chain, channels, budget, wallet, voucherSigner })
 }
 
 export function memoryPayee(
