@@ -285,6 +285,13 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'endOfBlock ?'
   },
   {
+    name: 'what is read again begins with the block, not with the session',
+    class: 'resume position',
+    file: 'src/protocols/sdpp/replay.ts',
+    from: 'progress, { first: block.first, count: block.count, ends }, first, to)',
+    to: 'progress, { first: block.first, count: block.count, ends }, 0, to)'
+  },
+  {
     name: 'a session that is opened anew takes back what it had not used',
     class: 'resume position',
     file: PAYEE_LANE,
