@@ -292,6 +292,20 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'progress, { first: block.first, count: block.count, ends }, 0, to)'
   },
   {
+    name: 'a purchase that goes on forgets what its consumer took after the last mark',
+    class: 'resume position',
+    file: 'src/node/session-opener.ts',
+    from: 'return { stored, delivered, ...',
+    to: 'return { stored, delivered: stored.record.position, ...'
+  },
+  {
+    name: 'before anything comes over a new stream nothing counts as handed out',
+    class: 'resume position',
+    file: 'src/protocols/sdpp/buyer-position.ts',
+    from: 'return delivered > this.#already ? delivered : this.#already',
+    to: 'return delivered'
+  },
+  {
     name: 'a session that is opened anew takes back what it had not used',
     class: 'resume position',
     file: PAYEE_LANE,
