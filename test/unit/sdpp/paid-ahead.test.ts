@@ -31,6 +31,8 @@ async function market(t: TestContext, rail: Partial<PayerSession> = {}) {
   /** @param id - of the session to go on with */
   const sit = async (id?: string) => {
     const [outbound, inbound] = await openStreams()
+    // Timers of a stream that nobody ends would keep the process.
+    t.after(() => inbound.abort(new Error('the test is over')))
     const stored = id === undefined ? undefined : await readSession(pair.buyerLedger.sessions, id, 'buyer')
     const buyer = makeBuyer(pair, outbound, { wish, ...(stored && { resume: { stored } }) }, { payer, trust })
     const opened = buyer.open()
@@ -185,6 +187,7 @@ test('a seller that gives every advance back as unused gets no second one over a
   /** Takes what is paid ahead and closes before the first record: with a RECEIPT in which nothing is wrong. */
   const take = async (authorizer: string): Promise<bigint> => {
     const [outbound, inbound] = await openStreams()
+    t.after(() => inbound.abort(new Error('the test is over')))
     const buyer = makeBuyer(pair, outbound, { wish }, { payer, trust })
     const opened = buyer.open()
     const seller = new RawSeller(pair, inbound)
@@ -219,7 +222,7 @@ test('where payments move money, what a seller keeps that ends the session by it
     [true, 0n]
   ] as const) {
     const at = await market(t, { transfers: true })
-    const { buyer, opened, seller } = await at.sit()
+    const { buyer, opened, seller, stream } = await at.sit()
     await seller.begin({ ahead: PREPAY })
     await opened
     await until('it is paid ahead', () => buyer.status.paid === PREPAY)
@@ -232,6 +235,8 @@ test('where payments move money, what a seller keeps that ends the session by it
     seller.receipt({ credited, unused: PREPAY - 400n })
     await buyer.done
     assert.deepEqual(await at.stand(), [0n, debt])
+    stream.abort(new Error('cable cut'))
+    await buyer.settled
     // Fetching it once more settles nothing.
     const again = await at.sit(String(buyer.status.id))
     await again.seller.next('RESUME')
