@@ -23,6 +23,5 @@ const { buildPeers, buildProgram } = await import('./program.mjs')
 await buildProgram()
 process.env.TEST_PROGRAM = 'dist/lib/ddm.js'
 process.env.TEST_PEERS = await buildPeers()
-// Tests wait a third of their time: one more than cores.
-const concurrency = Math.max(3, Math.min(4, availableParallelism()))
+const concurrency = Math.max(2, Math.min(4, availableParallelism()))
 runNode(['--test', `--test-concurrency=${concurrency}`, '--test-timeout=240000', ...files])
