@@ -167,11 +167,14 @@ test('who wants the records as they are gets them unchecked; a schema that nobod
 test('a session that was cut: the seller is killed, both sides export what was signed until then', async () => {
   const file = join(network.folder, 'long-bought.jsonl')
   const args = ['buy', String(listed['Long air']), '-o', file, '--k', '5', '--prepay', '0.0005', '--resume-for', '0s']
-  const buying = ddm([...args, '--json', ...network.as('cem')])
+  let over = false
+  const buying = ddm([...args, '--json', ...network.as('cem')]).finally(() => {
+    over = true
+  })
   const early = buying.then(({ stderr }) => assert.fail(`it ended before its seller was killed: ${stderr}`))
   early.catch(() => {})
   const some = (async () => {
-    while ((await readFile(file, 'utf8').catch(() => '')).length <= 2_000) await sleep(10)
+    while (!over && (await readFile(file, 'utf8').catch(() => '')).length <= 2_000) await sleep(10)
   })()
   await Promise.race([some, early])
   process.kill(seller.pid, 'SIGKILL')
