@@ -79,6 +79,7 @@ const NAMED = [
   'more than the buyer allowed',
   'an unused amount out of nowhere',
   'a channel whose payer signed for another order',
+  'a channel in the name of an account that signed nothing',
   'another root',
   'another root on both',
   'another digest of a part',
