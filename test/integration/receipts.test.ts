@@ -166,7 +166,7 @@ test('who wants the records as they are gets them unchecked; a schema that nobod
 
 test('a session that was cut: the seller is killed, both sides export what was signed until then', async () => {
   const file = join(network.folder, 'long-bought.jsonl')
-  const args = ['buy', String(listed['Long air']), '-o', file, '--k', '5', '--prepay', '0.0005', '--resume-for', '0s']
+  const args = ['buy', String(listed['Long air']), '-o', file, '--k', '5', '--prepay', '0.0005', '--resume-for', '5s']
   let over = false
   const buying = ddm([...args, '--json', ...network.as('cem')]).finally(() => {
     over = true
