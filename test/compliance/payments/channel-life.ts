@@ -398,7 +398,8 @@ export function channelLife(name: string, setup: RailSetup<EvmMarket>): void {
       const spoiled = ids[77] as Hex
       const channel = await ledgers.seller.channels.payee(spoiled)
       assert.ok(channel?.voucher)
-      const signature: Hex = `${channel.voucher.signature.slice(0, 10)}00${channel.voucher.signature.slice(12)}` as Hex
+      const good = channel.voucher.signature
+      const signature: Hex = `${good.slice(0, 10)}${good.slice(10, 12) === '00' ? '01' : '00'}${good.slice(12)}` as Hex
       await ledgers.seller.channels.putPayee({ ...channel, voucher: { ...channel.voucher, signature } })
       await market.restart('seller')
       const { claimed, transactions, rejected } = await (await market.sides()).payee.claim()
