@@ -295,7 +295,6 @@ export function sessionTerms(
   }
 }
 
-/** The channel that an order names. */
 /**
  * Who pays for an order that a rail has taken. A channel names its payer, and anybody could fund it in that name: it is the
  * payer's only where the payer has signed for the order, or signs for the channel itself.
@@ -304,12 +303,14 @@ export function payerOf({ rail, config, account, accountAuth }: Statement<'order
   account?: string
   named?: string
 } {
-  if (rail === 'free') return {}
-  if (config === undefined) return account === undefined ? {} : { account }
+  // Each rail has checked its own fields only: what else an order names proves nothing.
+  if (rail === 'iota') return account === undefined ? {} : { account }
+  if (rail !== 'evm' || config === undefined) return {}
   const { payer, payerAuthorizer } = config
   return accountAuth !== undefined || payer === payerAuthorizer ? { account: payer } : { named: payer }
 }
 
+/** The channel that an order names. */
 export function channelOf({ config }: Pick<Statement<'order'>, 'config'>): { config?: ChannelConfig } {
   return config === undefined ? {} : { config: { ...config, withdrawDelay: Number(config.withdrawDelay) } }
 }

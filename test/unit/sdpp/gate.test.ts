@@ -17,6 +17,8 @@ test('an account is the one that signed for the order; one that a channel names 
   assert.deepEqual(payerIs({ config, accountAuth: '0x01' }), { account: PAYER })
   assert.deepEqual(payerIs({ config: { payer: PAYER, payerAuthorizer: PAYER } }), { account: PAYER })
   assert.deepEqual(payerIs({ rail: 'iota', account: PAYER, accountAuth: '0x01' }), { account: PAYER })
+  const meddled = { config: { payer: SIGNER, payerAuthorizer: SIGNER }, account: PAYER, accountAuth: '0x01' }
+  assert.deepEqual(payerIs({ rail: 'iota', ...meddled }), { account: PAYER }, 'a channel is nothing to this rail')
   assert.deepEqual(payerIs({ rail: 'free', account: PAYER, accountAuth: '0x01' }), {})
 })
 
