@@ -274,7 +274,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a restored buyer forgets what the seller has of it',
     class: 'resume position',
     file: 'src/protocols/sdpp/buyer-accept.ts',
-    from: 'const paid = base === undefined && credited > payer.paid ? credited : payer.paid',
+    from: 'const paid = credited > payer.paid ? credited : payer.paid',
     to: 'const paid = payer.paid'
   },
   {

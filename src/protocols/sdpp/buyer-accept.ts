@@ -50,14 +50,14 @@ export async function takeAccept(
 
 /** Where a session that is resumed begins. */
 export function resumedAt(
-  { content: { base, credited = 0n } }: CheckedStatement<'accept'>,
+  { content: { credited = 0n } }: CheckedStatement<'accept'>,
   { payer, record }: PlacedOrder
 ): BuyerStanding {
-  const { limit, checkpoint } = record
+  const { limit, checkpoint, due } = record
   const { position, records, bytes } = checkpoint
-  // Without a base the seller has given its receipt; here the payments may have ended before it was stored, with what was
-  // used of them only.
-  const paid = base === undefined && credited > payer.paid ? credited : payer.paid
+  // More is credited than this ledger knows of when it was put back, which the rail judges (`takeAccept`), or when the payments
+  // ended before the receipt was stored, with what was used of them only.
+  const paid = credited > payer.paid ? credited : payer.paid
   const stopped = limit === undefined ? {} : { limit }
-  return { received: { n: position, records, bytes }, paid, credited, ...stopped }
+  return { received: { n: position, records, bytes }, due, paid, credited, ...stopped }
 }

@@ -44,6 +44,8 @@ export interface BuyerState {
   readonly limit: bigint | undefined
   /** Bytes of records that nothing was paid for and that may still come after CLOSE was sent. */
   readonly stillComing: number
+  /** Due before the session was cut: up to there records come again. */
+  readonly dueBefore: bigint
   /** Monotonic ms until which the seller may wait for a deposit of this side. */
   readonly toppingUpUntil: number
   /** What was credited when the end of the session was last put off for a deposit. */
@@ -63,6 +65,8 @@ export interface Totals {
 /** Where a session stands that was cut: what the buyer named in RESUME, and what the seller says it holds. */
 export interface BuyerStanding {
   received: Progress
+  /** Of all that had come by then. */
+  due: bigint
   /** Signed for, cumulative. */
   paid: bigint
   credited: bigint
@@ -124,6 +128,7 @@ export function buyerStart(now: number, answering: Answering): BuyerState {
     unpaid: 0n,
     limit: undefined,
     stillComing: MAX_IN_FLIGHT_BYTES,
+    dueBefore: 0n,
     toppingUpUntil: 0,
     putOffAt: undefined,
     deadline: now + HELLO_TIMEOUT_MS
@@ -164,8 +169,8 @@ function stopped(state: BuyerState): BuyerState {
 
 /** Nothing is paid beyond the bytes that can have been on their way, whatever credit the seller names. */
 function afterStop(before: BuyerState, state: BuyerState, bytes: number): BuyerState {
-  const { limit, asked, due: owed } = state
-  if (limit === undefined || owed <= asked) return state
+  const { limit, asked, due: owed, dueBefore } = state
+  if (limit === undefined || owed <= asked || owed <= dueBefore) return state
   const stillComing = state.stillComing - bytes
   if (stillComing >= 0) return { ...state, stillComing }
   return { ...state, stillComing: 0, limit: least(limit, before.due > asked ? before.due : asked) }
@@ -198,7 +203,7 @@ function pay(state: BuyerState): Step {
 function onAccepted(state: BuyerState, { terms, resumed }: Extract<BuyerEvent, { type: 'accepted' }>): Step {
   const streaming: BuyerState = { ...move(state, 'accepted'), terms, deadline: undefined }
   if (resumed === undefined) return terms.ahead > 0n ? pay(streaming) : [streaming, []]
-  const { received, paid, credited, limit } = resumed
+  const { received, paid, credited, limit, due: dueBefore } = resumed
   const standing: BuyerState = {
     ...streaming,
     received,
@@ -207,6 +212,7 @@ function onAccepted(state: BuyerState, { terms, resumed }: Extract<BuyerEvent, {
     paid,
     credited,
     limit,
+    dueBefore,
     handled: received.n,
     acknowledged: received.n
   }

@@ -137,7 +137,8 @@ export class SessionLedger {
     const checkpoints = this.#checkpoints.take()
     // Written out of turn: position, mark and checkpoint stay those of the later one.
     const { position, sink, handled = position, ...rest } = standing
-    const { sink: markBefore, ...before } = this.#record
+    // A limit goes away with the stop: a seller that was only left is paid on when the session is resumed.
+    const { sink: markBefore, limit: _limit, ...before } = this.#record
     const isLater = position >= before.position
     // A position without a mark takes the mark away, too: it is of another position.
     const mark = isLater ? sink : markBefore

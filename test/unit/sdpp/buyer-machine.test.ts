@@ -241,10 +241,25 @@ test('stopped, it pays for no more bytes than may have been on their way, whatev
 test('resumed after it was stopped, the limit is the one of before', () => {
   const [ordered] = buyerStep(buyerStart(0, 'every'), { type: 'resumeSent' }, 0)
   const received = { n: 5n, records: 5n, bytes: 50n }
-  const resumed = { received, paid: 60n, credited: 60n, limit: 70n }
+  const resumed = { received, due: 50n, paid: 60n, credited: 60n, limit: 70n }
   const [accepted] = buyerStep(ordered, { type: 'accepted', terms: TERMS, resumed }, 0)
   const [stopped] = buyerStep(accepted, { type: 'stop', reason: 1 }, 0)
   assert.equal(stopped.limit, 70n)
+})
+
+test('resumed after it was stopped, what comes again is paid up to the limit, whatever bytes that are', () => {
+  const received = { n: 1n, records: 1n, bytes: 10n }
+  const buyer = new Buyer({ credit: 1_000n })
+  const [ordered] = buyerStep(buyerStart(0, 'every'), { type: 'resumeSent' }, 0)
+  const resumed = { received, due: 90n, paid: 10n, credited: 10n, limit: 500n }
+  const [accepted] = buyerStep(ordered, { type: 'accepted', terms: { ...TERMS, credit: 1_000n }, resumed }, 0)
+  buyer.state = accepted
+  buyer.step({ type: 'stop', reason: 1 })
+  for (let n = 2n; n <= 9n; n++) {
+    buyer.data(1, MAX_IN_FLIGHT_BYTES / 4)
+    buyer.step({ type: 'handled', n, bytes: MAX_IN_FLIGHT_BYTES / 4, idle: true })
+  }
+  assert.deepEqual(paysOf(buyer.invoice({ credited: 10n })), [90n])
 })
 
 test('the end is put off for a deposit once, and again only for what was credited since', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createTrustLedger } from '../../../src/node/trust.ts'
 import { RECEIPT_TIMEOUT_MS } from '../../../src/protocols/sdpp/constants.ts'
 import { CLOSE_REASON, readSession } from '../../../src/protocols/sdpp/index.ts'
@@ -113,4 +114,24 @@ test('the most that a stopped session may still cost is durable', async (t) => {
   await assert.rejects(buyer.done)
   const left = await pair.buyerLedger.sessions.get(String(buyer.status.id), 'buyer')
   assert.deepEqual([left?.state, left?.limit, left?.due, left?.paid], ['stopped', 900n, 2_400n, 900n])
+})
+
+test('a seller that does not settle is left, and the session goes on without a limit', async (t) => {
+  const pair = await makePair(t, { credit: 500n })
+  const [outbound, inbound] = await openStreams()
+  const seller = new RawSeller(pair, inbound)
+  const buyer = makeBuyer(pair, outbound, { wish })
+  const opened = buyer.open()
+  await seller.begin()
+  await opened
+  seller.data(jsonRecords(2))
+  await until('they are here', () => buyer.status.received === 2n)
+  const left = () => pair.buyerLedger.sessions.get(String(buyer.status.id), 'buyer')
+  buyer.stop()
+  await seller.next('CLOSE')
+  while ((await left())?.limit !== 500n) await sleep(5)
+  buyer.cut()
+  await assert.rejects(buyer.done)
+  const { state, limit } = (await left()) ?? {}
+  assert.deepEqual([state, limit], ['suspended', undefined])
 })
