@@ -84,13 +84,15 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 await Promise.all(Array.from({ length: workers }, (_, index) => live(index)))
 
 const { hits, missed } = coverage
+const cut = cuts.reduce((sum, count) => sum + count, 0)
 if (missed.length > 0) say(`nobody died at ${missed.join(', ')}`)
 process.stdout.write(
   `${JSON.stringify({
     kills: total(),
     points: hits,
-    cuts: cuts.reduce((sum, count) => sum + count, 0),
+    cuts: cut,
     violations: violations.length
   })}\n`
 )
-process.exitCode = violations.length > 0 || missed.length > 0 || total() < kills ? 1 : 0
+if (cut === 0) say('no connection was cut')
+process.exitCode = violations.length > 0 || missed.length > 0 || total() < kills || cut === 0 ? 1 : 0

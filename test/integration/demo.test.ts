@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { tempDir } from '../support/temp-dir.ts'
 import { BIN, ddm, errorOf } from './cli-process.ts'
+
+const run = promisify(execFile)
+const START = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url))
 
 interface Summary {
   processes: number
@@ -24,8 +29,8 @@ interface Summary {
 
 test('one command runs the whole market: found by words and by DHT, streamed, paid, claimed, verified', async (t) => {
   const home = join(await tempDir(t), 'market')
-  const { code, stdout, stderr } = await ddm(['demo', '--once', '--json', '--home', home])
-  assert.equal(code, 0, stderr)
+  // What `npm start` runs.
+  const { stdout } = await run(process.execPath, [START, '--once', '--json', '--home', home])
   const summary = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Summary
   assert.equal(summary.processes, 4)
   assert.equal(summary.listingsFound, 2)

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Tree } from './tree.ts'
 
-/** A bug that makes a run hang is noticed, too. Much longer than a run of the simulator takes, which says nothing before its end. */
-const SILENT_MS = 600_000
+/** A bug that makes a run hang is noticed, too. Both the tests and the simulator say something every minute. */
+const SILENT_MS = 300_000
 
 /** Seeds that the simulator gets to find a bug. */
 const SEEDS = 3_000
@@ -13,8 +13,9 @@ const SEEDS = 3_000
 /** What was said by whatever noticed; undefined when nothing did. */
 export type Verdict = string | undefined
 
+/** Only a broken promise counts: with a bug that changes what happens, fewer kinds of faults and cheats may come to pass. */
 export function simulate(tree: Tree): Promise<Verdict> {
-  const flags = ['--seeds', `${SEEDS}`, '--workers', '1', '--failures', '1']
+  const flags = ['--seeds', `${SEEDS}`, '--workers', '1', '--failures', '1', '--any']
   return trial(tree, [join(tree.root, 'test/simulation/main.ts'), ...flags], /^seed \d+: /)
 }
 

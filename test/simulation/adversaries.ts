@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { Stream } from '@libp2p/interface'
 import { CID } from 'multiformats/cid'
 import {
+  type Address,
   DdmError,
+  type Hex,
   type Payee,
   type PayeeSession,
   type Payer,
@@ -21,6 +24,12 @@ import type { World } from './world.ts'
 
 const never = <T>(): Promise<T> => new Promise(() => {})
 
+/** A channel whose deposit the buyer can take back by itself. */
+export interface OwnRefunds {
+  authorizer: Address
+  refund: (channelId: Hex | undefined) => void
+}
+
 /** An object that is another one, but for some members. */
 function but<T extends object>(original: T, changes: Partial<T>): T {
   return new Proxy(original, {
@@ -32,7 +41,12 @@ function but<T extends object>(original: T, changes: Partial<T>): T {
   })
 }
 
-export function corruptPayer(payer: Payer, { adversary }: Scenario, world: World): Payer {
+export function corruptPayer(
+  payer: Payer,
+  { adversary }: Scenario,
+  world: World,
+  { authorizer, refund }: OwnRefunds
+): Payer {
   const corrupt = (session: PayerSession): PayerSession => {
     let payments = 0
     let first: VoucherPayload | undefined
@@ -41,6 +55,7 @@ export function corruptPayer(payer: Payer, { adversary }: Scenario, world: World
       pay: async (sessionPaid, options) => {
         payments++
         if (payments > honestFor) {
+          world.cheated()
           if (adversary === 'stopPaying' || adversary === 'manyPeers') return never()
           if (adversary === 'replayVoucher' && first !== undefined) return first
           if (adversary === 'forgeVoucher' && first !== undefined && world.random.chance(0.5)) {
@@ -53,16 +68,16 @@ export function corruptPayer(payer: Payer, { adversary }: Scenario, world: World
         }
         const payload = (await session.pay(sessionPaid, options)) as VoucherPayload | undefined
         first ??= payload
+        if (adversary === 'ownRefunds') refund(payload?.channelId)
         return payload
       }
     })
   }
   return but(payer, {
     open: async (request, options) => {
-      const terms =
-        adversary === 'ownRefunds'
-          ? { ...request.terms, receiverAuthorizer: `0x${'bb'.repeat(20)}` as const }
-          : request.terms
+      if (adversary !== 'ownRefunds') return corrupt(await payer.open(request, options))
+      world.cheated()
+      const terms = { ...request.terms, receiverAuthorizer: authorizer }
       return corrupt(await payer.open({ ...request, terms }, options))
     },
     resume: async (request, options) => corrupt(await payer.resume(request, options))
@@ -76,6 +91,7 @@ export function corruptSessions(sessions: SessionStore, { adversary }: Scenario,
     get: async (id, role) => {
       const record = await sessions.get(id, role)
       if (record === undefined) return undefined
+      world.cheated()
       if (adversary === 'wrongRootInResume') {
         return { ...record, checkpoint: { ...record.checkpoint, root: world.random.bytes(32) } }
       }
@@ -89,9 +105,14 @@ export function corruptSessions(sessions: SessionStore, { adversary }: Scenario,
 const RESUMES = 8
 
 /** Resumes, over further streams, what it has just ordered over this one. */
-export function corruptDial(dial: () => Promise<WireStream>, { adversary }: Scenario): () => Promise<WireStream> {
+export function corruptDial(
+  dial: () => Promise<WireStream>,
+  { adversary }: Scenario,
+  world: World
+): () => Promise<WireStream> {
   if (adversary !== 'resumeWhileOrdering') return dial
   const resume = async (session: CID): Promise<void> => {
+    world.cheated()
     for (let tries = 0; tries < RESUMES; tries++) {
       const root = transcriptStart(session.bytes)
       const frame = encodePlain('RESUME', { session, position: 0n, root, paid: 0n })
@@ -119,7 +140,10 @@ export function corruptDial(dial: () => Promise<WireStream>, { adversary }: Scen
 
 export function corruptPayee(payee: Payee, { adversary }: Scenario, world: World): Payee {
   if (adversary === 'forgetPayments') {
-    const corrupt = (session: PayeeSession): PayeeSession => but(session, { credited: 0n })
+    const corrupt = (session: PayeeSession): PayeeSession => {
+      if (session.credited > 0n) world.cheated()
+      return but(session, { credited: 0n })
+    }
     return but(payee, { resume: async (request, options) => corrupt(await payee.resume(request, options)) })
   }
   if (adversary === 'keepAdvance') {
@@ -129,6 +153,7 @@ export function corruptPayee(payee: Payee, { adversary }: Scenario, world: World
         credit: async (sessionPaid, payload, options) => {
           await session.credit(sessionPaid, payload, options)
           await session.end(sessionPaid, sessionPaid, options)
+          world.cheated()
           throw new Error('gone')
         }
       })
@@ -145,6 +170,7 @@ export function corruptPayee(payee: Payee, { adversary }: Scenario, world: World
     const corrupt = (session: PayeeSession): PayeeSession => {
       const { base = 0n, proof } = session
       const highest = proof?.maxClaimableAmount ?? 0n
+      if (highest > base) world.cheated()
       return but(session, { base: highest > base ? highest : base })
     }
     return but(payee, { accept: async (request, options) => corrupt(await payee.accept(request, options)) })
@@ -155,18 +181,29 @@ export function corruptPayee(payee: Payee, { adversary }: Scenario, world: World
 export function corruptLog(log: ProductLog, { adversary }: Scenario, world: World): ProductLog {
   const after = BigInt(world.random.int(0, 10))
   if (adversary === 'stopDelivering') {
-    return but(log, { read: (offset, options) => (offset >= after ? never() : log.read(offset, options)) })
+    return but(log, {
+      read: (offset, options) => {
+        if (offset < after) return log.read(offset, options)
+        world.cheated()
+        return never()
+      }
+    })
   }
   if (adversary === 'wrongRoot' || adversary === 'equivocate') {
+    // Who equivocates tells another story after each restart: with roots of its own, or such that are of no story.
     const lie = adversary === 'wrongRoot' || world.now > 0
+    const salt = world.random.int(1, 255)
+    const isConsistent = world.random.chance(0.5)
     return but(log, {
       read: async (offset, options) => {
         const block = await log.read(offset, options)
         if (block === undefined || !lie || offset < after) return block
+        world.cheated()
         if (adversary === 'wrongRoot') return { ...block, digest: new Uint8Array(32) }
         const bytes = block.bytes.slice()
-        bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1
-        return { ...block, bytes, digest: world.random.bytes(32) }
+        bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ salt
+        const digest = isConsistent ? createHash('sha256').update(bytes).digest() : world.random.bytes(32)
+        return { ...block, bytes, digest }
       }
     })
   }
@@ -179,7 +216,9 @@ export function corruptStream(stream: Stream, { adversary }: Scenario, world: Wo
   return but(stream, {
     send: (data) => {
       const sent = stream.send(data)
-      if (world.random.chance(0.1)) stream.send(data)
+      if (!world.random.chance(0.1)) return sent
+      world.cheated()
+      stream.send(data)
       return sent
     }
   })

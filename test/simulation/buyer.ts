@@ -1,4 +1,10 @@
-import { DdmError, type RecordValidator, type SessionStore } from '../../src/interface/index.ts'
+import {
+  type ChannelStore,
+  DdmError,
+  type Hex,
+  type RecordValidator,
+  type SessionStore
+} from '../../src/interface/index.ts'
 import { RunningPurchase } from '../../src/node/purchase.ts'
 import type { PurchaseComponents } from '../../src/node/session-opener.ts'
 import { createTrustLedger } from '../../src/node/trust.ts'
@@ -12,8 +18,8 @@ import {
   type StoredSession
 } from '../../src/protocols/sdpp/index.ts'
 import type { StatementSigner } from '../../src/statements/index.ts'
-import { corruptDial, corruptPayer, corruptSessions } from './adversaries.ts'
-import { TOKEN } from './chain.ts'
+import { corruptDial, corruptPayer, corruptSessions, type OwnRefunds } from './adversaries.ts'
+import { ESCROW, TOKEN } from './chain.ts'
 import { Disk, storesOf } from './disk.ts'
 import type { BuyerPlan, Purchase } from './scenario.ts'
 import { type SellerNode, type Surroundings, silent } from './seller.ts'
@@ -114,13 +120,15 @@ export class BuyerNode {
         resolvePeer: async () => ({ source: 'dht' }) as never,
         openStream: (peerId) => {
           const dial = () => this.#around.network.dial(process, this.signer.peerId, String(peerId))
-          return (this.plan.honest ? dial() : corruptDial(dial, scenario)()) as never
+          return (this.plan.honest ? dial() : corruptDial(dial, scenario, world)()) as never
         },
         blocks: { put: async () => {} } as never
       },
       signer: this.signer,
       sessions,
-      payers: [this.plan.honest ? payer : corruptPayer(payer, scenario, world)],
+      payers: [
+        this.plan.honest ? payer : corruptPayer(payer, scenario, world, this.#ownRefunds(process, stores.channels))
+      ],
       trust,
       rails: ['evm'],
       defaults: () => ({ currency: TOKEN_UNITS, prepay: 0n, maximum: 0n }),
@@ -139,6 +147,7 @@ export class BuyerNode {
       if (!this.plan.honest && scenario.adversary === 'withdrawAndRun') {
         const escrow = chain.viewOf(process, wallet.address)
         for (const { channelId, config } of await stores.channels.payers()) {
+          world.cheated()
           // As the node does it, or all of it, also what vouchers were signed for.
           if (world.random.chance(0.5)) await payer.channels?.withdraw(channelId).catch(() => {})
           else {
@@ -151,6 +160,23 @@ export class BuyerNode {
         }
       }
     }
+  }
+
+  /** Pays itself back, behind the seller's back, whatever the channel holds that was not claimed. */
+  #ownRefunds(process: Process, channels: ChannelStore): OwnRefunds {
+    const { chain, crypto } = this.#around
+    const { address: authorizer, privateKey } = crypto.account(0xbb)
+    const escrow = chain.viewOf(process, crypto.account(this.plan.account).address)
+    const take = async (channelId: Hex): Promise<void> => {
+      const { config } = (await channels.payer(channelId)) ?? {}
+      if (config === undefined) return
+      const { balance } = await escrow.channel(channelId)
+      const nonce = await escrow.refundNonce(channelId)
+      const digest = crypto.eip712.refund(crypto.eip712.escrowDomain(1, ESCROW), channelId, nonce, balance)
+      const signature = crypto.eip712.sign(digest, privateKey)
+      await escrow.refund(config, { amount: balance, nonce, signature })
+    }
+    return { authorizer, refund: (channelId) => void (channelId && take(channelId).catch(() => {})) }
   }
 
   async #buy(process: Process, index: number, purchase: Purchase, components: PurchaseComponents): Promise<Outcome> {
@@ -263,7 +289,10 @@ export class BuyerNode {
       if (world.random.chance(0.3)) await process.sleep(world.random.int(0, 300))
       if (running.idle || world.random.chance(0.3)) await commit()
       // What was paid for is there again; who leaves now has it and wants the money back.
-      if (takesBack && running.status.resumes > 0) break
+      if (takesBack && running.status.resumes > 0) {
+        world.cheated()
+        break
+      }
       if (stopAfter !== undefined && file.synced.length + file.written.length >= stopAfter) break
     }
     await commit()

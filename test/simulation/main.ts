@@ -8,7 +8,7 @@ import { ADVERSARIES } from './scenario.ts'
 import type { Report, WorkerInput } from './worker.ts'
 
 /**
- * npm run sim -- --seeds N [--seed FIRST] [--real-crypto] [--workers N] [--failures N] [--trace]
+ * npm run sim -- --seeds N [--seed FIRST] [--real-crypto] [--workers N] [--failures N] [--trace] [--any]
  *
  * Runs the production state machines of buyers and sellers N times in virtual time, with faults and cheats that the seed
  * decides. Ends with one line of JSON; exits with 1 when a promise was broken, or when a large run missed a fault, a cheat or
@@ -17,6 +17,7 @@ import type { Report, WorkerInput } from './worker.ts'
 
 /** From this many runs on everything that can go wrong must have, and each kind of cheat have tried. */
 const VARIED_FROM = 1_000
+const TELL_MS = 60_000
 /** From this many on every legal transition must have been taken. */
 const COMPLETE_FROM = 10_000
 
@@ -28,7 +29,9 @@ const { values } = parseArgs({
     workers: { type: 'string' },
     /** Ends after so many. */
     failures: { type: 'string', default: '10' },
-    trace: { type: 'boolean', default: false }
+    trace: { type: 'boolean', default: false },
+    /** Whatever faults, cheats and transitions there are will do. */
+    any: { type: 'boolean', default: false }
   }
 })
 const seeds = Number(values.seeds)
@@ -59,6 +62,15 @@ function show({ seed, violation }: RunResult): void {
   process.stderr.write(`seed ${seed}: ${violation}\n  again: npm run sim -- --seeds 1 --seed ${seed}${flags}\n`)
 }
 
+let toldAt = startedAt
+/** Who watches knows that it goes on; a log is not filled with it. */
+function tell(): void {
+  const { isTTY } = process.stderr
+  if (!isTTY && performance.now() - toldAt < TELL_MS) return
+  toldAt = performance.now()
+  process.stderr.write(`${isTTY ? '\r' : ''}${total.seeds} of ${seeds}${isTTY ? '' : '\n'}`)
+}
+
 let next = first
 let end = first + seeds
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -81,7 +93,7 @@ await Promise.all(
       worker.postMessage(input)
       const [report] = (await once(worker, 'message')) as [Report]
       take(report)
-      if (process.stderr.isTTY) process.stderr.write(`\r${total.seeds} of ${seeds}`)
+      tell()
     }
     await worker.terminate()
   })
@@ -108,4 +120,4 @@ process.stdout.write(
   })}\n`
 )
 const isPoor = (seeds >= VARIED_FROM && untried.length > 0) || (seeds >= COMPLETE_FROM && missed.length > 0)
-process.exitCode = violations > 0 || isPoor ? 1 : 0
+process.exitCode = violations > 0 || (isPoor && !values.any) ? 1 : 0

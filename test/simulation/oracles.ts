@@ -4,6 +4,7 @@ import type { Message } from '../../src/protocols/sdpp/messages.ts'
 import type { CheckedStatement } from '../../src/statements/index.ts'
 import type { Disk } from './disk.ts'
 import type { Link, Observer } from './network.ts'
+import { type Place, Received, rootAt } from './received.ts'
 import type { Scenario } from './scenario.ts'
 import type { Process, World } from './world.ts'
 
@@ -31,12 +32,28 @@ interface Seen {
   most: bigint
   sent: bigint
   received: bigint
+  places: Received
+  /** Of what its buyer has paid for, by n. */
+  paidRoots: Map<bigint, string>
   roots: Map<bigint, string>
   receipt: CheckedStatement<'receipt'>['content'] | undefined
   /** Where the seller accepted it last. */
   stream: Link | undefined
   /** The seller has said on that stream that it is over. */
   isOver: boolean
+}
+
+/** What is known of a stream. */
+interface Context {
+  offer?: CheckedStatement<'offer'>['content']
+  session?: Seen | undefined
+  /** Where the buyer stands; undefined when it was sent what does not follow. */
+  place?: Place | undefined
+  /** Roots of all places since the stream began. */
+  roots: Map<bigint, string>
+  /** What the seller has stated that is not what came. */
+  lie?: string
+  receipt?: CheckedStatement<'receipt'>['content']
 }
 
 function hasEnded({ b: { process, status, writeClosed } }: Link): boolean {
@@ -53,7 +70,7 @@ export class Oracles implements Observer {
   readonly #world: World
   readonly #scenario: Scenario
   readonly #parties = new Map<Process, Party>()
-  readonly #links = new WeakMap<Link, { offer?: CheckedStatement<'offer'>['content']; session?: Seen | undefined }>()
+  readonly #links = new WeakMap<Link, Context>()
   readonly sessions = new Map<string, Seen>()
   readonly messages: Record<string, number> = {}
   seller: Party | undefined
@@ -93,18 +110,13 @@ export class Oracles implements Observer {
     const party = this.#parties.get(from)
     if (party === undefined || !from.alive) return
     this.#world.note(`${from.name} sends ${message.name}`)
-    const context = this.#links.get(link) ?? {}
+    const context = this.#links.get(link) ?? { roots: new Map() }
     this.#links.set(link, context)
     if (party.role === 'seller') this.#ofSeller(party, link, context, message)
     else this.#ofBuyer(party, context, message)
   }
 
-  #ofSeller(
-    party: Party,
-    link: Link,
-    context: { offer?: CheckedStatement<'offer'>['content']; session?: Seen | undefined },
-    message: Message
-  ): void {
+  #ofSeller(party: Party, link: Link, context: Context, message: Message): void {
     const { session } = context
     if (message.name === 'OFFER') context.offer = message.statement.content
     if (session === undefined) return
@@ -197,11 +209,7 @@ export class Oracles implements Observer {
     this.#expect(atRisk <= limit, `${atRisk} at risk over all sessions, the limit is ${limit}`)
   }
 
-  #ofBuyer(
-    party: Party,
-    context: { offer?: CheckedStatement<'offer'>['content']; session?: Seen | undefined },
-    message: Message
-  ): void {
+  #ofBuyer(party: Party, context: Context, message: Message): void {
     if (message.name === 'ORDER') {
       const { cid, link, content } = message.statement
       const entry = context.offer?.prices[Number(content.price)]
@@ -218,18 +226,27 @@ export class Oracles implements Observer {
         most: entry.credit,
         sent: 0n,
         received: 0n,
+        places: new Received(link.bytes),
+        paidRoots: new Map(),
         roots: new Map(),
         receipt: undefined,
         stream: undefined,
         isOver: false
       }
       this.sessions.set(cid, context.session)
+      this.#standAt(context, context.session.places.beginning)
       const kinds = this.#kinds(party.disk, 'buyer', cid)
       if (party.honest) this.#expect(kinds.includes('offer') && kinds.includes('order'), 'ORDER before it is stored')
       return
     }
     if (message.name === 'RESUME') {
-      context.session = this.sessions.get(message.content.session.toString())
+      const { session: id, position, root } = message.content
+      const resumed = this.sessions.get(id.toString())
+      context.session = resumed
+      if (resumed === undefined) return
+      const place = resumed.places.at(position, hex(root), resumed.start)
+      if (party.honest) this.#expect(place !== undefined, `RESUME at ${position} names a root of what never came`)
+      this.#standAt(context, place)
       return
     }
     const { session } = context
@@ -242,6 +259,7 @@ export class Oracles implements Observer {
         `${sessionPaid} paid, ${due} received, ${session.order.prepay} ahead`
       )
       this.#expect(sessionPaid <= session.order.maximum, 'paid above the maximum')
+      this.#checkStory(session, context, message.content.n)
       const stored = party.disk.channelSessions.get(`payer ${session.id}`)?.paid ?? 0n
       this.#expect(sessionPaid <= stored, `PAYMENT of ${sessionPaid}, stored is ${stored}`)
       if (!isVoucher(payload)) return
@@ -265,7 +283,24 @@ export class Oracles implements Observer {
     if (message.name === 'RECEIPT_ACK') {
       const kinds = this.#kinds(party.disk, 'buyer', session.id)
       this.#expect(kinds.includes('receipt') && kinds.includes('receipt-ack'), 'RECEIPT_ACK before it is stored')
+      this.#expect(context.receipt !== undefined, 'RECEIPT_ACK before a RECEIPT')
+      this.#expect(context.lie === undefined, `RECEIPT_ACK after ${context.lie}`)
     }
+  }
+
+  #standAt(context: Context, place: Place | undefined): void {
+    context.place = place
+    if (place !== undefined) context.roots.set(place.n, rootAt(place, context.session?.start ?? 0n))
+  }
+
+  /** Whatever its seller does, a buyer pays nobody who has told it something else than what came, and never for two stories. */
+  #checkStory({ paidRoots }: Seen, { roots, lie }: Context, n: bigint): void {
+    this.#expect(lie === undefined, `PAYMENT after ${lie}`)
+    const root = roots.get(n)
+    if (root === undefined) return
+    const before = paidRoots.get(n)
+    this.#expect(before === undefined || before === root, `paid for two roots at ${n}`)
+    paidRoots.set(n, root)
   }
 
   /** What a buyer has signed for and not received stays within one advance, over all its sessions with the seller. */
@@ -279,10 +314,23 @@ export class Oracles implements Observer {
 
   readonly arrived = (link: Link, to: Process, message: Message): void => {
     const party = this.#parties.get(to)
-    const session = this.#links.get(link)?.session
-    if (party?.role !== 'buyer' || session === undefined || message.name !== 'DATA') return
-    const n = message.data.first + BigInt(message.data.count) - session.start
-    if (n > session.received) session.received = n
+    const context = this.#links.get(link)
+    const session = context?.session
+    if (party?.role !== 'buyer' || context === undefined || session === undefined) return
+    const { start } = session
+    if (message.name === 'DATA') {
+      const n = message.data.first + BigInt(message.data.count) - start
+      this.#standAt(context, context.place && session.places.extend(context.place, start, message.data))
+      if (n > session.received && (context.place !== undefined || !party.honest)) session.received = n
+      return
+    }
+    if (message.name !== 'INVOICE' && message.name !== 'RECEIPT') return
+    const { n, due, root } = message.statement.content
+    if (message.name === 'RECEIPT')
+      context.receipt = message.statement.content as CheckedStatement<'receipt'>['content']
+    if (due !== this.due(session, n) || context.roots.get(n) !== hex(root)) {
+      context.lie ??= `${message.name} at ${n} that is not what came`
+    }
   }
 
   #kinds(disk: Disk, role: string, id: string): string[] {
@@ -313,8 +361,29 @@ export class Oracles implements Observer {
     return root
   }
 
+  /** Of a buyer nobody takes more than it has signed for, and deposited; a seller holds nothing for claimed that is not. */
+  #checkBooks(stateOf: (channelId: Hex) => { balance: bigint; claimed: bigint }): void {
+    for (const { role, honest, disk } of new Set(this.#parties.values())) {
+      if (!honest) continue
+      if (role === 'seller') {
+        for (const [channelId, { claimed }] of disk.payeeRows) {
+          const onChain = stateOf(channelId).claimed
+          this.#expect(claimed <= onChain, `the seller has ${claimed} claimed, the chain ${onChain}`)
+        }
+        continue
+      }
+      for (const [channelId, { signed, deposited, authorization }] of disk.payerRows) {
+        const { claimed, balance } = stateOf(channelId)
+        this.#expect(claimed <= signed, `${claimed} was claimed of a buyer that signed for ${signed}`)
+        const most = deposited + (authorization?.amount ?? 0n)
+        this.#expect(balance <= most, `the channel holds ${balance}, its payer gave ${most} at most`)
+      }
+    }
+  }
+
   /** After all is over: of what was delivered and paid nothing was given back, and nothing was taken twice. */
-  checkChannels(claimedOf: (channelId: Hex) => bigint): void {
+  checkChannels(stateOf: (channelId: Hex) => { balance: bigint; claimed: bigint }): void {
+    this.#checkBooks(stateOf)
     const seller = this.seller as Party
     for (const [channelId, channel] of seller.disk.payeeRows) {
       const rows = [...seller.disk.channelSessions].filter(
@@ -340,7 +409,7 @@ export class Oracles implements Observer {
         counted <= most && counted <= voucher,
         `the channel counts ${counted}, paid ${most}, voucher ${voucher}`
       )
-      const claimed = claimedOf(channelId)
+      const { claimed } = stateOf(channelId)
       this.#expect(claimed >= earned, `${claimed} claimed of ${earned} earned`)
     }
   }

@@ -16,6 +16,7 @@ export interface RunResult {
   seed: number
   steps: number
   faults: Partial<Record<Fault, number>>
+  /** Of a run whose cheat had occasion to. */
   adversary: string | undefined
   /** Hash of all that happened. */
   trace: string
@@ -96,8 +97,15 @@ export async function runSeed(seed: number, crypto: Crypto): Promise<RunResult> 
     process.off('unhandledRejection', onRejection)
     process.off('uncaughtException', onRejection)
   }
-  const { steps, faults, trace, violation } = world
-  return { seed, steps, faults, adversary: scenario.adversary, trace, violation: violation?.message }
+  const { steps, faults, trace, violation, hasCheated } = world
+  return {
+    seed,
+    steps,
+    faults,
+    adversary: hasCheated ? scenario.adversary : undefined,
+    trace,
+    violation: violation?.message
+  }
 }
 
 function linkFaults({ random, now }: World, { intensity, faultsUntil }: Scenario): LinkFaults {
@@ -227,5 +235,5 @@ async function settle({ world, scenario, chain, oracles }: Surroundings, seller:
   await claim()
   await claim()
   if (!chain.balanced) world.violated('money was made or lost')
-  oracles.checkChannels((channelId) => chain.head.channels.get(channelId)?.claimed ?? 0n)
+  oracles.checkChannels((channelId) => chain.head.channels.get(channelId) ?? { balance: 0n, claimed: 0n })
 }

@@ -30,6 +30,8 @@ export class World {
   steps = 0
   #sequence = 0
   violation: Violation | undefined
+  /** The cheat of the run has told its first lie. */
+  hasCheated = false
   /** Whose turn it is. */
   current: Process | undefined
   /** Called after every step. */
@@ -60,6 +62,10 @@ export class World {
   fault(kind: Fault): void {
     this.faults[kind] = (this.faults[kind] ?? 0) + 1
     this.note(`fault ${kind}`)
+  }
+
+  cheated(): void {
+    this.hasCheated = true
   }
 
   /** Becomes part of the run's hash: two runs of a seed that differ anywhere differ here. */
