@@ -7,7 +7,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { assetId, connectChain, devAccounts, networkId, readProfile } from '../src/chain/index.ts'
-import type { Hex, Listing } from '../src/interface/index.ts'
+import type { ChannelStore, Hex, Listing } from '../src/interface/index.ts'
 import { createBudget, createEip712, evmPayer } from '../src/payments/index.ts'
 import { BuyerSession, SDPP_PROTOCOL, systemClock } from '../src/protocols/sdpp/index.ts'
 import { createSigner } from '../src/statements/index.ts'
@@ -85,6 +85,11 @@ function payerOf(privateKey: Hex) {
   const address = eip712.recover(digest, eip712.sign(digest, key))
   if (address === undefined) throw new Error('not a key')
   const signer = { address, privateKey: key }
+  // All share a ledger, but no wallet looks after the channels of another.
+  const own: ChannelStore = {
+    ...ledger.channels,
+    payers: async (options) => (await ledger.channels.payers(options)).filter(({ config }) => config.payer === address)
+  }
   const limits = {
     perRecord: UNLIMITED,
     perSession: UNLIMITED,
@@ -94,7 +99,7 @@ function payerOf(privateKey: Hex) {
   }
   return evmPayer({
     chain: channels,
-    channels: ledger.channels,
+    channels: own,
     budget: createBudget({ spending: ledger.book('eip155:1').spending, limits: () => limits }),
     eip712,
     wallet: signer,
