@@ -17,6 +17,7 @@ import { gasBudget, leastPayment, paymentFee } from './fees.ts'
 import { type ExpectedPayment, paymentProblem } from './judge.ts'
 import { type Coin, type ExecutedTransaction, RejectedTransaction } from './ledger-client.ts'
 import { paymentMemo } from './memo.ts'
+import type { KeptCoins } from './kept-coins.ts'
 import type { IotaPayeeInit } from './payee.ts'
 import { sponsorProblem } from './sponsored.ts'
 import { fromDigest } from './transaction.ts'
@@ -30,6 +31,7 @@ interface SessionInit {
   maximum: bigint
   /** Nanos that the account holds. */
   balance: bigint
+  kept: KeptCoins
 }
 
 /** What a session was paid, as the ledger shows it. */
@@ -99,7 +101,8 @@ export class IotaPayeeSession implements PayeeSession {
   /** One coin for the whole session: each payment leaves a new version of it. */
   async lendGas(options?: AbortOptions): Promise<void> {
     const { sponsor, gasPrice } = this.#rail
-    this.#coin = await sponsor?.wallet.lend(gasBudget(gasPrice, 1), options)
+    const kept = this.#id === undefined ? undefined : this.#init.kept.take(this.#id)
+    this.#coin = kept ?? (await sponsor?.wallet.lend(gasBudget(gasPrice, 1), options))
   }
 
   available(): undefined {
@@ -251,7 +254,10 @@ export class IotaPayeeSession implements PayeeSession {
 
   async suspend(): Promise<void> {
     await this.#crediting
-    this.#returnGas()
+    if (this.#isOffered && this.#coin !== undefined && this.#id !== undefined) {
+      this.#init.kept.keep(this.#id, this.#coin)
+      this.#coin = undefined
+    } else this.#returnGas()
   }
 
   async end(): Promise<undefined> {

@@ -15,6 +15,7 @@ import {
 import { type IotaAccount, isAuthorized } from './account.ts'
 import { granularityFor, paymentFee } from './fees.ts'
 import type { LedgerClient } from './ledger-client.ts'
+import { KeptCoins } from './kept-coins.ts'
 import { IotaPayeeSession } from './payee-session.ts'
 import type { IotaWallet } from './wallet.ts'
 
@@ -41,6 +42,7 @@ export interface IotaPayeeInit {
 export class IotaPayee implements Payee {
   readonly rail = 'iota'
   readonly #init: IotaPayeeInit
+  readonly #kept = new KeptCoins((coin) => this.#init.sponsor?.wallet.takeBack(coin))
 
   constructor(init: IotaPayeeInit) {
     this.#init = init
@@ -68,7 +70,12 @@ export class IotaPayee implements Payee {
     }
     await request.authorize?.(account)
     const balance = await client.balance(account, options)
-    const session = new IotaPayeeSession(this.#init, { account, maximum: request.maximum, balance })
+    const session = new IotaPayeeSession(this.#init, {
+      account,
+      maximum: request.maximum,
+      balance,
+      kept: this.#kept
+    })
     await session.lendGas(options)
     return session
   }
@@ -78,7 +85,12 @@ export class IotaPayee implements Payee {
     if (account === undefined) throw new DdmError('notFound', `session ${sessionId} names no paying account`)
     const { client, transfers } = this.#init
     const balance = toEnd ? 0n : await client.balance(account as Hex, options)
-    const session = new IotaPayeeSession(this.#init, { account: account as Hex, maximum, balance })
+    const session = new IotaPayeeSession(this.#init, {
+      account: account as Hex,
+      maximum,
+      balance,
+      kept: this.#kept
+    })
     session.resume(sessionId, await transfers.receivedOf(sessionId, options))
     if (!toEnd) await session.lendGas(options)
     return session

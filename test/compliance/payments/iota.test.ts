@@ -522,6 +522,20 @@ describe('iota: fees that the seller pays', () => {
     assert.equal(resumed.selling.credited, LEAST)
     assert.equal(await balance(market.accounts.buyer), 100_000_000_000n - LEAST)
   })
+
+  test('a payment that was lost with its stream counts when the session goes on, whoever bought meanwhile', async (t) => {
+    const { market, session } = await start(t)
+    // Other coins for the other session; the seller lends the smallest.
+    for (const account of Object.values(market.accounts)) await market.network.mint(account, 200_000_000_000n)
+    await payOnce(market, session, LEAST)
+    await session.selling.suspend()
+    await session.buying.suspend()
+    const other = await startSession(market, 10n ** 9n)
+    await other.selling.credit(LEAST, (await payOnce(market, other, LEAST)).payload)
+    const resumed = await resumeSession(market, session, 10n ** 9n)
+    await resumed.selling.credit(LEAST, resumed.buying.payload)
+    assert.equal(resumed.selling.credited, LEAST)
+  })
 })
 
 describe('iota: answers of the ledger that come late or never', () => {

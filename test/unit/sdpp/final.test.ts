@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { CID } from 'multiformats/cid'
+import { CID } from 'multiformats/cid'
 import { readSession, STATUS } from '../../../src/protocols/sdpp/index.ts'
 import { encodePlain } from '../../../src/protocols/sdpp/messages.ts'
 import { isDispute, SdppError } from '../../../src/protocols/sdpp/status.ts'
 import { transcriptStart } from '../../../src/statements/index.ts'
 import {
+  buyFrom,
   countingPayee,
   countingPayer,
   jsonRecords,
@@ -13,6 +14,7 @@ import {
   makePair,
   openStreams,
   serve,
+  until,
   voucher
 } from '../../support/sdpp.ts'
 import { fillWindow, RawBuyer, RawSeller } from '../../support/sdpp-raw.ts'
@@ -114,4 +116,40 @@ test('a session whose receipt could not be made has not ended: it is resumed for
   assert.equal((await resumed.done).due, 2_000n)
   await Promise.all([resumed.settled, served.done])
   assert.equal((await pair.sellerLedger.sessions.get(id, 'seller'))?.state, 'closed')
+})
+
+test('a payment for a session that is settled is ignored: the receipt is the same', async (t) => {
+  const payee = countingPayee(10n ** 12n)
+  const pair = await makePair(t, { payee })
+  const records = Array.from({ length: 1_500 }, (_, i) => new TextEncoder().encode(`"${String(i).padStart(998, '0')}"`))
+  await pair.log.append(records)
+  const wish = { from: { offset: 0n }, quantity: 1_500n, prepay: 0n, maximum: 10n ** 9n }
+  const { buyer, sellerDone } = await buyFrom(pair, { wish })
+  for await (const _ of buyer.batches());
+  await Promise.all([buyer.done, buyer.settled, sellerDone])
+  const id = buyer.status.id as string
+  const credited = [...payee.credited]
+  const receipt = async () =>
+    (await pair.sellerLedger.sessions.statements(id, 'seller')).find(({ kind }) => kind === 'receipt')?.cid
+  const first = await receipt()
+
+  const [again, back] = await openStreams()
+  const served = serve(pair, back)
+  const raw = new RawBuyer(pair, again)
+  const session = CID.parse(id)
+  raw.send(encodePlain('RESUME', { session, position: 0n, root: transcriptStart(session.bytes), paid: 150_000n }))
+  const came = (): bigint => raw.seen.reduce((n, one) => (one.name === 'DATA' ? n + BigInt(one.data.count) : n), 0n)
+  await until('as much is on its way as may be', () => came() > 1_000n)
+  raw.pay(160_000n)
+  raw.send(encodePlain('POSITION', { n: came() }))
+  await until('all of it is here', () => came() === 1_500n)
+  raw.send(encodePlain('POSITION', { n: 1_500n }))
+  await until('the receipt comes', () => raw.seen.some(({ name }) => name === 'RECEIPT'))
+  const given = raw.seen.find((one) => one.name === 'RECEIPT')
+  assert.ok(given?.name === 'RECEIPT')
+  assert.equal(given.statement.cid, first)
+  assert.equal(await receipt(), first)
+  assert.deepEqual(payee.credited, credited)
+  again.abort(new Error('gone'))
+  await served.done
 })
