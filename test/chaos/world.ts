@@ -192,6 +192,8 @@ export class World {
     const { sessions } = readLedger(this.#homes.buyer, 'buyer')
     const [newest] = [...sessions]
       .filter(([id, { sink }]) => sink !== undefined && fileOf(sink) === this.#file && !this.#lost.has(id))
+      // Its order never left, or its seller never got it; the buyer died before it could say so.
+      .filter(([, { state }]) => state !== 'abandoned')
       .sort(([, a], [, b]) => b.openedAt - a.openedAt)
     if (newest === undefined) return undefined
     const [id, { receipted, position }] = newest
