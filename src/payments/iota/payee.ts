@@ -14,8 +14,8 @@ import {
 } from '../../interface/index.ts'
 import { type IotaAccount, isAuthorized } from './account.ts'
 import { granularityFor, paymentFee } from './fees.ts'
-import type { LedgerClient } from './ledger-client.ts'
 import { KeptCoins } from './kept-coins.ts'
+import type { LedgerClient } from './ledger-client.ts'
 import { IotaPayeeSession } from './payee-session.ts'
 import type { IotaWallet } from './wallet.ts'
 
