@@ -192,8 +192,8 @@ export class World {
     const { sessions } = readLedger(this.#homes.buyer, 'buyer')
     const [newest] = [...sessions]
       .filter(([id, { sink }]) => sink !== undefined && fileOf(sink) === this.#file && !this.#lost.has(id))
-      // Its order never left, or its seller never got it; the buyer died before it could say so.
-      .filter(([, { state }]) => state !== 'abandoned')
+      // Its order never left, or its seller never got it, and the buyer died before it could say so; never one that was paid.
+      .filter(([, { state, position, paid }]) => state !== 'abandoned' || position > 0n || paid > 0n)
       .sort(([, a], [, b]) => b.openedAt - a.openedAt)
     if (newest === undefined) return undefined
     const [id, { receipted, position }] = newest

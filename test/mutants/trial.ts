@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Tree } from './tree.ts'
 
-/** A bug that makes a run hang is noticed, too. Both the tests and the simulator say something every minute. */
+/** A bug that makes a run hang is noticed, too. A test ends within 240 s, and the simulator says something every minute. */
 const SILENT_MS = 300_000
 
 /** Seeds that the simulator gets to find a bug. */

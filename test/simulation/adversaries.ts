@@ -41,6 +41,9 @@ function but<T extends object>(original: T, changes: Partial<T>): T {
   })
 }
 
+/** Lies of a payer in the middle of a session. */
+const OF_PAYMENTS: readonly Scenario['adversary'][] = ['stopPaying', 'manyPeers', 'forgeVoucher']
+
 export function corruptPayer(
   payer: Payer,
   { adversary }: Scenario,
@@ -55,7 +58,8 @@ export function corruptPayer(
       pay: async (sessionPaid, options) => {
         payments++
         if (payments > honestFor) {
-          world.cheated()
+          const lies = adversary === 'replayVoucher' ? first !== undefined : OF_PAYMENTS.includes(adversary)
+          if (lies) world.cheated()
           if (adversary === 'stopPaying' || adversary === 'manyPeers') return never()
           if (adversary === 'replayVoucher' && first !== undefined) return first
           if (adversary === 'forgeVoucher' && first !== undefined && world.random.chance(0.5)) {

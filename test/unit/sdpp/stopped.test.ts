@@ -12,6 +12,7 @@ import {
   makeBuyer,
   makePair,
   openStreams,
+  type Pair,
   serve,
   until
 } from '../../support/sdpp.ts'
@@ -93,14 +94,20 @@ test('a seller that goes on past the duration of the order is stopped', async (t
   await assert.rejects(buyer.done)
 })
 
-test('the most that a stopped session may still cost is durable', async (t) => {
-  const pair = await makePair(t, { credit: 500n })
+/** A buyer whose order a seller played by hand has accepted. */
+async function begin(pair: Pair) {
   const [outbound, inbound] = await openStreams()
   const seller = new RawSeller(pair, inbound)
   const buyer = makeBuyer(pair, outbound, { wish })
   const opened = buyer.open()
   await seller.begin()
   await opened
+  return { buyer, seller, inbound }
+}
+
+test('the most that a stopped session may still cost is durable', async (t) => {
+  const pair = await makePair(t, { credit: 500n })
+  const { buyer, seller, inbound } = await begin(pair)
   seller.data(jsonRecords(4))
   seller.invoice()
   await until('it is paid', () => buyer.status.paid === 400n)
@@ -118,12 +125,7 @@ test('the most that a stopped session may still cost is durable', async (t) => {
 
 test('a seller that does not settle is left, and the session goes on without a limit', async (t) => {
   const pair = await makePair(t, { credit: 500n })
-  const [outbound, inbound] = await openStreams()
-  const seller = new RawSeller(pair, inbound)
-  const buyer = makeBuyer(pair, outbound, { wish })
-  const opened = buyer.open()
-  await seller.begin()
-  await opened
+  const { buyer, seller } = await begin(pair)
   seller.data(jsonRecords(2))
   await until('they are here', () => buyer.status.received === 2n)
   const left = () => pair.buyerLedger.sessions.get(String(buyer.status.id), 'buyer')
